@@ -1,0 +1,246 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Proxbox sync job as NetBox tells it, and the one shape in which the modules return it. No network, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+LIVING = ("scheduled", "pending", "running")
+"""The statuses of a job that has not ended (NetBox's ``JobStatusChoices.ENQUEUED_STATE_CHOICES``)."""
+
+ENDED = ("completed", "errored", "failed")
+"""The statuses of a job that has ended (NetBox's ``JobStatusChoices.TERMINAL_STATE_CHOICES``)."""
+
+DEFAULT_NAME = "Proxbox Sync"
+"""The name NetBox gives a sync job that was created without one."""
+
+SYNC_TYPES = (
+    "all",
+    "backup-routines",
+    "devices",
+    "ip-addresses",
+    "network-interfaces",
+    "replications",
+    "sdn",
+    "storage",
+    "task-history",
+    "virtual-machines",
+    "vm-backups",
+    "vm-disks",
+    "vm-interfaces",
+    "vm-snapshots",
+)
+"""The sync types of netbox-proxbox 0.0.29 (its ``SyncTypeChoices``); the server has the last word."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a sync covers. An empty set of endpoint ids means every endpoint."""
+
+    sync_types: frozenset[str] = frozenset({"all"})
+    proxmox_endpoints: frozenset[int] = frozenset()
+    netbox_endpoints: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A sync job to create. ``interval`` is in minutes; ``schedule_at`` None means at once."""
+
+    name: str
+    scope: Scope
+    schedule_at: datetime | None = None
+    interval: int | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a sync that has run. ``run_time`` is in seconds."""
+
+    sync_type: str
+    endpoint: str | None
+    ok: bool
+    error: str | None
+    run_time: float | None
+
+    def result(self) -> dict[str, Any]:
+        """This stage in the shape that the modules return."""
+        return {
+            "sync_type": self.sync_type,
+            "endpoint": self.endpoint,
+            "ok": self.ok,
+            "error": self.error,
+            "run_time": self.run_time,
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of NetBox's ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC; ``interval`` is in minutes.
+
+    ``is_sync`` is None and ``scope`` is None while NetBox itself does not say: the row's ``data`` is null for a moment
+    when a run starts. ``scope`` stays None for a sync of chosen virtual machines or objects, which no schedule asks for.
+    """
+
+    id: int | None
+    name: str
+    status: str
+    is_sync: bool | None = True
+    scope: Scope | None = None
+    scheduled: datetime | None = None
+    interval: int | None = None
+    created: datetime | None = None
+    started: datetime | None = None
+    completed: datetime | None = None
+    error: str = ""
+    queue: str = ""
+    rq_job_id: str = ""
+    user: str | None = None
+    url: str = ""
+    stages: tuple[Stage, ...] = ()
+    log_entries: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
+
+    @property
+    def living(self) -> bool:
+        """Whether the job has not ended."""
+        return self.status in LIVING
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the job ended well as NetBox sees it; ``stages`` may still tell of failures inside."""
+        return self.status == "completed"
+
+    @classmethod
+    def from_api(cls, row: Mapping[str, Any]) -> Job:
+        """Read a row of ``/api/core/jobs/`` or ``/api/plugins/proxbox/sync-jobs/``, trimmed by ``fields=`` or whole."""
+        data = row.get("data")
+        block = data.get("proxbox_sync") if isinstance(data, Mapping) else None
+        block = block if isinstance(block, Mapping) else {}
+        status = row.get("status")
+        user = row.get("user")
+        logs = row.get("log_entries")
+        return cls(
+            id=row["id"],
+            name=row.get("name") or "",
+            status=status["value"] if isinstance(status, Mapping) else str(status or ""),
+            is_sync=_is_sync(row),
+            scope=_scope(block.get("params")),
+            scheduled=_time(row.get("scheduled")),
+            interval=row.get("interval"),
+            created=_time(row.get("created")),
+            started=_time(row.get("started")),
+            completed=_time(row.get("completed")),
+            error=row.get("error") or "",
+            queue=row.get("queue_name") or "",
+            rq_job_id=str(row.get("job_id") or ""),
+            user=user.get("username") if isinstance(user, Mapping) else None,
+            url=row.get("display_url") or "",
+            stages=tuple(_stages(block.get("response"))),
+            log_entries=None if logs is None else tuple(logs),
+        )
+
+    def result(self) -> dict[str, Any]:
+        """This job in the shape that every module returns and documents."""
+        scope = self.scope
+        shape = {
+            "id": self.id,
+            "name": self.name,
+            "status": self.status,
+            "sync_types": sorted(scope.sync_types) if scope else [],
+            "proxmox_endpoints": sorted(scope.proxmox_endpoints) if scope else [],
+            "netbox_endpoints": sorted(scope.netbox_endpoints) if scope else [],
+            "scheduled": iso(self.scheduled),
+            "interval": self.interval,
+            "created": iso(self.created),
+            "started": iso(self.started),
+            "completed": iso(self.completed),
+            "duration": self.duration,
+            "error": self.error,
+            "stages": [stage.result() for stage in self.stages],
+            "queue": self.queue,
+            "rq_job_id": self.rq_job_id,
+            "user": self.user,
+            "url": self.url,
+        }
+        if self.log_entries is not None:
+            shape["log_entries"] = [
+                {key: entry.get(key) for key in ("timestamp", "level", "message")} for entry in self.log_entries
+            ]
+        return shape
+
+    @property
+    def duration(self) -> float | None:
+        """How long the run took, in seconds; None while it has not both started and ended."""
+        if self.started is None or self.completed is None:
+            return None
+        return round((self.completed - self.started).total_seconds(), 3)
+
+    def last_log_lines(self, count: int) -> list[str]:
+        """The newest ``count`` log messages as ``LEVEL: message``, oldest first."""
+        return [
+            f"{str(entry.get('level') or 'info').upper()}: {entry.get('message') or ''}"
+            for entry in (self.log_entries or ())[-count:]
+        ]
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A time in the one form the collection prints and sends: RFC 3339 in UTC with ``Z``, to the second."""
+    if moment is None:
+        return None
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(timezone.utc) if text else None
+
+
+def _is_sync(row: Mapping[str, Any]) -> bool | None:
+    """The plugin's own rule (``is_proxbox_sync_job``, 0.0.24+), with None where the row cannot tell yet."""
+    data = row.get("data")
+    if isinstance(data, Mapping) and "proxbox_sync" in data:
+        return True
+    if (row.get("name") or "").strip() == DEFAULT_NAME and not row.get("object_type"):
+        return True
+    status = row.get("status")
+    value = status.get("value") if isinstance(status, Mapping) else status
+    if data is None and not row.get("object_type") and value in LIVING:
+        return None
+    return False
+
+
+def _scope(params: Any) -> Scope | None:
+    if not isinstance(params, Mapping):
+        return None
+    if params.get("netbox_vm_ids") or params.get("batch_object_ids"):
+        return None
+    types: Iterable[Any] = params.get("sync_types") or [params.get("sync_type") or "all"]
+    return Scope(
+        sync_types=frozenset(str(item) for item in types),
+        proxmox_endpoints=_ids(params.get("proxmox_endpoint_ids")),
+        netbox_endpoints=_ids(params.get("netbox_endpoint_ids")),
+    )
+
+
+def _ids(values: Any) -> frozenset[int]:
+    # The plugin stores ids as strings.
+    return frozenset(int(value) for value in values or () if str(value).isdigit())
+
+
+def _stages(response: Any) -> Iterable[Stage]:
+    for stage in (response.get("stages") if isinstance(response, Mapping) else None) or ():
+        summary = stage.get("result_summary") if isinstance(stage.get("result_summary"), Mapping) else {}
+        ok = summary.get("ok") is True
+        error = summary.get("error") or summary.get("detail") or summary.get("message")
+        run_time = stage.get("runtime_seconds")
+        yield Stage(
+            sync_type=str(stage.get("sync_type") or ""),
+            endpoint=stage.get("endpoint_name") or None,
+            ok=ok,
+            error=None if ok or not error else str(error),
+            run_time=float(run_time) if run_time is not None else None,
+        )

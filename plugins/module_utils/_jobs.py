@@ -1,0 +1,207 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Proxbox sync jobs over NetBox's REST API: list, get, enqueue, cancel, as typed objects.
+
+Routes, all below ``/api/``, as netbox-proxbox 0.0.26+ on NetBox 4.5.8+ has them:
+
+* ``GET plugins/proxbox/sync-jobs/``: Proxbox sync jobs only, filtered in SQL;
+* ``GET core/jobs/``: every job, trimmed by ``fields=``; also knows the row whose ``data`` is null for a moment;
+* ``GET core/jobs/<id>/``: one job with its log;
+* ``POST plugins/proxbox/sync/schedule/``: create;
+* ``POST plugins/proxbox/jobs/<id>/cancel/``: cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import LIVING, SYNC_TYPES, Job, NewJob, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import ProxboxError, Session
+
+PLUGIN_MINIMUM = "0.0.26"
+"""The first netbox-proxbox with the route ``sync-jobs/``."""
+
+_SYNC_JOBS = "plugins/proxbox/sync-jobs/"
+_SCHEDULE = "plugins/proxbox/sync/schedule/"
+_CORE_JOBS = "core/jobs/"
+_STATUS = "status/"
+_FIELDS = (
+    "id,name,status,object_type,created,scheduled,interval,started,completed,user,data,error,job_id,queue_name,"
+    "display_url"
+)
+_ENDPOINTS = {"proxmox": "plugins/proxbox/endpoints/proxmox/", "netbox": "plugins/proxbox/endpoints/netbox/"}
+
+
+class Jobs:
+    """The Proxbox sync jobs of one NetBox."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def living(self, name: str) -> list[Job]:
+        """The living sync jobs named exactly ``name``; one GET of ``sync-jobs/``.
+
+        :raises ProxboxError: with a sentence; also when NetBox lacks the plugin, or has one too old.
+        """
+        return self._sync_jobs({"name": name, "status": list(LIVING)})
+
+    def newest(self, name: str, count: int) -> list[Job]:
+        """The ``count`` newest sync jobs named exactly ``name``, ended ones included; one GET of ``sync-jobs/``."""
+        return self._sync_jobs({"name": name}, page=count)
+
+    def living_now(self, name: str) -> list[Job]:
+        """As ``living``, through ``core/jobs/``, which also lists a run whose ``data`` is null as it starts.
+
+        Such a row has ``is_sync`` None. One GET.
+        """
+        filters = {"name": name, "status": list(LIVING), "fields": _FIELDS}
+        with _needs("core.view_job"):
+            return [Job.from_api(row) for row in self.session.list(_CORE_JOBS, filters)]
+
+    def search(self, filters: Mapping[str, Any], *, limit: int, include_log: bool) -> list[Job]:
+        """Up to ``limit`` sync jobs (0: all of them), newest first, page after page of ``sync-jobs/``."""
+        extra = {"include_log_entries": "true"} if include_log else {}
+        rows = self._rows({**filters, **extra}, page=min(limit, 100) if include_log else limit)
+        return [Job.from_api(row) for row in islice(rows, limit or None)]
+
+    def get(self, job_id: int, *, include_log: bool = False) -> Job:
+        """One job by its numeric id, whatever its kind; one GET.
+
+        :raises ProxboxError: also when there is no such job, or the token may not see it.
+        """
+        with _needs("core.view_job"):
+            if include_log:
+                try:
+                    return Job.from_api(self.session.get(f"{_CORE_JOBS}{job_id}/"))
+                except ProxboxError as exc:
+                    if exc.status != 404:
+                        raise
+                    rows = []
+            else:
+                rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": _FIELDS}))
+        if not rows:
+            raise ProxboxError(
+                f"NetBox has no job {job_id}, or the token's user may not see it (core.view_job, and the constraints "
+                "of its object permissions)."
+            )
+        return Job.from_api(rows[0])
+
+    def enqueue(self, new: NewJob) -> int:
+        """Create a job and return its id; one POST, never repeated.
+
+        The body is the one that every plugin release from 0.0.11 on reads alike.
+
+        :raises ProxboxError: with a sentence; for an unknown sync type with the list that the server takes.
+        """
+        body: dict[str, Any] = {"sync_types": sorted(new.scope.sync_types), "job_name": new.name}
+        if new.schedule_at:
+            body["schedule_at"] = iso(new.schedule_at)
+        if new.interval:
+            body.update(interval_value=new.interval, interval_unit="minutes")
+        if new.scope.proxmox_endpoints:
+            body["proxmox_endpoint_ids"] = sorted(new.scope.proxmox_endpoints)
+        if new.scope.netbox_endpoints:
+            body["netbox_endpoint_ids"] = sorted(new.scope.netbox_endpoints)
+        with _needs("core.add_job"):
+            try:
+                answer = self.session.post(_SCHEDULE, body)
+            except ProxboxError as exc:
+                if exc.status == 404:
+                    raise self._no_route(exc) from None
+                if exc.status == 400 and "sync_types" in (exc.detail or ""):
+                    raise _with(exc, f"{exc} Sync types of netbox-proxbox 0.0.29: {', '.join(SYNC_TYPES)}.") from None
+                raise
+        if not isinstance(answer, dict) or not isinstance(answer.get("job_id"), int):
+            raise ProxboxError(
+                f"NetBox took the job but did not say its id (POST {self.session.url}/api/{_SCHEDULE}): {answer!r}."
+            )
+        return answer["job_id"]
+
+    def cancel(self, job: Job) -> str:
+        """Cancel a job and return the status it then has; one POST. A job that has ended stays as it is.
+
+        :raises ProxboxError: with a sentence.
+        """
+        with _needs("core.delete_job"):
+            return str(self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {}).get("status", ""))
+
+    def endpoint_ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
+        """The ids of the endpoints ``wanted`` (names or ids as text) of ``kind`` ``proxmox`` or ``netbox``.
+
+        Ids alone cost no request; with a name among them, one GET.
+
+        :raises ProxboxError: for a name that no endpoint, or more than one, has, and for a disabled endpoint.
+        """
+        wanted = [str(item).strip() for item in wanted]
+        if all(item.isdigit() for item in wanted):
+            return frozenset(int(item) for item in wanted)
+        with _needs(f"netbox_proxbox.view_{kind}endpoint"):
+            rows = list(self.session.list(_ENDPOINTS[kind], {"fields": "id,name,enabled"}))
+        found = set()
+        for item in wanted:
+            matches = [row for row in rows if str(row["id"]) == item or row.get("name") == item]
+            if len(matches) != 1:
+                names = ", ".join(f"{row.get('name')} ({row['id']})" for row in rows) or "none"
+                problem = "is the name of more than one" if matches else "is no"
+                raise ProxboxError(f"{item!r} {problem} {kind} endpoint; those that the token's user may see: {names}.")
+            if matches[0].get("enabled") is False:
+                raise ProxboxError(f"The {kind} endpoint {item!r} is disabled in NetBox: enable it, or leave it out.")
+            found.add(matches[0]["id"])
+        return frozenset(found)
+
+    def _sync_jobs(self, filters: Mapping[str, Any], *, page: int | None = None) -> list[Job]:
+        # The rows of this route are Proxbox syncs by the server's own word, whatever their data says at the moment.
+        return [replace(Job.from_api(row), is_sync=True) for row in self._rows(filters, page=page or 0, one=bool(page))]
+
+    def _rows(self, filters: Mapping[str, Any], *, page: int = 0, one: bool = False) -> Iterable[dict]:
+        with _needs("core.view_job"):
+            try:
+                yield from self.session.list(_SYNC_JOBS, filters, limit=page, offset=0 if one else None)
+            except ProxboxError as exc:
+                if exc.status == 404:
+                    raise self._no_route(exc) from None
+                raise
+
+    def _no_route(self, exc: ProxboxError) -> ProxboxError:
+        """Why a route of the plugin is missing: wrong address, no plugin, or one too old; one GET of ``status/``."""
+        try:
+            status = self.session.get(_STATUS)
+            version = status["plugins"].get("netbox_proxbox")
+            netbox = status["netbox-version"]
+        except (ProxboxError, KeyError, AttributeError, TypeError):
+            return exc
+        if version is None:
+            return _with(
+                exc,
+                f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
+                "netbox_proxbox to PLUGINS.",
+            )
+        return _with(
+            exc,
+            f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which lacks the route {exc.url}: "
+            f"upgrade the plugin to {PLUGIN_MINIMUM} or newer.",
+        )
+
+
+class _needs:
+    """Name the NetBox permission that a refused call needs."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, exc: BaseException | None, traceback: Any) -> bool:
+        if isinstance(exc, ProxboxError) and exc.status == 403 and "permission" in (exc.detail or "").lower():
+            raise _with(exc, f"{exc} Grant it the permission {self.permission}.") from None
+        return False
+
+
+def _with(exc: ProxboxError, sentence: str) -> ProxboxError:
+    return ProxboxError(sentence, url=exc.url, method=exc.method, status=exc.status, detail=exc.detail)

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do: the wanted schedule + the jobs observed + now -> a plan. Pure: no network, no clock, no Ansible.
+
+``changed``, the diff, check mode and the real run all read the same ``Plan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import At, parse_at, parse_interval, parse_timezone
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A schedule as it should be. ``interval`` is in minutes; without ``at`` it starts at once."""
+
+    name: str
+    scope: Scope = Scope()
+    at: At | None = None
+    interval: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does: ``create`` first, then ``cancel``; ``keep`` is the member that stays as it is."""
+
+    name: str
+    keep: Job | None = None
+    create: NewJob | None = None
+    cancel: tuple[Job, ...] = ()
+    why: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the plan writes anything."""
+        return bool(self.create or self.cancel)
+
+    @property
+    def after(self) -> Job | None:
+        """The living member once the plan is carried out; without an id while it is still to be created."""
+        if self.create is None:
+            return self.keep
+        return Job(
+            id=None,
+            name=self.create.name,
+            status="scheduled" if self.create.schedule_at or self.create.interval else "pending",
+            scope=self.create.scope,
+            scheduled=self.create.schedule_at,
+            interval=self.create.interval,
+        )
+
+    def diff(self) -> dict[str, Any]:
+        """``before`` and ``after`` in Ansible's diff form: the living member's settings, and surplus members by id."""
+        before = ([self.keep] if self.keep else []) + sorted(self.cancel, key=lambda job: job.id or 0)
+        return {
+            "before": _settings(self.name, before[0] if before else None, before[1:]),
+            "after": _settings(self.name, self.after, ()),
+        }
+
+
+def _settings(name: str, job: Job | None, surplus: Iterable[Job]) -> dict[str, Any]:
+    if job is None:
+        return {"name": name, "state": "absent"}
+    shape = job.result()
+    return {
+        "name": name,
+        "state": "present",
+        **{key: shape[key] for key in ("sync_types", "proxmox_endpoints", "netbox_endpoints", "interval")},
+        "scheduled": shape["scheduled"] or "at once",
+        **({"duplicates": [extra.id for extra in surplus]} if surplus else {}),
+    }
+
+
+def read_wanted(
+    *, name: str, scope: Scope, schedule_at: str | None, interval: str | None, zone: str
+) -> Wanted:
+    """Turn a user's words into a wanted schedule.
+
+    :raises ValueError: with a sentence, for a word that means nothing.
+    """
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise ValueError("name must have 1 to 200 characters: it is the job name that NetBox carries down the chain.")
+    check_sync_types(scope.sync_types)
+    zone_info = parse_timezone(zone)
+    return Wanted(
+        name=name,
+        scope=scope,
+        at=parse_at(schedule_at, zone_info) if schedule_at else None,
+        interval=parse_interval(interval) if interval else None,
+    )
+
+
+def check_sync_types(sync_types: Iterable[str]) -> None:
+    """Refuse what no server takes.
+
+    :raises ValueError: with a sentence, for an empty list and for ``all`` beside others.
+    """
+    types = sorted(sync_types)
+    if not types or "" in types:
+        raise ValueError("sync_types is empty: name at least one sync type, or leave it out for all.")
+    if "all" in types and len(types) > 1:
+        raise ValueError(f"sync_types mixes 'all' with {', '.join(t for t in types if t != 'all')}: 'all' stands alone.")
+
+
+def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
+    """Exactly one living member that matches: keep the lowest matching id, else create one; cancel every other.
+
+    ``jobs`` are the jobs of that name; a job that is no Proxbox sync, or of another name, is never touched.
+
+    :raises ValueError: with a sentence, for a one-time schedule whose time has passed and which never ran.
+    """
+    members = _members(wanted.name, jobs)
+    living = [job for job in members if job.living]
+    mismatches = {job: _mismatch(wanted, job, now) for job in living}
+    keep = next((job for job in living if mismatches[job] is None), None)
+    cancel = tuple(job for job in living if job is not keep)
+    why = [f"job {job.id}: {mismatches[job] or 'a duplicate'}" for job in cancel]
+    if keep:
+        return Plan(wanted.name, keep=keep, cancel=cancel, why=tuple(why))
+    done = _done_once(wanted, members)
+    if done:
+        return Plan(wanted.name, keep=done, cancel=cancel, why=tuple(why))
+    schedule_at = None
+    if wanted.at:
+        schedule_at = wanted.at.next(wanted.interval, now) if wanted.interval else wanted.at.first(now)
+        if schedule_at <= now:
+            raise ValueError(
+                f"schedule_at is {iso(schedule_at)}, which has passed (NetBox's clock: {iso(now)}), and NetBox has no "
+                f"sync named {wanted.name!r} for that time: give a time to come, or an interval."
+            )
+    why.append("no living member matches" if living else "no living member")
+    return Plan(
+        wanted.name,
+        create=NewJob(wanted.name, wanted.scope, schedule_at, wanted.interval),
+        cancel=cancel,
+        why=tuple(why),
+    )
+
+
+def plan_absent(name: str, jobs: Iterable[Job]) -> Plan:
+    """No living member: cancel every one."""
+    cancel = tuple(job for job in _members(name, jobs) if job.living)
+    return Plan(name, cancel=cancel, why=tuple(f"job {job.id}: the schedule is to be absent" for job in cancel))
+
+
+def _members(name: str, jobs: Iterable[Job]) -> list[Job]:
+    return sorted((job for job in jobs if job.is_sync and job.name == name), key=lambda job: job.id or 0)
+
+
+def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
+    """Why a living member is not the wanted schedule, or None when it is."""
+    if job.scope != wanted.scope:
+        return "its scope differs"
+    if job.interval != wanted.interval:
+        return f"its interval is {_minutes(job.interval)}, wanted {_minutes(wanted.interval)}"
+    if wanted.at is None:
+        # A run at once that is still to come can only be told from one set for later by how far away it is.
+        later = wanted.interval is None and job.scheduled and job.scheduled > now + timedelta(minutes=1)
+        return f"it is set for {iso(job.scheduled)}, wanted at once" if later else None
+    if job.status == "running" or job.scheduled is None:
+        return None
+    if wanted.interval:
+        holds = wanted.at.holds(job.scheduled, wanted.interval, now)
+    else:
+        holds = abs(job.scheduled - wanted.at.first(now)) < timedelta(seconds=1)
+    return None if holds else f"its time {iso(job.scheduled)} is not the wanted one"
+
+
+def _done_once(wanted: Wanted, members: list[Job]) -> Job | None:
+    """The run that fulfilled a one-time schedule, newest first; None for a recurring schedule."""
+    if wanted.interval:
+        return None
+    for job in reversed(members):
+        if job.living or job.scope != wanted.scope or job.interval:
+            continue
+        if wanted.at is None or (
+            wanted.at.day is not None
+            and job.scheduled
+            and abs(job.scheduled - wanted.at.on(wanted.at.day)) < timedelta(seconds=1)
+        ):
+            return job
+    return None
+
+
+def _minutes(interval: int | None) -> str:
+    return "none" if interval is None else f"{interval} minutes"

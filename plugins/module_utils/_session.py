@@ -1,0 +1,352 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The session with NetBox: HTTP, TLS, tokens, time-outs, and one sentence for each failure.
+
+Nothing above this file sees a response or an exception of ``requests`` or ``pynetbox``: a call returns decoded JSON
+or raises ``ProxboxError``.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+PYNETBOX_MINIMUM = "7.8.0"
+"""The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox wants them."""
+
+try:
+    import pynetbox
+    import requests
+    from pynetbox.core.query import ContentError, Request, RequestError
+    from requests.adapters import HTTPAdapter
+
+    IMPORT_ERROR: str | None = None
+except ImportError as exc:
+    IMPORT_ERROR = str(exc)
+    HTTPAdapter = object  # the class below must be definable; nothing is called without the libraries
+
+
+class ProxboxError(Exception):
+    """A failure, told in one sentence.
+
+    ``str()`` is the sentence: what is wrong, where, and what to do. ``failure`` holds the same facts for programs:
+    ``url``, ``method``, ``status`` (the HTTP status, or None when there was no answer) and ``detail`` (the server's
+    own words).
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        url: str | None = None,
+        method: str | None = None,
+        status: int | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.url = url
+        self.method = method
+        self.status = status
+        self.detail = detail
+
+    @property
+    def failure(self) -> dict[str, Any]:
+        """The facts behind the sentence, as the ``failure`` key of a failed task's result."""
+        return {"url": self.url, "method": self.method, "status": self.status, "detail": self.detail}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one NetBox. ``timeout`` is in seconds and counts for each connect and each read."""
+
+    url: str
+    token: str = field(repr=False)
+    validate_certs: bool = True
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = 30
+
+
+def library_problem(python: str, version: str) -> str | None:
+    """Return the sentence for a missing or too old pynetbox in the interpreter ``python``, or None."""
+    install = f"Install it there: {python} -m pip install 'pynetbox>={PYNETBOX_MINIMUM}'"
+    if IMPORT_ERROR:
+        return (
+            f"This module needs the Python library pynetbox {PYNETBOX_MINIMUM} or newer (and requests), and "
+            f"{python} (Python {version}) cannot import it: {IMPORT_ERROR}. {install}"
+        )
+    found = getattr(pynetbox, "__version__", "0")
+    if _numbers(found) < _numbers(PYNETBOX_MINIMUM):
+        return (
+            f"This module needs the Python library pynetbox {PYNETBOX_MINIMUM} or newer, and {python} "
+            f"(Python {version}) has {found}. {install}"
+        )
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+class _SystemTrustAdapter(HTTPAdapter):
+    """Trust the system's CA store too; requests alone looks only at the bundle of certifi."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["ssl_context"] = ssl.create_default_context()
+        super().init_poolmanager(*args, **kwargs)
+
+
+class Session:
+    """A session with one NetBox.
+
+    ``server_now`` is NetBox's own clock: the ``Date`` header of the newest answer, or None before the first.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Check the connection's values; nothing is sent yet.
+
+        :raises ProxboxError: a URL, a token or a file that cannot work.
+        """
+        self._connection = connection
+        self.url = _base_url(connection.url)
+        self.server_now: datetime | None = None
+        self._api = pynetbox.api(self.url, token=_checked_token(connection.token))
+        self._api.http_session = self._http_session()
+
+    def _http_session(self) -> requests.Session:
+        connection = self._connection
+        http = requests.Session()
+        if not connection.validate_certs:
+            http.verify = False
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        elif connection.ca_path:
+            http.verify = _existing(connection.ca_path, "ca_path")
+        else:
+            http.mount("https://", _SystemTrustAdapter())
+        if connection.client_cert:
+            cert = _existing(connection.client_cert, "client_cert")
+            http.cert = (cert, _existing(connection.client_key, "client_key")) if connection.client_key else cert
+        http.headers.update({str(name): str(value) for name, value in connection.headers.items()})
+        send = http.request
+
+        def request(method: str, url: str, **kwargs: Any) -> requests.Response:
+            # A redirect is never followed: it would turn a POST into a GET, or carry the token to another host.
+            response = send(
+                method, url, **{**kwargs, "allow_redirects": False, "timeout": connection.timeout}
+            )
+            self._note_clock(response)
+            if response.is_redirect:
+                raise RequestError(response)
+            return response
+
+        http.request = request
+        return http
+
+    def _note_clock(self, response: requests.Response) -> None:
+        try:
+            self.server_now = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
+        except (KeyError, ValueError, TypeError):
+            self.server_now = self.server_now or datetime.now(timezone.utc)
+
+    def list(self, route: str, filters: Mapping[str, Any], *, limit: int = 0, offset: int | None = None) -> Iterator[dict]:
+        """GET the rows of a list route below ``/api/``, page after page.
+
+        :param limit: rows a page; 0 leaves it to the server's maximum.
+        :param offset: with an offset, that one page only.
+        :raises ProxboxError: while reading, with a sentence for each failure.
+        """
+        request = self._request(route, filters, limit=limit, offset=offset)
+        with _sentences("GET", request.url):
+            yield from request.get()
+
+    def get(self, route: str) -> dict[str, Any]:
+        """GET one object below ``/api/``.
+
+        :raises ProxboxError: with a sentence for each failure.
+        """
+        request = self._request(route)
+        with _sentences("GET", request.url):
+            return next(iter(request.get()))
+
+    def post(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST ``body`` as JSON to a route below ``/api/``; sent once, never again.
+
+        :raises ProxboxError: with a sentence for each failure.
+        """
+        request = self._request(route)
+        with _sentences("POST", request.url):
+            return request.post(dict(body))
+
+    def _request(self, route: str, filters: Mapping[str, Any] | None = None, **paging: Any) -> Request:
+        return Request(
+            base=f"{self._api.base_url}/{route}",
+            filters=dict(filters or {}),
+            token=self._api.token,
+            http_session=self._api.http_session,
+            **paging,
+        )
+
+
+def _base_url(url: str) -> str:
+    text = url.strip().rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ProxboxError(
+            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme and the host.",
+            url=url,
+        )
+    return text.removesuffix("/api")
+
+
+def _checked_token(token: str) -> str:
+    # The message never holds the token: requests' own error for a bad header would.
+    if not token or not token.isascii() or any(char.isspace() for char in token.strip()):
+        raise ProxboxError(
+            "netbox_token is empty or holds white space or non-ASCII characters, so it cannot be a NetBox API token; "
+            "look at how it is passed (a line break at its end, quotes, an unresolved variable)."
+        )
+    return token.strip()
+
+
+def _existing(path: str, option: str) -> str:
+    if not Path(path).exists():
+        raise ProxboxError(f"{option} {path!r} does not exist on the host that runs the module.")
+    return path
+
+
+class _sentences:
+    """Turn every failure inside the ``with`` block into one ``ProxboxError``."""
+
+    def __init__(self, method: str, url: str) -> None:
+        self.method = method
+        self.url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, exc: BaseException | None, traceback: Any) -> bool:
+        if isinstance(exc, (RequestError, ContentError)) or hasattr(exc, "req"):
+            raise self._refused(exc.req) from None
+        if isinstance(exc, (requests.RequestException, OSError)):
+            raise self._unreachable(exc) from None
+        return False
+
+    def _error(self, sentence: str, **facts: Any) -> ProxboxError:
+        return ProxboxError(sentence, url=self.url, method=self.method, **facts)
+
+    def _unreachable(self, exc: Exception) -> ProxboxError:
+        parts = urlsplit(self.url)
+        host, reason = parts.netloc, _innermost(exc)
+        where = f"({self.method} {self.url})"
+        if isinstance(exc, requests.exceptions.SSLError):
+            return self._error(
+                f"The TLS connection to {host} failed: {reason} {where}. If its certificate comes from a private CA, "
+                "name the CA's bundle with ca_path or install it in the system's store.",
+                detail=reason,
+            )
+        if isinstance(exc, requests.exceptions.ProxyError):
+            return self._error(
+                f"The proxy between this host and {host} refused: {reason} {where}. Look at HTTPS_PROXY and NO_PROXY.",
+                detail=reason,
+            )
+        if isinstance(exc, requests.exceptions.ConnectTimeout):
+            return self._error(
+                f"{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, "
+                "or raise timeout.",
+                detail=reason,
+            )
+        if isinstance(exc, requests.exceptions.Timeout):
+            return self._error(
+                f"{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at "
+                "NetBox's load.",
+                detail=reason,
+            )
+        if isinstance(exc, requests.exceptions.ConnectionError):
+            return self._error(
+                f"{host} cannot be reached: {reason} {where}. Look at netbox_url and at whether NetBox is up.",
+                detail=reason,
+            )
+        return self._error(f"The request to {host} failed: {reason} {where}.", detail=reason)
+
+    def _refused(self, response: requests.Response) -> ProxboxError:
+        status = response.status_code
+        detail = _detail(response)
+        where = f"{self.method} {self.url} answered HTTP {status}"
+        return self._error(f"{_meaning(response, detail)} ({where}{f': {detail}' if detail else ''})", status=status, detail=detail)
+
+
+def _innermost(exc: BaseException) -> str:
+    """The reason at the bottom of a chain of wrapped exceptions, in one line."""
+    reason: Any = exc
+    for _depth in range(8):
+        inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    text = getattr(reason, "strerror", None) or getattr(reason, "verify_message", None) or str(reason)
+    # urllib3 prefixes its messages with the repr of a connection object.
+    return re.sub(r"^.*?object at 0x[0-9a-f]+>:\s*", "", str(text)).strip().rstrip(".")
+
+
+def _detail(response: requests.Response) -> str | None:
+    """The server's own words: ``detail``, or every entry of ``errors`` as ``field: message``; None for a web page."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    if isinstance(body, dict):
+        body = body.get("detail") or body.get("errors") or body.get("exception") or body.get("error") or body
+    return "; ".join(_flatten(body)).rstrip(".") or None
+
+
+def _flatten(node: Any, path: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            # DRF keys the errors of a list by index, which tells a user nothing.
+            yield from _flatten(value, path if str(key).isdigit() else f"{path}.{key}".lstrip("."))
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _flatten(value, path)
+    elif node not in (None, ""):
+        yield f"{path}: {str(node).rstrip('.')}" if path else str(node)
+
+
+def _meaning(response: requests.Response, detail: str | None) -> str:
+    """What an answer that is no success means, and what to do about it."""
+    status, said = response.status_code, (detail or "").lower()
+    if 300 <= status < 400:
+        target = response.headers.get("Location", "elsewhere")
+        return (
+            f"NetBox sends this request on to {target}, and the module follows no redirects: set netbox_url to the "
+            "address that NetBox has there"
+        )
+    if status in (401, 403):
+        if "permission" in said:
+            return "The token's user lacks a permission for this"
+        return "NetBox does not accept the token: look at netbox_token, whether it is enabled, expired or bound to other addresses"
+    if status == 404:
+        return "NetBox has nothing at this address"
+    if status == 429:
+        return "NetBox, or what stands before it, limits the rate of requests: try again later"
+    if status in (502, 503, 504):
+        return "The web server answers but NetBox behind it does not: look at whether NetBox is up"
+    if status >= 500:
+        return "NetBox failed inside: look at its log"
+    if status >= 400:
+        return "NetBox refuses the request"
+    return (
+        "The answer is not the JSON that NetBox's API gives: netbox_url may name another web server or a login page in "
+        "front of NetBox"
+    )

@@ -1,0 +1,173 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Intervals and times as users write them, and the occurrences they mean. Pure: "now" is always an argument."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from math import gcd
+from zoneinfo import ZoneInfo
+
+INTERVAL_MAXIMUM = 2_147_483_647
+"""The largest interval NetBox can store, in minutes (``Job.interval`` is a 32-bit integer)."""
+
+DAY = 1440
+"""Minutes a day."""
+
+LEAD = timedelta(seconds=10)
+"""An occurrence nearer than this is left to the one after it: NetBox refuses a time that passes on the way."""
+
+_INTERVAL_WORDS = {"hourly": 60, "daily": DAY, "weekly": 7 * DAY}
+_INTERVAL_UNITS = {"m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
+
+
+def parse_interval(text: str) -> int:
+    """Return the minutes that ``1440``, ``1d``, ``12h``, ``30m``, ``1w``, ``hourly``, ``daily`` or ``weekly`` mean.
+
+    :raises ValueError: with a sentence, for anything else and for less than a minute.
+    """
+    word = str(text).strip().lower()
+    match = re.fullmatch(r"(-?\d+)\s*([mhdw]?)", word)
+    if word in _INTERVAL_WORDS:
+        minutes = _INTERVAL_WORDS[word]
+    elif match:
+        minutes = int(match[1]) * _INTERVAL_UNITS[match[2] or "m"]
+    else:
+        raise ValueError(
+            f"interval {text!r} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, "
+            "daily or weekly."
+        )
+    if minutes < 1:
+        raise ValueError(f"interval {text!r} is less than a minute: leave interval out for a sync that runs once.")
+    if minutes > INTERVAL_MAXIMUM:
+        raise ValueError(f"interval {text!r} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
+    return minutes
+
+
+def parse_timezone(name: str) -> tzinfo:
+    """Return the IANA time zone ``name``.
+
+    :raises ValueError: with a sentence, when this host does not know it.
+    """
+    try:
+        return timezone.utc if name.upper() == "UTC" else ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(
+            f"timezone {name!r} is not known on this host: give an IANA name such as Europe/Berlin (and install tzdata "
+            "where it is missing)."
+        ) from None
+
+
+@dataclass(frozen=True)
+class At:
+    """When a schedule is to run, as the user said it.
+
+    ``day`` is None for a time of day (any day will do); ``hour`` is None too for a minute of the hour. The wall clock
+    is read in ``zone``.
+    """
+
+    zone: tzinfo
+    day: date | None
+    hour: int | None
+    minute: int
+    second: int = 0
+
+    def on(self, day: date, hour: int = 0) -> datetime:
+        """The instant, in UTC, of this wall time on ``day`` (and in ``hour``, for a minute of the hour)."""
+        hour = hour if self.hour is None else self.hour
+        wall = datetime.combine(day, time(hour, self.minute, self.second), tzinfo=self.zone)
+        return wall.astimezone(timezone.utc)
+
+    def first(self, now: datetime) -> datetime:
+        """The instant of a dated time; of a time of day or a minute of the hour, the next one after ``now``."""
+        if self.day is not None:
+            return self.on(self.day)
+        local = now.astimezone(self.zone)
+        for ahead in range(3):
+            day = local.date() + timedelta(days=ahead)
+            for hour in range(24) if self.hour is None else (self.hour,):
+                instant = self.on(day, hour)
+                if instant > now + LEAD:
+                    return instant
+        raise AssertionError("a wall time comes at least every other day")
+
+    def next(self, interval: int, now: datetime) -> datetime:
+        """The first occurrence after ``now`` of a schedule that repeats every ``interval`` minutes from this time."""
+        first = self.first(now)
+        if first > now + LEAD:
+            return first
+        if interval % DAY:
+            step = timedelta(minutes=interval)
+            return first + step * ((now + LEAD - first) // step + 1)
+        days = interval // DAY
+        passed = (now.astimezone(self.zone).date() - self.day).days // days
+        for k in range(max(0, passed - 1), passed + 3):
+            instant = self.on(self.day + timedelta(days=k * days))
+            if instant > now + LEAD:
+                return instant
+        raise AssertionError("an occurrence comes at least every interval")
+
+    def holds(self, scheduled: datetime, interval: int, now: datetime) -> bool:
+        """Whether a run at ``scheduled`` is on the phase of this time, and is not later than the next one due."""
+        if self.day is None:
+            due = now + LEAD + timedelta(minutes=interval)
+            return scheduled <= due and self._on_open_phase(scheduled, interval)
+        first = self.on(self.day)
+        if scheduled < first - _TOLERANCE or scheduled > self.next(interval, now) + _TOLERANCE:
+            return False
+        if interval % DAY:
+            return _near_multiple(scheduled - first, timedelta(minutes=interval))
+        return self._on_wall_time(scheduled, interval // DAY, self.day)
+
+    def _on_open_phase(self, scheduled: datetime, interval: int) -> bool:
+        if self.hour is not None and interval % DAY == 0:
+            return self._on_wall_time(scheduled, 1, None)
+        # Any day's (or hour's) occurrence may have been the first: only what all of them share can be asked for.
+        step = timedelta(minutes=gcd(interval, 60 if self.hour is None else DAY))
+        return _near_multiple(scheduled - self.on(scheduled.astimezone(self.zone).date()), step)
+
+    def _on_wall_time(self, scheduled: datetime, days: int, anchor: date | None) -> bool:
+        # Through the wall clock and back, so that a time which a daylight-saving change skips still matches itself.
+        day = scheduled.astimezone(self.zone).date()
+        return abs(self.on(day) - scheduled) <= _TOLERANCE and (anchor is None or (day - anchor).days % days == 0)
+
+
+_TOLERANCE = timedelta(seconds=1)
+
+
+def _near_multiple(span: timedelta, step: timedelta) -> bool:
+    rest = span % step
+    return min(rest, step - rest) <= _TOLERANCE
+
+
+def parse_at(text: str, zone: tzinfo) -> At:
+    """Read ISO 8601 with or without offset, ``2026-04-01 02:00``, a time of day (``02:00``) or a minute (``:00``).
+
+    ``zone`` gives the meaning of what has no offset.
+
+    :raises ValueError: with a sentence, for anything else and for a date or time that does not exist.
+    """
+    word = str(text).strip()
+    short = re.fullmatch(r"(\d{1,2})?:(\d{2})(?::(\d{2}))?", word)
+    if short and not (short[1] is None and short[3]):
+        hour, minute, second = (int(part) if part else None for part in short.groups())
+        if (hour or 0) > 23 or minute > 59 or (second or 0) > 59:
+            raise ValueError(f"schedule_at {text!r} is not a time of day: hours go to 23, minutes and seconds to 59.")
+        return At(zone, None, hour, minute, second or 0)
+    if re.fullmatch(r"\d+", word):
+        raise ValueError(
+            f"schedule_at {text!r} is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, "
+            'schedule_at: "12:30".'
+        )
+    try:
+        moment = datetime.fromisoformat(word)
+    except ValueError as exc:
+        raise ValueError(
+            f"schedule_at {text!r} is not a time ({exc}): give ISO 8601 (2026-04-01T02:00:00Z), 2026-04-01 02:00, a "
+            "time of day (02:00) or a minute of the hour (:00)."
+        ) from None
+    return At(moment.tzinfo or zone, moment.date(), moment.hour, moment.minute, moment.second)

@@ -1,0 +1,4 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The real test stack: PostgreSQL, Valkey, NetBox with netbox-proxbox, its worker, proxbox-api, a Proxmox mock."""

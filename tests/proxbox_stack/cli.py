@@ -1,0 +1,116 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command line: up, status, env, down, baseline, and start, stop, logs of one component."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+
+from proxbox_stack import processes, stack
+from proxbox_stack.pins import PAIRS
+from proxbox_stack.report import StackError, say
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; a failure is one sentence on stderr and the exit code 1."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except StackError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"interrupted; what has started is taken down by: tests/stack down --name {args.name}", file=sys.stderr)
+    return 1
+
+
+def _up(args: argparse.Namespace) -> None:
+    one = stack.Stack(args.name)
+    one.up(args.pair)
+    say(f"NetBox {one.pair.netbox} with netbox-proxbox {one.pair.plugin} is up")
+    print(f"{one.url}  user admin, password {one.state['password']}  (down: tests/stack down --name {one.name})")
+
+
+def _status(args: argparse.Namespace) -> int:
+    one = _existing(args.name)
+    rows = one.status()
+    if args.json:
+        print(json.dumps({"name": one.name, "url": one.url, "pair": one.state["pair"], "components": rows}, indent=1))
+    else:
+        print(f"{one.name}: NetBox {one.pair.netbox}, netbox-proxbox {one.pair.plugin}, {one.url}")
+        for component, row in rows.items():
+            print(f"  {component:9} {row['state']:8} pid {row['pid'] or '-'!s:8} port {row['port'] or '-'!s:6} {row['log']}")
+    return 0 if all(row["state"] == "running" for row in rows.values()) else 3
+
+
+def _env(args: argparse.Namespace) -> None:
+    facts = _existing(args.name).environment()
+    if args.format == "json":
+        print(json.dumps(facts, indent=1))
+    elif args.format == "yaml":
+        print("---")
+        for key, value in facts.items():
+            print(f"{key}: {json.dumps(value)}")
+    else:
+        for key in ("netbox_url", "netbox_token"):
+            print(f"export {key.upper()}={shlex.quote(facts[key])}")
+
+
+def _down(args: argparse.Namespace) -> None:
+    for name in stack.names() if args.all else [args.name]:
+        one = stack.Stack(name)
+        if one.exists:
+            one.down(purge=args.purge)
+            say(f"the stack {name} is down")
+
+
+def _baseline(args: argparse.Namespace) -> None:
+    name = f"baseline-{args.pair}"
+    one = stack.Stack(name)
+    try:
+        one.make_baseline(args.pair, stack.BASELINES / PAIRS[args.pair].baseline)
+    finally:
+        one.down(purge=True)
+
+
+def _logs(args: argparse.Namespace) -> None:
+    print(processes.tail(_existing(args.name)._log(args.component), args.lines))
+
+
+def _existing(name: str) -> stack.Stack:
+    one = stack.Stack(name)
+    if not one.exists:
+        raise StackError(f"there is no stack {name}: bring it up with tests/stack up --name {name}.")
+    return one
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests/stack", description="A real NetBox with Proxbox, on this machine alone.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--name", default="default", help="which stack (default: %(default)s)")
+        sub.set_defaults(run=run)
+        return sub
+
+    up = command("up", _up, "build and start whatever is not up")
+    up.add_argument("--pair", choices=sorted(PAIRS), help="which NetBox and plugin (default: current, or what it was)")
+    command("status", _status, "each component, its process and port").add_argument("--json", action="store_true")
+    env = command("env", _env, "address and tokens, for a shell or for ansible-test")
+    env.add_argument("--format", choices=("shell", "json", "yaml"), default="shell")
+    down = command("down", _down, "stop everything; the data stays")
+    down.add_argument("--purge", action="store_true", help="remove the data too")
+    down.add_argument("--all", action="store_true", help="every stack")
+    baseline = command("baseline", _baseline, "migrate an empty database anew and keep its dump; ten minutes")
+    baseline.add_argument("--pair", choices=sorted(PAIRS), default="current")
+    for name, text in (("start", "start one component"), ("stop", "stop one component")):
+        sub = command(name, lambda args, name=name: getattr(_existing(args.name), name)(args.component), text)
+        sub.add_argument("component", choices=stack.COMPONENTS)
+    logs = command("logs", _logs, "the end of one component's log")
+    logs.add_argument("component", choices=stack.COMPONENTS)
+    logs.add_argument("--lines", type=int, default=40)
+    return parser

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A private PostgreSQL cluster on a Unix socket, run by an unprivileged user even when root asks."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+from proxbox_stack.packages import postgres_bin
+from proxbox_stack.report import StackError
+
+_SETTINGS = {
+    "listen_addresses": "''",
+    "max_connections": "200",
+    # A test cluster: speed before safety.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+}
+
+
+class Postgres:
+    """The cluster below ``root``: data in ``pg``, its socket in ``run``, the database ``netbox`` of user ``netbox``."""
+
+    def __init__(self, root: Path) -> None:
+        self.data = root / "pg"
+        self.socket = root / "run"
+        self.bin = postgres_bin()
+        self.user = self._unprivileged() if os.getuid() == 0 else None
+
+    def prepare(self) -> None:
+        """Make the cluster when it is missing."""
+        self.socket.mkdir(parents=True, exist_ok=True)
+        self._own(self.socket)
+        if (self.data / "PG_VERSION").exists():
+            return
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(mode=0o700)
+        self._own(self.data)
+        self._run([f"{self.bin}/initdb", "-D", str(self.data), "-U", "netbox", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"])
+
+    @property
+    def command(self) -> list[str]:
+        """What runs the server in the foreground."""
+        settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value.strip(chr(39))}")]
+        return [f"{self.bin}/postgres", "-D", str(self.data), "-k", str(self.socket), *settings]
+
+    def ready(self) -> bool:
+        """Whether the server takes connections."""
+        command = [f"{self.bin}/pg_isready", "-q", "-h", str(self.socket), "-U", "netbox"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def exists(self) -> bool:
+        """Whether the database is there, restored or migrated to its end."""
+        return self._psql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'netbox'").strip() == "1"
+
+    def recreate(self) -> None:
+        """An empty database ``netbox``."""
+        self._psql("postgres", "DROP DATABASE IF EXISTS netbox WITH (FORCE)")
+        self._psql("postgres", "CREATE DATABASE netbox")
+
+    def drop(self) -> None:
+        """No database ``netbox``."""
+        self._psql("postgres", "DROP DATABASE IF EXISTS netbox WITH (FORCE)")
+
+    def restore(self, dump: Path) -> None:
+        """Fill a new database ``netbox`` from an ``.sql.xz`` dump."""
+        self.recreate()
+        self._psql("netbox", lzma.decompress(dump.read_bytes()).decode())
+
+    def dump(self, target: Path) -> None:
+        """Write the database ``netbox`` to an ``.sql.xz`` file."""
+        command = [f"{self.bin}/pg_dump", "--no-owner", "--no-privileges", "-h", str(self.socket), "-U", "netbox", "netbox"]
+        text = self._run(command)
+        target.write_bytes(lzma.compress(text.encode(), preset=9))
+
+    def _psql(self, database: str, script: str) -> str:
+        command = [f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.socket), "-U", "netbox", database]
+        return self._run(command, stdin=script)
+
+    def _run(self, command: list[str], stdin: str | None = None) -> str:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, check=False, cwd="/", user=self.user, group=self.user,
+            extra_groups=[] if self.user else None,
+        )
+        if done.returncode:
+            raise StackError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-1000:]}")
+        return done.stdout
+
+    def _own(self, path: Path) -> None:
+        if self.user:
+            shutil.chown(path, self.user, self.user)
+
+    @staticmethod
+    def _unprivileged() -> str:
+        for name in ("postgres", "nobody"):
+            try:
+                pwd.getpwnam(name)
+                return name
+            except KeyError:
+                continue
+        raise StackError("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody.")

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Start and stop processes so that only our own are ever signalled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxbox_stack.report import StackError
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process by its id and the kernel's start time, which tells it from a later one with the same id."""
+
+    pid: int
+    started: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        stat = _stat(self.pid)
+        return stat is not None and stat == ("live", self.started)
+
+
+def start(command: list[str], *, log: Path, env: dict[str, str], cwd: Path, user: str | None = None) -> Running:
+    """Start ``command`` in a session of its own, its output appended to ``log``."""
+    with open(log, "ab") as out:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **env},
+            cwd=str(cwd),
+            start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+        )
+    stat = _stat(process.pid)
+    return Running(process.pid, stat[1] if stat else 0)
+
+
+def stop(running: Running, *, first: int = signal.SIGTERM, patience: float = 20) -> None:
+    """End a process and whatever is left of its session.
+
+    :raises StackError: when it survives even SIGKILL.
+    """
+    for sign, seconds in ((first, patience), (signal.SIGKILL, 10)):
+        members = _session(running)
+        if not members:
+            return
+        for pid in members:
+            # SIGTERM goes to the leader alone, so that a worker can end its work; SIGKILL to all that is left.
+            if pid == running.pid or sign == signal.SIGKILL or not running.alive:
+                _signal(pid, sign)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and _session(running):
+            _reap(running.pid)
+            time.sleep(0.1)
+    if _session(running):
+        raise StackError(f"process {running.pid} does not end, not even by SIGKILL.")
+
+
+def wait_until(ready, what: str, running: Running, log: Path, seconds: float) -> None:
+    """Wait until ``ready()`` is true.
+
+    :raises StackError: names the component and shows the tail of its log, when it dies or takes too long.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready():
+        _reap(running.pid)
+        if not running.alive:
+            raise StackError(f"{what} died while it started. The end of {log}:\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise StackError(f"{what} is not ready after {seconds:.0f} s. The end of {log}:\n{tail(log)}")
+        time.sleep(0.2)
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """The last lines of a log."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _session(running: Running) -> list[int]:
+    """Every live process of the session that ``running`` leads; none if its id now belongs to another process."""
+    leader = _stat(running.pid)
+    if leader and leader[0] == "live" and leader[1] != running.started:
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            fields = _fields(int(entry.name))
+            if fields and fields[0] != "Z" and int(fields[3]) == running.pid and int(fields[19]) >= running.started:
+                found.append(int(entry.name))
+    return found
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    fields = _fields(pid)
+    return None if fields is None else ("dead" if fields[0] in "ZX" else "live", int(fields[19]))
+
+
+def _fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on (proc(5): 3 is state, 6 the session, 22 the start time)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def _signal(pid: int, sign: int) -> None:
+    try:
+        os.kill(pid, sign)
+    except ProcessLookupError:
+        pass
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass

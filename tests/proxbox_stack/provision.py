@@ -1,0 +1,127 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Users, tokens and endpoints: what a NetBox with Proxbox has before its first sync."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from proxbox_stack.netbox import NetBox
+from proxbox_stack.report import StackError
+
+PROXMOX_ENDPOINT = "pve-lab"
+DISABLED_PROXMOX_ENDPOINT = "pve-spare"
+NETBOX_ENDPOINT = "netbox"
+
+# Runs inside NetBox (``netbox shell``), for what has no REST route: a token whose plain text is known beforehand.
+_USERS = """
+import json
+from django.contrib.auth import get_user_model
+from core.models import ObjectType
+from users.models import ObjectPermission, Token
+
+given = json.loads({given!r})
+User = get_user_model()
+
+def tokens(user, keys):
+    Token.objects.filter(user=user).delete()
+    Token(user=user, version=1, token=keys["v1"], write_enabled=True).save()
+    Token(user=user, version=2, key=keys["v2_key"], token=keys["v2_secret"], write_enabled=True).save()
+
+admin, made = User.objects.get_or_create(username="admin", defaults=dict(is_superuser=True))
+admin.is_superuser = True
+admin.set_password(given["password"])
+admin.save()
+tokens(admin, given["admin"])
+
+operator, made = User.objects.get_or_create(username="operator")
+operator.set_password(given["password"])
+operator.save()
+permission, made = ObjectPermission.objects.get_or_create(
+    name="Proxbox syncs", defaults=dict(actions=["view", "add", "delete"], enabled=True)
+)
+permission.object_types.set([ObjectType.objects.get(app_label="core", model="job")])
+permission.users.set([operator])
+tokens(operator, given["operator"])
+"""
+
+
+def make_users(netbox: NetBox, password: str, keys: dict[str, dict[str, str]]) -> None:
+    """A superuser ``admin``, and ``operator`` with view, add and delete on ``core.job``; a v1 and a v2 token each."""
+    given = json.dumps({"password": password, **keys})
+    netbox.manage("shell", "-c", _USERS.format(given=given))
+
+
+def make_endpoints(url: str, token: str, *, netbox_port: int, backend_port: int, backend_key: str, mock_port: int) -> dict[str, Any]:
+    """The endpoints that a sync goes through, approved; and a disabled one. Return their ids by name."""
+    api = _Api(f"{url}/api/", token)
+    plugin = "plugins/proxbox/endpoints"
+    address = api.ensure("ipam/ip-addresses/", {"address": "127.0.0.1/32"}, {"status": "active"})
+    owner = api.ensure("users/tokens/", {"user": "admin", "version": 1}, None)
+    api.ensure(
+        f"{plugin}/fastapi/",
+        {"name": "proxbox-api"},
+        {"ip_address": address, "port": backend_port, "token": backend_key, "use_https": False, "verify_ssl": False, "enabled": True},
+    )
+    netbox = api.ensure(
+        f"{plugin}/netbox/",
+        {"name": NETBOX_ENDPOINT},
+        {"ip_address": address, "port": netbox_port, "token_version": "v1", "token": {"id": owner}, "use_https": False, "verify_ssl": False, "enabled": True},
+    )
+    target = {
+        "ip_address": address, "port": mock_port, "username": "root@pam", "token_name": "netbox",
+        "token_value": "00000000-0000-0000-0000-000000000000", "verify_ssl": False, "mode": "cluster",
+    }  # fmt: skip
+    proxmox = api.ensure(f"{plugin}/proxmox/", {"name": PROXMOX_ENDPOINT}, {**target, "enabled": True})
+    other = api.ensure("ipam/ip-addresses/", {"address": "127.0.0.2/32"}, {"status": "active"})
+    disabled = api.ensure(f"{plugin}/proxmox/", {"name": DISABLED_PROXMOX_ENDPOINT}, {**target, "ip_address": other, "enabled": False})
+    for route in (f"{plugin}/netbox/{netbox}", f"{plugin}/proxmox/{proxmox}"):
+        api.approve(f"{route}/connection-authority/")
+    return {"proxmox_endpoint_id": proxmox, "netbox_endpoint_id": netbox, "proxmox_endpoint_disabled_id": disabled}
+
+
+def register_backend_key(port: int, key: str) -> None:
+    """Give a new proxbox-api its first key; one that has a key already refuses, which is as good."""
+    try:
+        _call("POST", f"http://127.0.0.1:{port}/auth/register-key", {"api_key": key}, {})
+    except urllib.error.HTTPError as exc:
+        if exc.code not in (400, 403, 409):
+            raise StackError(f"proxbox-api refuses its first key: HTTP {exc.code} {exc.read()[:300]!r}") from None
+
+
+class _Api:
+    def __init__(self, root: str, token: str) -> None:
+        self.root = root
+        self.headers = {"Authorization": f"Token {token}"}
+
+    def ensure(self, route: str, key: dict[str, Any], rest: dict[str, Any] | None) -> int:
+        """The id of the object with ``key``; made or changed to have ``rest`` too, unless that is None."""
+        query = "&".join(f"{name}={value}" for name, value in key.items())
+        found = self.call("GET", f"{route}?{query}")["results"]
+        if rest is None:
+            return found[0]["id"]
+        if found:
+            return self.call("PATCH", f"{route}{found[0]['id']}/", rest)["id"]
+        return self.call("POST", route, {**key, **rest})["id"]
+
+    def approve(self, route: str) -> None:
+        review = self.call("GET", route)
+        if not review["approved"]:
+            self.call("PUT", route, {"target_fingerprint": review["target_fingerprint"]})
+
+    def call(self, method: str, route: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            return _call(method, self.root + route, body, self.headers)
+        except urllib.error.HTTPError as exc:
+            raise StackError(f"{method} {self.root}{route}: HTTP {exc.code} {exc.read()[:600]!r}") from None
+
+
+def _call(method: str, url: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {**headers, "Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read() or b"null")

