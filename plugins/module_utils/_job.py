@@ -115,6 +115,11 @@ class Job:
         """Whether the job ended well as NetBox sees it; ``stages`` may still tell of failures inside."""
         return self.status == "completed"
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody ended the job (the plugin's words, over the API and on its web page)."""
+        return self.status == "failed" and self.error in ("Cancelled via API.", "Cancelled by user.")
+
     @classmethod
     def from_api(cls, row: Mapping[str, Any]) -> Job:
         """Read a row of ``/api/core/jobs/`` or ``/api/plugins/proxbox/sync-jobs/``, trimmed by ``fields=`` or whole."""

@@ -8,7 +8,6 @@ Routes, all below ``/api/``, as netbox-proxbox 0.0.26+ on NetBox 4.5.8+ has them
 
 * ``GET plugins/proxbox/sync-jobs/``: Proxbox sync jobs only, filtered in SQL;
 * ``GET core/jobs/``: every job, trimmed by ``fields=``; also knows the row whose ``data`` is null for a moment;
-* ``GET core/jobs/<id>/``: one job with its log;
 * ``POST plugins/proxbox/sync/schedule/``: create;
 * ``POST plugins/proxbox/jobs/<id>/cancel/``: cancel.
 """
@@ -20,8 +19,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import LIVING, SYNC_TYPES, Job, NewJob, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import ProxboxError, Session
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import LIVING, SYNC_TYPES, Job, NewJob, Scope, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 
 PLUGIN_MINIMUM = "0.0.26"
 """The first netbox-proxbox with the route ``sync-jobs/``."""
@@ -42,6 +42,7 @@ class Jobs:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._endpoints: dict[str, list[dict[str, Any]]] = {}
 
     def living(self, name: str) -> list[Job]:
         """The living sync jobs named exactly ``name``; one GET of ``sync-jobs/``.
@@ -75,21 +76,30 @@ class Jobs:
         :raises ProxboxError: also when there is no such job, or the token may not see it.
         """
         with _needs("core.view_job"):
-            if include_log:
-                try:
-                    return Job.from_api(self.session.get(f"{_CORE_JOBS}{job_id}/"))
-                except ProxboxError as exc:
-                    if exc.status != 404:
-                        raise
-                    rows = []
-            else:
-                rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": _FIELDS}))
+            fields = f"{_FIELDS},log_entries" if include_log else _FIELDS
+            rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": fields}))
         if not rows:
             raise ProxboxError(
                 f"NetBox has no job {job_id}, or the token's user may not see it (core.view_job, and the constraints "
                 "of its object permissions)."
             )
         return Job.from_api(rows[0])
+
+    def get_sync(self, job_id: int) -> Job:
+        """As ``get``, for a job that must be a Proxbox sync; one GET.
+
+        :raises ProxboxError: also when the job is something else.
+        """
+        job = self.get(job_id)
+        if job.is_sync is False:
+            raise ProxboxError(f"Job {job_id} ({job.name}) of {self.session.url} is no Proxbox sync.")
+        return job
+
+    def get_status(self, job_id: int) -> str:
+        """The status of a job, for polling: neither its data nor its log is read; one GET."""
+        with _needs("core.view_job"):
+            rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": "id,status"}))
+        return rows[0]["status"]["value"] if rows else self.get(job_id).status
 
     def enqueue(self, new: NewJob) -> int:
         """Create a job and return its id; one POST, never repeated.
@@ -114,7 +124,7 @@ class Jobs:
                 if exc.status == 404:
                     raise self._no_route(exc) from None
                 if exc.status == 400 and "sync_types" in (exc.detail or ""):
-                    raise _with(exc, f"{exc} Sync types of netbox-proxbox 0.0.29: {', '.join(SYNC_TYPES)}.") from None
+                    raise exc.saying(f"{exc} Sync types of netbox-proxbox 0.0.29: {', '.join(SYNC_TYPES)}.") from None
                 raise
         if not isinstance(answer, dict) or not isinstance(answer.get("job_id"), int):
             raise ProxboxError(
@@ -122,13 +132,14 @@ class Jobs:
             )
         return answer["job_id"]
 
-    def cancel(self, job: Job) -> str:
-        """Cancel a job and return the status it then has; one POST. A job that has ended stays as it is.
+    def cancel(self, job: Job) -> bool:
+        """Cancel a job; one POST. Return whether it was still living: one that has ended stays as it is.
 
         :raises ProxboxError: with a sentence.
         """
         with _needs("core.delete_job"):
-            return str(self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {}).get("status", ""))
+            answer = self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {})
+        return "already finished" not in str(answer.get("detail"))
 
     def endpoint_ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
         """The ids of the endpoints ``wanted`` (names or ids as text) of ``kind`` ``proxmox`` or ``netbox``.
@@ -140,19 +151,38 @@ class Jobs:
         wanted = [str(item).strip() for item in wanted]
         if all(item.isdigit() for item in wanted):
             return frozenset(int(item) for item in wanted)
-        with _needs(f"netbox_proxbox.view_{kind}endpoint"):
-            rows = list(self.session.list(_ENDPOINTS[kind], {"fields": "id,name,enabled"}))
-        found = set()
-        for item in wanted:
-            matches = [row for row in rows if str(row["id"]) == item or row.get("name") == item]
-            if len(matches) != 1:
-                names = ", ".join(f"{row.get('name')} ({row['id']})" for row in rows) or "none"
-                problem = "is the name of more than one" if matches else "is no"
-                raise ProxboxError(f"{item!r} {problem} {kind} endpoint; those that the token's user may see: {names}.")
-            if matches[0].get("enabled") is False:
-                raise ProxboxError(f"The {kind} endpoint {item!r} is disabled in NetBox: enable it, or leave it out.")
-            found.add(matches[0]["id"])
-        return frozenset(found)
+        return frozenset(self._endpoint(kind, item)["id"] for item in wanted)
+
+    def check_scope(self, scope: Scope) -> None:
+        """Refuse what no sync can be made of; one GET for each kind of endpoint that the scope names.
+
+        Some releases drop an unknown endpoint id without a word and then sync every endpoint (0.0.20.post3-0.0.23),
+        and none checks the ids of NetBox endpoints.
+
+        :raises ProxboxError: for an unknown or disabled endpoint.
+        """
+        for kind, ids in (("proxmox", scope.proxmox_endpoints), ("netbox", scope.netbox_endpoints)):
+            for endpoint_id in sorted(ids):
+                self._endpoint(kind, str(endpoint_id))
+
+    def _endpoint(self, kind: str, wanted: str) -> dict[str, Any]:
+        rows = self._endpoints.get(kind)
+        if rows is None:
+            with _needs(f"netbox_proxbox.view_{kind}endpoint"):
+                rows = list(self.session.list(_ENDPOINTS[kind], {"fields": "id,name,enabled"}))
+            self._endpoints[kind] = rows
+        label = {"proxmox": "Proxmox", "netbox": "NetBox"}[kind]
+        matches = [row for row in rows if str(row["id"]) == wanted or row.get("name") == wanted]
+        if len(matches) != 1:
+            known = ", ".join(f"{row.get('name')} ({row['id']})" for row in rows) or "none"
+            problem = "names more than one" if matches else "is no"
+            raise ProxboxError(
+                f"{wanted!r} {problem} {label} endpoint of {self.session.url}; those that the token's user may see: "
+                f"{known}."
+            )
+        if matches[0].get("enabled") is False:
+            raise ProxboxError(f"The {label} endpoint {wanted!r} is disabled in NetBox: enable it, or leave it out.")
+        return matches[0]
 
     def _sync_jobs(self, filters: Mapping[str, Any], *, page: int | None = None) -> list[Job]:
         # The rows of this route are Proxbox syncs by the server's own word, whatever their data says at the moment.
@@ -176,14 +206,10 @@ class Jobs:
         except (ProxboxError, KeyError, AttributeError, TypeError):
             return exc
         if version is None:
-            return _with(
-                exc,
-                f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
+            return exc.saying(f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
                 "netbox_proxbox to PLUGINS.",
             )
-        return _with(
-            exc,
-            f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which lacks the route {exc.url}: "
+        return exc.saying(f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which lacks the route {exc.url}: "
             f"upgrade the plugin to {PLUGIN_MINIMUM} or newer.",
         )
 
@@ -199,9 +225,5 @@ class _needs:
 
     def __exit__(self, kind: type | None, exc: BaseException | None, traceback: Any) -> bool:
         if isinstance(exc, ProxboxError) and exc.status == 403 and "permission" in (exc.detail or "").lower():
-            raise _with(exc, f"{exc} Grant it the permission {self.permission}.") from None
+            raise exc.saying(f"{exc} Grant it the permission {self.permission}.") from None
         return False
-
-
-def _with(exc: ProxboxError, sentence: str) -> ProxboxError:
-    return ProxboxError(sentence, url=exc.url, method=exc.method, status=exc.status, detail=exc.detail)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import At, parse_at, parse_interval, parse_timezone
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import DEFAULT_NAME, SYNC_TYPES, Job, NewJob, Scope, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import DAY, LEAD, At, parse_at, parse_interval, parse_timezone
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Wanted:
     scope: Scope = Scope()
     at: At | None = None
     interval: int | None = None
+
+    @property
+    def once(self) -> bool:
+        """Whether it runs once, so that a run in the history fulfils it."""
+        return self.interval is None
 
 
 @dataclass(frozen=True)
@@ -80,35 +86,63 @@ def _settings(name: str, job: Job | None, surplus: Iterable[Job]) -> dict[str, A
 
 
 def read_wanted(
-    *, name: str, scope: Scope, schedule_at: str | None, interval: str | None, zone: str
+    *, name: str, sync_types: Iterable[str], schedule_at: str | None, interval: str | None, timezone: str
 ) -> Wanted:
-    """Turn a user's words into a wanted schedule.
+    """Turn a user's words into a wanted schedule; its scope names no endpoints yet.
 
-    :raises ValueError: with a sentence, for a word that means nothing.
+    :raises ProxboxError: with a sentence, for a word that means nothing.
     """
-    name = name.strip()
-    if not name or len(name) > 200:
-        raise ValueError("name must have 1 to 200 characters: it is the job name that NetBox carries down the chain.")
-    check_sync_types(scope.sync_types)
-    zone_info = parse_timezone(zone)
+    zone = parse_timezone(timezone)
     return Wanted(
-        name=name,
-        scope=scope,
-        at=parse_at(schedule_at, zone_info) if schedule_at else None,
+        name=_checked_name(name),
+        scope=Scope(checked_sync_types(sync_types)),
+        at=parse_at(schedule_at, zone) if schedule_at else None,
         interval=parse_interval(interval) if interval else None,
     )
 
 
-def check_sync_types(sync_types: Iterable[str]) -> None:
+def read_run(*, name: str | None, sync_types: Iterable[str], wait_timeout: float, poll_interval: float) -> NewJob:
+    """Turn a user's words into a job to run now; its scope names no endpoints yet.
+
+    :raises ProxboxError: with a sentence, for a word that means nothing.
+    """
+    for option, seconds in (("wait_timeout", wait_timeout), ("poll_interval", poll_interval)):
+        if seconds <= 0:
+            raise ProxboxError(f"{option} {seconds} is not a time to wait: give seconds above 0.")
+    return NewJob(_checked_name(name or DEFAULT_NAME), Scope(checked_sync_types(sync_types)))
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise ProxboxError("name must have 1 to 200 characters: it is the job name that NetBox carries down the chain.")
+    return name
+
+
+def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
     """Refuse what no server takes.
 
-    :raises ValueError: with a sentence, for an empty list and for ``all`` beside others.
+    :raises ProxboxError: with a sentence, for an empty list and for ``all`` beside others.
     """
-    types = sorted(sync_types)
+    types = frozenset(str(item).strip() for item in sync_types)
     if not types or "" in types:
-        raise ValueError("sync_types is empty: name at least one sync type, or leave it out for all.")
+        raise ProxboxError("sync_types is empty: name at least one sync type, or leave it out for all.")
     if "all" in types and len(types) > 1:
-        raise ValueError(f"sync_types mixes 'all' with {', '.join(t for t in types if t != 'all')}: 'all' stands alone.")
+        others = ", ".join(sorted(types - {"all"}))
+        raise ProxboxError(f"sync_types mixes 'all' with {others}: 'all' stands alone.")
+    return types
+
+
+def known_sync_types(sync_types: Iterable[str]) -> None:
+    """Say in check mode what the server would say: it is the one that knows, but check mode cannot ask it.
+
+    :raises ProxboxError: with a sentence, for a type that no release known to this collection has.
+    """
+    unknown = sorted(set(sync_types) - set(SYNC_TYPES))
+    if unknown:
+        raise ProxboxError(
+            f"NetBox would refuse sync_types {', '.join(unknown)}; netbox-proxbox 0.0.29 takes: {', '.join(SYNC_TYPES)}."
+        )
 
 
 def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
@@ -116,7 +150,7 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
 
     ``jobs`` are the jobs of that name; a job that is no Proxbox sync, or of another name, is never touched.
 
-    :raises ValueError: with a sentence, for a one-time schedule whose time has passed and which never ran.
+    :raises ProxboxError: with a sentence, for a one-time schedule whose time has passed and which never ran.
     """
     members = _members(wanted.name, jobs)
     living = [job for job in members if job.living]
@@ -133,7 +167,7 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
     if wanted.at:
         schedule_at = wanted.at.next(wanted.interval, now) if wanted.interval else wanted.at.first(now)
         if schedule_at <= now:
-            raise ValueError(
+            raise ProxboxError(
                 f"schedule_at is {iso(schedule_at)}, which has passed (NetBox's clock: {iso(now)}), and NetBox has no "
                 f"sync named {wanted.name!r} for that time: give a time to come, or an interval."
             )
@@ -144,6 +178,17 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
         cancel=cancel,
         why=tuple(why),
     )
+
+
+def plan_run(new: NewJob) -> Plan:
+    """Run a sync now, whatever else runs."""
+    return Plan(new.name, create=new, why=("a sync is to run now",))
+
+
+def plan_cancel(name: str, jobs: Iterable[Job]) -> Plan:
+    """Cancel the living among ``jobs``."""
+    cancel = tuple(job for job in jobs if job.living)
+    return Plan(name, cancel=cancel, why=tuple(f"job {job.id} is {job.status}" for job in cancel))
 
 
 def plan_absent(name: str, jobs: Iterable[Job]) -> Plan:
@@ -163,13 +208,17 @@ def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
     if job.interval != wanted.interval:
         return f"its interval is {_minutes(job.interval)}, wanted {_minutes(wanted.interval)}"
     if wanted.at is None:
-        # A run at once that is still to come can only be told from one set for later by how far away it is.
-        later = wanted.interval is None and job.scheduled and job.scheduled > now + timedelta(minutes=1)
-        return f"it is set for {iso(job.scheduled)}, wanted at once" if later else None
+        # Without a time, any phase will do; but the next run may not be further away than the schedule itself allows.
+        latest = now + LEAD + timedelta(minutes=wanted.interval or 0)
+        if job.scheduled and job.scheduled > latest:
+            return f"its next run, {iso(job.scheduled)}, is later than a start at once allows"
+        return None
     if job.status == "running" or job.scheduled is None:
         return None
-    if wanted.interval:
-        holds = wanted.at.holds(job.scheduled, wanted.interval, now)
+    # A time that comes once, with no date, comes every day, or every hour, until it has been run.
+    repeats = wanted.interval or (DAY if wanted.at.day is None and wanted.at.hour is not None else 60)
+    if wanted.interval or wanted.at.day is None:
+        holds = wanted.at.holds(job.scheduled, repeats, now)
     else:
         holds = abs(job.scheduled - wanted.at.first(now)) < timedelta(seconds=1)
     return None if holds else f"its time {iso(job.scheduled)} is not the wanted one"
@@ -177,10 +226,10 @@ def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
 
 def _done_once(wanted: Wanted, members: list[Job]) -> Job | None:
     """The run that fulfilled a one-time schedule, newest first; None for a recurring schedule."""
-    if wanted.interval:
+    if not wanted.once:
         return None
     for job in reversed(members):
-        if job.living or job.scope != wanted.scope or job.interval:
+        if job.living or job.cancelled or job.scope != wanted.scope or job.interval:
             continue
         if wanted.at is None or (
             wanted.at.day is not None

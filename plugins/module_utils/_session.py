@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+
 PYNETBOX_MINIMUM = "7.8.0"
 """The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox wants them."""
 
@@ -34,35 +36,6 @@ try:
 except ImportError as exc:
     IMPORT_ERROR = str(exc)
     HTTPAdapter = object  # the class below must be definable; nothing is called without the libraries
-
-
-class ProxboxError(Exception):
-    """A failure, told in one sentence.
-
-    ``str()`` is the sentence: what is wrong, where, and what to do. ``failure`` holds the same facts for programs:
-    ``url``, ``method``, ``status`` (the HTTP status, or None when there was no answer) and ``detail`` (the server's
-    own words).
-    """
-
-    def __init__(
-        self,
-        sentence: str,
-        *,
-        url: str | None = None,
-        method: str | None = None,
-        status: int | None = None,
-        detail: str | None = None,
-    ) -> None:
-        super().__init__(sentence)
-        self.url = url
-        self.method = method
-        self.status = status
-        self.detail = detail
-
-    @property
-    def failure(self) -> dict[str, Any]:
-        """The facts behind the sentence, as the ``failure`` key of a failed task's result."""
-        return {"url": self.url, "method": self.method, "status": self.status, "detail": self.detail}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from math import gcd
 from zoneinfo import ZoneInfo
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+
 INTERVAL_MAXIMUM = 2_147_483_647
 """The largest interval NetBox can store, in minutes (``Job.interval`` is a 32-bit integer)."""
 
@@ -28,7 +30,7 @@ _INTERVAL_UNITS = {"m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
 def parse_interval(text: str) -> int:
     """Return the minutes that ``1440``, ``1d``, ``12h``, ``30m``, ``1w``, ``hourly``, ``daily`` or ``weekly`` mean.
 
-    :raises ValueError: with a sentence, for anything else and for less than a minute.
+    :raises ProxboxError: with a sentence, for anything else and for less than a minute.
     """
     word = str(text).strip().lower()
     match = re.fullmatch(r"(-?\d+)\s*([mhdw]?)", word)
@@ -37,26 +39,26 @@ def parse_interval(text: str) -> int:
     elif match:
         minutes = int(match[1]) * _INTERVAL_UNITS[match[2] or "m"]
     else:
-        raise ValueError(
+        raise ProxboxError(
             f"interval {text!r} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, "
             "daily or weekly."
         )
     if minutes < 1:
-        raise ValueError(f"interval {text!r} is less than a minute: leave interval out for a sync that runs once.")
+        raise ProxboxError(f"interval {text!r} is less than a minute: leave interval out for a sync that runs once.")
     if minutes > INTERVAL_MAXIMUM:
-        raise ValueError(f"interval {text!r} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
+        raise ProxboxError(f"interval {text!r} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
     return minutes
 
 
 def parse_timezone(name: str) -> tzinfo:
     """Return the IANA time zone ``name``.
 
-    :raises ValueError: with a sentence, when this host does not know it.
+    :raises ProxboxError: with a sentence, when this host does not know it.
     """
     try:
         return timezone.utc if name.upper() == "UTC" else ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        raise ValueError(
+        raise ProxboxError(
             f"timezone {name!r} is not known on this host: give an IANA name such as Europe/Berlin (and install tzdata "
             "where it is missing)."
         ) from None
@@ -149,25 +151,37 @@ def parse_at(text: str, zone: tzinfo) -> At:
 
     ``zone`` gives the meaning of what has no offset.
 
-    :raises ValueError: with a sentence, for anything else and for a date or time that does not exist.
+    :raises ProxboxError: with a sentence, for anything else and for a date or time that does not exist.
     """
     word = str(text).strip()
     short = re.fullmatch(r"(\d{1,2})?:(\d{2})(?::(\d{2}))?", word)
     if short and not (short[1] is None and short[3]):
         hour, minute, second = (int(part) if part else None for part in short.groups())
         if (hour or 0) > 23 or minute > 59 or (second or 0) > 59:
-            raise ValueError(f"schedule_at {text!r} is not a time of day: hours go to 23, minutes and seconds to 59.")
+            raise ProxboxError(f"schedule_at {text!r} is not a time of day: hours go to 23, minutes and seconds to 59.")
         return At(zone, None, hour, minute, second or 0)
     if re.fullmatch(r"\d+", word):
-        raise ValueError(
+        raise ProxboxError(
             f"schedule_at {text!r} is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, "
             'schedule_at: "12:30".'
         )
     try:
         moment = datetime.fromisoformat(word)
     except ValueError as exc:
-        raise ValueError(
+        raise ProxboxError(
             f"schedule_at {text!r} is not a time ({exc}): give ISO 8601 (2026-04-01T02:00:00Z), 2026-04-01 02:00, a "
             "time of day (02:00) or a minute of the hour (:00)."
         ) from None
     return At(moment.tzinfo or zone, moment.date(), moment.hour, moment.minute, moment.second)
+
+
+def parse_instant(option: str, text: str) -> datetime:
+    """Read the ISO 8601 time of a filter; UTC if it has no offset.
+
+    :raises ProxboxError: with a sentence that names the option.
+    """
+    try:
+        moment = datetime.fromisoformat(str(text).strip())
+    except ValueError as exc:
+        raise ProxboxError(f"{option} {text!r} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that every module of the collection takes."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The connection with NetBox."""
+
+    DOCUMENTATION = r"""
+options:
+  netbox_url:
+    description:
+      - Address of NetBox, for example V(https://netbox.example.com). A path below the host is fine.
+      - Redirects are not followed; give the address that NetBox really has.
+      - If not set, the environment variable E(NETBOX_URL) is used, then E(NETBOX_API).
+    type: str
+    required: true
+  netbox_token:
+    description:
+      - API token of a NetBox user, version 1 or version 2.
+      - If not set, the environment variable E(NETBOX_TOKEN) is used.
+      - The user needs the permissions to view, add and delete C(core.job), and none more; without constraints, for a token
+        that cannot see a schedule would make it anew each time.
+    type: str
+    required: true
+  validate_certs:
+    description:
+      - Whether to verify NetBox's TLS certificate, against the system's CA store and the one of the Python library certifi.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - Path of a bundle of CA certificates (PEM) to trust instead, on the host that runs the module.
+    type: path
+  client_cert:
+    description:
+      - Path of a client certificate (PEM) to present, with its key in the same file or in O(client_key).
+    type: path
+  client_key:
+    description:
+      - Path of the key of O(client_cert).
+    type: path
+  headers:
+    description:
+      - More HTTP headers for each request, for a proxy in front of NetBox, say.
+      - Their values count as secrets and are masked wherever they appear in the output.
+    type: dict
+  timeout:
+    description:
+      - Seconds to wait for NetBox to take a connection, and for each answer.
+    type: float
+    default: 30
+requirements:
+  - Python 3.12 or newer
+  - pynetbox 7.8.0 or newer
+  - requests
+"""
+
+    SCOPE = r"""
+options:
+  sync_types:
+    description:
+      - What to sync. V(all) stands alone.
+      - netbox-proxbox 0.0.29 takes V(all), V(backup-routines), V(devices), V(ip-addresses), V(network-interfaces),
+        V(replications), V(sdn), V(storage), V(task-history), V(virtual-machines), V(vm-backups), V(vm-disks),
+        V(vm-interfaces) and V(vm-snapshots). Other releases take other ones; NetBox has the last word.
+    type: list
+    elements: str
+    default: [all]
+  proxmox_endpoints:
+    description:
+      - Proxmox endpoints to sync from, each by its name or its numeric id. Empty means every enabled one.
+      - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
+    type: list
+    elements: str
+    default: []
+  netbox_endpoints:
+    description:
+      - NetBox endpoints to sync to, each by its name or its numeric id. Empty means every one.
+      - A name costs one more request, and the permission to view C(netbox_proxbox.netboxendpoint).
+    type: list
+    elements: str
+    default: []
+"""

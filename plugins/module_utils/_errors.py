@@ -1,0 +1,41 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one exception of the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ProxboxError(Exception):
+    """A failure, told in one sentence.
+
+    ``str()`` is the sentence: what is wrong, where, and what to do. ``url``, ``method``, ``status`` (the HTTP status,
+    or None when there was no answer) and ``detail`` (the server's own words) are None when no request was made.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        url: str | None = None,
+        method: str | None = None,
+        status: int | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.url = url
+        self.method = method
+        self.status = status
+        self.detail = detail
+
+    @property
+    def failure(self) -> dict[str, Any]:
+        """The facts behind the sentence, for programs: the ``failure`` key of a failed task's result."""
+        return {"url": self.url, "method": self.method, "status": self.status, "detail": self.detail}
+
+    def saying(self, sentence: str) -> ProxboxError:
+        """The same failure, told in another sentence by a layer that knows more."""
+        return ProxboxError(sentence, url=self.url, method=self.method, status=self.status, detail=self.detail)

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every module shares with Ansible: connection options, results, failures. The only owner of AnsibleModule."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
+
+CONNECTION_SPEC: dict[str, dict[str, Any]] = {
+    "netbox_url": {"type": "str", "required": True, "fallback": (env_fallback, ["NETBOX_URL", "NETBOX_API"])},
+    "netbox_token": {
+        "type": "str",
+        "required": True,
+        "no_log": True,
+        "fallback": (env_fallback, ["NETBOX_TOKEN"]),
+    },
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
+    "headers": {"type": "dict", "no_log": True},
+    "timeout": {"type": "float", "default": 30},
+}
+
+SCOPE_SPEC: dict[str, dict[str, Any]] = {
+    "sync_types": {"type": "list", "elements": "str", "default": ["all"]},
+    "proxmox_endpoints": {"type": "list", "elements": "str", "default": []},
+    "netbox_endpoints": {"type": "list", "elements": "str", "default": []},
+}
+
+LOG_TAIL = 5
+"""How many log lines a failed sync shows in the task's message."""
+
+Work = Callable[[AnsibleModule, Jobs], dict[str, Any]]
+
+
+def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> None:
+    """Run ``work`` with the module and the jobs of the NetBox it names, and leave with its result.
+
+    A ``ProxboxError`` becomes the task's failure with its sentence as ``msg``, and ``failure``. A result with
+    ``failed`` true fails the task with everything in it.
+    """
+    module = AnsibleModule(argument_spec={**CONNECTION_SPEC, **argument_spec}, supports_check_mode=True, **options)
+    problem = library_problem(sys.executable, platform.python_version())
+    if problem:
+        module.fail_json(msg=problem)
+    try:
+        result = work(module, Jobs(Session(_connection(module.params))))
+    except ProxboxError as exc:
+        module.fail_json(msg=str(exc), failure=exc.failure)
+    except Exception as exc:
+        # A defect of ours; the traceback is shown from -vvv on.
+        module.fail_json(
+            msg=f"This is a defect of the collection, please report it: {type(exc).__name__}: {exc}",
+            exception=traceback.format_exc(),
+        )
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def with_endpoints(scope: Scope, module: AnsibleModule, jobs: Jobs) -> Scope:
+    """``scope`` with the endpoints that ``SCOPE_SPEC``'s options name; a name among them costs one GET."""
+    return replace(
+        scope,
+        proxmox_endpoints=jobs.endpoint_ids("proxmox", module.params["proxmox_endpoints"]),
+        netbox_endpoints=jobs.endpoint_ids("netbox", module.params["netbox_endpoints"]),
+    )
+
+
+def outcome_result(outcome: Outcome) -> dict[str, Any]:
+    """The result of a task that carried out a plan."""
+    plan = outcome.plan
+    return {
+        "changed": plan.changed,
+        "job": outcome.job.result() if outcome.job else None,
+        "cancelled": [job.result() for job in outcome.cancelled],
+        "why": list(plan.why),
+        "diff": plan.diff(),
+    }
+
+
+def run_result(outcome: Outcome, *, wait_timeout: float | None) -> dict[str, Any]:
+    """The result of a task that ran a sync; ``failed`` when it waited for one that did not end well."""
+    result = outcome_result(outcome)
+    job = outcome.job
+    if wait_timeout is None or job.id is None or job.succeeded:
+        return result
+    log = job.last_log_lines(LOG_TAIL)
+    if job.living:
+        sentence = (
+            f"The sync {job.name!r} (job {job.id}) is still {job.status} after {wait_timeout:g} s and goes on: raise "
+            "wait_timeout, or follow it with proxbox.proxbox.proxbox_job_info."
+        )
+        if job.status != "running":
+            sentence += f" No worker has taken it: look at whether one serves the queue {job.queue}."
+    else:
+        sentence = f"The sync {job.name!r} (job {job.id}) {job.status}: {job.error or 'NetBox gives no reason'}"
+        if log:
+            sentence += f" | the end of its log: {' | '.join(log)}"
+        sentence += f" | {job.url}" if job.url else ""
+    return {**result, "failed": True, "msg": sentence, "log_tail": log}
+
+
+def _connection(params: dict[str, Any]) -> Connection:
+    if params["timeout"] <= 0:
+        raise ProxboxError(f"timeout {params['timeout']} is not a time: give seconds above 0.")
+    return Connection(
+        url=params["netbox_url"],
+        token=params["netbox_token"],
+        validate_certs=params["validate_certs"],
+        ca_path=params["ca_path"],
+        client_cert=params["client_cert"],
+        client_key=params["client_key"],
+        headers=params["headers"] or {},
+        timeout=params["timeout"],
+    )

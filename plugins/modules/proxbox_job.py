@@ -1,0 +1,338 @@
+#!/usr/bin/python
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxbox_job
+short_description: Run a Proxbox sync now, or cancel one
+version_added: 0.1.0
+description:
+  - Runs a sync of NetBox's plugin netbox-proxbox at once and, if wanted, waits for its end. A sync that fails, fails the task.
+  - Cancels a sync that has not ended.
+  - For syncs at a later time, and for recurring ones, see M(proxbox.proxbox.proxbox_sync_schedule).
+author:
+  - proxbox.proxbox contributors (@proxbox)
+extends_documentation_fragment:
+  - proxbox.proxbox.connection
+  - proxbox.proxbox.connection.scope
+  - proxbox.proxbox.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(state=present), each task runs a sync.
+      - With O(state=cancelled), a job that has ended stays as it is.
+options:
+  state:
+    description:
+      - With V(present), a sync is run now.
+      - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled. Cancelling the scheduled or the
+        running member of a schedule ends that schedule.
+    type: str
+    choices: [present, cancelled]
+    default: present
+  name:
+    description:
+      - Name of the job in NetBox.
+      - If not set with O(state=present), NetBox calls it C(Proxbox Sync).
+    type: str
+  job_id:
+    description:
+      - Numeric id of the job to cancel.
+    type: int
+  wait:
+    description:
+      - Whether to wait until the sync has ended.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds to wait for the end of the sync. When they are over, the task fails, and the sync goes on.
+    type: float
+    default: 3600
+  poll_interval:
+    description:
+      - Seconds between two looks at the job while waiting.
+    type: float
+    default: 5
+seealso:
+  - module: proxbox.proxbox.proxbox_job_info
+  - module: proxbox.proxbox.proxbox_sync_schedule
+"""
+
+EXAMPLES = r"""
+- name: Sync everything now and wait until it is done
+  proxbox.proxbox.proxbox_job:
+    netbox_url: https://netbox.example.com
+    netbox_token: "{{ vault_netbox_token }}"
+
+# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+
+- name: Sync the devices of one Proxmox endpoint, for ten minutes at most
+  proxbox.proxbox.proxbox_job:
+    name: devices after the upgrade
+    sync_types: [devices]
+    proxmox_endpoints: [pve-east]
+    wait_timeout: 600
+  register: sync
+
+- name: Start a sync and go on
+  proxbox.proxbox.proxbox_job:
+    name: in the background
+    wait: false
+  register: background
+
+- name: Cancel it
+  proxbox.proxbox.proxbox_job:
+    job_id: "{{ background.job.id }}"
+    state: cancelled
+"""
+
+RETURN = r"""
+job:
+  description:
+    - The job that was run, or the one that O(job_id) names; also when the sync failed.
+    - V(null) if a name was cancelled.
+  type: dict
+  returned: success, or the sync failed
+  contains:
+    id:
+      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      type: int
+      returned: always
+      sample: 17
+    name:
+      description: Name of the job, which is the name of its schedule.
+      type: str
+      returned: always
+      sample: nightly
+    status:
+      description: One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
+      type: str
+      returned: always
+      sample: scheduled
+    sync_types:
+      description: What the job syncs.
+      type: list
+      elements: str
+      returned: always
+      sample: [all]
+    proxmox_endpoints:
+      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+    netbox_endpoints:
+      description: Ids of the NetBox endpoints it syncs to; empty means every one.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+    scheduled:
+      description: When it is, or was, to run, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:00Z"
+    interval:
+      description: Minutes between two runs; V(null) for a job that runs once.
+      type: int
+      returned: always
+      sample: 1440
+    created:
+      description: When the job was created, in UTC.
+      type: str
+      returned: always
+      sample: "2026-03-31T13:37:00Z"
+    started:
+      description: When the run started, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:01Z"
+    completed:
+      description: When the run ended, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:49Z"
+    duration:
+      description: Seconds from start to end of the run.
+      type: float
+      returned: always
+      sample: 48.1
+    error:
+      description: What went wrong, in NetBox's words; empty if nothing did.
+      type: str
+      returned: always
+      sample: ""
+    stages:
+      description: The stages of a run that has ended.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        sync_type:
+          description: Which stage it was.
+          type: str
+          returned: always
+          sample: devices
+        endpoint:
+          description: Name of the Proxmox endpoint.
+          type: str
+          returned: always
+          sample: pve-lab
+        ok:
+          description: Whether the stage succeeded.
+          type: bool
+          returned: always
+          sample: true
+        error:
+          description: Why it did not; V(null) if it did.
+          type: str
+          returned: always
+        run_time:
+          description: Seconds the stage took.
+          type: float
+          returned: always
+          sample: 3.9
+    queue:
+      description: The RQ queue the job was put on.
+      type: str
+      returned: always
+      sample: default
+    rq_job_id:
+      description: The job's id in RQ.
+      type: str
+      returned: always
+      sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
+    user:
+      description: Name of the NetBox user who created the job.
+      type: str
+      returned: always
+      sample: automation
+    url:
+      description: Page of the job in NetBox.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/core/jobs/17/
+    log_entries:
+      description: The job's log, oldest entry first.
+      type: list
+      elements: dict
+      returned: O(wait=true)
+      contains:
+        timestamp:
+          description: When it was written.
+          type: str
+          returned: always
+          sample: "2026-04-01T02:00:01.031Z"
+        level:
+          description: How grave it is.
+          type: str
+          returned: always
+          sample: info
+        message:
+          description: What it says.
+          type: str
+          returned: always
+          sample: "Starting Proxbox sync: all"
+cancelled:
+  description: The jobs that were cancelled, as they were before, each in the shape of RV(job).
+  type: list
+  elements: dict
+  returned: O(state=cancelled)
+  sample: []
+log_tail:
+  description: The last lines of the job's log.
+  type: list
+  elements: str
+  returned: the sync failed
+  sample:
+    - "ERROR: Sync failed (HTTP 502): the backend does not answer"
+failure:
+  description: The facts behind C(msg), when a request failed.
+  type: dict
+  returned: failure
+  contains:
+    url:
+      description: The address that was asked.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
+    method:
+      description: The HTTP method.
+      type: str
+      returned: always
+      sample: GET
+    status:
+      description: The HTTP status; V(null) when there was no answer.
+      type: int
+      returned: always
+      sample: 403
+    detail:
+      description: The server's own words.
+      type: str
+      returned: always
+      sample: Invalid v1 token
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import cancel_jobs, run_job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+    SCOPE_SPEC,
+    outcome_result,
+    run_module,
+    run_result,
+    with_endpoints,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import read_run
+
+
+def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    if params["state"] == "cancelled":
+        outcome = cancel_jobs(jobs, job_id=params["job_id"], name=params["name"], check_mode=module.check_mode)
+        return outcome_result(outcome)
+    new = read_run(
+        name=params["name"],
+        sync_types=params["sync_types"],
+        wait_timeout=params["wait_timeout"],
+        poll_interval=params["poll_interval"],
+    )
+    new = replace(new, scope=with_endpoints(new.scope, module, jobs))
+    timeout = params["wait_timeout"] if params["wait"] else None
+    outcome = run_job(
+        jobs, new, wait_timeout=timeout, poll_interval=params["poll_interval"], check_mode=module.check_mode
+    )
+    return run_result(outcome, wait_timeout=timeout)
+
+
+def main() -> None:
+    run_module(
+        {
+            "state": {"type": "str", "choices": ["present", "cancelled"], "default": "present"},
+            "name": {"type": "str"},
+            "job_id": {"type": "int"},
+            "wait": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "float", "default": 3600},
+            "poll_interval": {"type": "float", "default": 5},
+            **SCOPE_SPEC,
+        },
+        work,
+        required_if=[("state", "cancelled", ("job_id", "name"), True)],
+        mutually_exclusive=[("job_id", "name")],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+#!/usr/bin/python
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxbox_job_info
+short_description: Read Proxbox sync jobs
+version_added: 0.1.0
+description:
+  - Reads the sync jobs of NetBox's plugin netbox-proxbox, newest first, filtered by NetBox itself.
+author:
+  - proxbox.proxbox contributors (@proxbox)
+extends_documentation_fragment:
+  - proxbox.proxbox.connection
+  - proxbox.proxbox.attributes
+  - proxbox.proxbox.attributes.info_module
+options:
+  job_id:
+    description:
+      - Numeric id of the one job to read. The task fails if NetBox has no such sync job.
+    type: int
+  name:
+    description:
+      - Only jobs with just this name.
+    type: str
+  status:
+    description:
+      - Only jobs in one of these states.
+    type: list
+    elements: str
+    choices: [scheduled, pending, running, completed, errored, failed]
+  sync_types:
+    description:
+      - Only jobs that cover at least one of these sync types. A job of all of them covers each.
+    type: list
+    elements: str
+  errored:
+    description:
+      - With V(true), only jobs that failed, or that ended while recording an error. With V(false), only the others.
+    type: bool
+  created_after:
+    description:
+      - Only jobs created at this time or later. ISO 8601; UTC if it has no offset.
+    type: str
+  created_before:
+    description:
+      - Only jobs created at this time or earlier. ISO 8601; UTC if it has no offset.
+    type: str
+  scheduled_after:
+    description:
+      - Only jobs that are, or were, to run at this time or later. ISO 8601; UTC if it has no offset.
+    type: str
+  scheduled_before:
+    description:
+      - Only jobs that are, or were, to run at this time or earlier. ISO 8601; UTC if it has no offset.
+    type: str
+  include_log:
+    description:
+      - Whether to read the jobs' logs too, which can be long.
+    type: bool
+    default: false
+  limit:
+    description:
+      - How many jobs to read at most, page after page. V(0) means all of them.
+    type: int
+    default: 100
+seealso:
+  - module: proxbox.proxbox.proxbox_job
+  - module: proxbox.proxbox.proxbox_sync_schedule
+"""
+
+EXAMPLES = r"""
+- name: Read what runs, or is to run
+  proxbox.proxbox.proxbox_job_info:
+    netbox_url: https://netbox.example.com
+    netbox_token: "{{ vault_netbox_token }}"
+    status: [scheduled, pending, running]
+  register: living
+
+# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+
+- name: Read the newest failure of a schedule, with its log
+  proxbox.proxbox.proxbox_job_info:
+    name: nightly
+    errored: true
+    include_log: true
+    limit: 1
+  register: failures
+
+- name: Read one job
+  proxbox.proxbox.proxbox_job_info:
+    job_id: 17
+"""
+
+RETURN = r"""
+jobs:
+  description: The jobs, newest first.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      type: int
+      returned: always
+      sample: 17
+    name:
+      description: Name of the job, which is the name of its schedule.
+      type: str
+      returned: always
+      sample: nightly
+    status:
+      description: One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
+      type: str
+      returned: always
+      sample: scheduled
+    sync_types:
+      description: What the job syncs.
+      type: list
+      elements: str
+      returned: always
+      sample: [all]
+    proxmox_endpoints:
+      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+    netbox_endpoints:
+      description: Ids of the NetBox endpoints it syncs to; empty means every one.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+    scheduled:
+      description: When it is, or was, to run, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:00Z"
+    interval:
+      description: Minutes between two runs; V(null) for a job that runs once.
+      type: int
+      returned: always
+      sample: 1440
+    created:
+      description: When the job was created, in UTC.
+      type: str
+      returned: always
+      sample: "2026-03-31T13:37:00Z"
+    started:
+      description: When the run started, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:01Z"
+    completed:
+      description: When the run ended, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:49Z"
+    duration:
+      description: Seconds from start to end of the run.
+      type: float
+      returned: always
+      sample: 48.1
+    error:
+      description: What went wrong, in NetBox's words; empty if nothing did.
+      type: str
+      returned: always
+      sample: ""
+    stages:
+      description: The stages of a run that has ended.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        sync_type:
+          description: Which stage it was.
+          type: str
+          returned: always
+          sample: devices
+        endpoint:
+          description: Name of the Proxmox endpoint.
+          type: str
+          returned: always
+          sample: pve-lab
+        ok:
+          description: Whether the stage succeeded.
+          type: bool
+          returned: always
+          sample: true
+        error:
+          description: Why it did not; V(null) if it did.
+          type: str
+          returned: always
+        run_time:
+          description: Seconds the stage took.
+          type: float
+          returned: always
+          sample: 3.9
+    queue:
+      description: The RQ queue the job was put on.
+      type: str
+      returned: always
+      sample: default
+    rq_job_id:
+      description: The job's id in RQ.
+      type: str
+      returned: always
+      sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
+    user:
+      description: Name of the NetBox user who created the job.
+      type: str
+      returned: always
+      sample: automation
+    url:
+      description: Page of the job in NetBox.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/core/jobs/17/
+    log_entries:
+      description: The job's log, oldest entry first.
+      type: list
+      elements: dict
+      returned: O(include_log=true)
+      contains:
+        timestamp:
+          description: When it was written.
+          type: str
+          returned: always
+          sample: "2026-04-01T02:00:01.031Z"
+        level:
+          description: How grave it is.
+          type: str
+          returned: always
+          sample: info
+        message:
+          description: What it says.
+          type: str
+          returned: always
+          sample: "Starting Proxbox sync: all"
+failure:
+  description: The facts behind C(msg), when a request failed.
+  type: dict
+  returned: failure
+  contains:
+    url:
+      description: The address that was asked.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
+    method:
+      description: The HTTP method.
+      type: str
+      returned: always
+      sample: GET
+    status:
+      description: The HTTP status; V(null) when there was no answer.
+      type: int
+      returned: always
+      sample: 403
+    detail:
+      description: The server's own words.
+      type: str
+      returned: always
+      sample: Invalid v1 token
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, LIVING, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_instant
+
+
+FILTERS = {"job_id": "id", "name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
+TIMES = {
+    "created_after": "created__after",
+    "created_before": "created__before",
+    "scheduled_after": "scheduled__after",
+    "scheduled_before": "scheduled__before",
+}
+
+
+def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
+    filters.update((query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option])
+    found = jobs.search(filters, limit=params["limit"], include_log=params["include_log"])
+    if params["job_id"] is not None and not found:
+        found = [jobs.get_sync(params["job_id"])]
+    return {"changed": False, "jobs": [job.result() for job in found]}
+
+
+def main() -> None:
+    run_module(
+        {
+            "job_id": {"type": "int"},
+            "name": {"type": "str"},
+            "status": {"type": "list", "elements": "str", "choices": [*LIVING, *ENDED]},
+            "sync_types": {"type": "list", "elements": "str"},
+            "errored": {"type": "bool"},
+            "created_after": {"type": "str"},
+            "created_before": {"type": "str"},
+            "scheduled_after": {"type": "str"},
+            "scheduled_before": {"type": "str"},
+            "include_log": {"type": "bool", "default": False},
+            "limit": {"type": "int", "default": 100},
+        },
+        work,
+    )
+
+
+if __name__ == "__main__":
+    main()

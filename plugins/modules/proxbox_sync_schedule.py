@@ -1,0 +1,335 @@
+#!/usr/bin/python
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxbox_sync_schedule
+short_description: Declare a schedule of Proxbox syncs
+version_added: 0.1.0
+description:
+  - Declares when NetBox's plugin netbox-proxbox syncs Proxmox into NetBox, once or again and again.
+  - NetBox itself keeps no schedules. It has jobs, and a recurring job makes its successor when it ends. A schedule is the chain
+    of jobs that carry the same name, and this module keeps exactly one member of the chain alive, the one that is scheduled,
+    pending or running.
+  - Surplus members are cancelled, down to the one with the lowest id that matches.
+  - Jobs with another name, and jobs that are no Proxbox sync, are never touched.
+author:
+  - proxbox.proxbox contributors (@proxbox)
+extends_documentation_fragment:
+  - proxbox.proxbox.connection
+  - proxbox.proxbox.connection.scope
+  - proxbox.proxbox.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - Name of the schedule, which is the name that its jobs have in NetBox. It is the schedule's identity.
+    type: str
+    required: true
+  state:
+    description:
+      - With V(present), there is exactly one such schedule afterwards.
+      - With V(absent), there is none. The options that say what and when are not looked at then.
+    type: str
+    choices: [present, absent]
+    default: present
+  schedule_at:
+    description:
+      - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a time of day
+        (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for YAML reads some times as
+        numbers.
+      - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
+      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it.
+      - If not set, the first run starts at once.
+    type: str
+  interval:
+    description:
+      - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly), V(daily) or
+        V(weekly).
+      - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
+      - If not set, the sync runs once.
+    type: str
+  timezone:
+    description:
+      - IANA name of the time zone in which O(schedule_at) is meant, if it has no offset of its own.
+    type: str
+    default: UTC
+notes:
+  - A run that has been made by hand, with the same name, counts as a member of the chain.
+  - Now is what NetBox's own clock says.
+seealso:
+  - module: proxbox.proxbox.proxbox_job
+  - module: proxbox.proxbox.proxbox_job_info
+"""
+
+EXAMPLES = r"""
+- name: Sync everything each night at two, Berlin time
+  proxbox.proxbox.proxbox_sync_schedule:
+    netbox_url: https://netbox.example.com
+    netbox_token: "{{ vault_netbox_token }}"
+    name: nightly
+    schedule_at: "02:00"
+    interval: daily
+    timezone: Europe/Berlin
+
+# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+
+- name: Sync two Proxmox endpoints each full hour, devices and virtual machines only
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: hourly inventory
+    sync_types:
+      - devices
+      - virtual-machines
+    proxmox_endpoints:
+      - pve-east
+      - pve-west
+    schedule_at: ":00"
+    interval: hourly
+
+- name: Sync once, at a given time
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: after the maintenance window
+    schedule_at: "2027-04-01 02:00"
+
+- name: Sync every day, starting now
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: every day
+    interval: 1440
+
+- name: End a schedule
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: hourly inventory
+    state: absent
+"""
+
+RETURN = r"""
+job:
+  description:
+    - The member of the schedule that is left alive, or that ran in the case of a one-time schedule whose time has passed.
+    - V(null) if there is none.
+  type: dict
+  returned: success
+  contains:
+    id:
+      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      type: int
+      returned: always
+      sample: 17
+    name:
+      description: Name of the job, which is the name of its schedule.
+      type: str
+      returned: always
+      sample: nightly
+    status:
+      description: One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
+      type: str
+      returned: always
+      sample: scheduled
+    sync_types:
+      description: What the job syncs.
+      type: list
+      elements: str
+      returned: always
+      sample: [all]
+    proxmox_endpoints:
+      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+    netbox_endpoints:
+      description: Ids of the NetBox endpoints it syncs to; empty means every one.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+    scheduled:
+      description: When it is, or was, to run, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:00Z"
+    interval:
+      description: Minutes between two runs; V(null) for a job that runs once.
+      type: int
+      returned: always
+      sample: 1440
+    created:
+      description: When the job was created, in UTC.
+      type: str
+      returned: always
+      sample: "2026-03-31T13:37:00Z"
+    started:
+      description: When the run started, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:01Z"
+    completed:
+      description: When the run ended, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T02:00:49Z"
+    duration:
+      description: Seconds from start to end of the run.
+      type: float
+      returned: always
+      sample: 48.1
+    error:
+      description: What went wrong, in NetBox's words; empty if nothing did.
+      type: str
+      returned: always
+      sample: ""
+    stages:
+      description: The stages of a run that has ended.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        sync_type:
+          description: Which stage it was.
+          type: str
+          returned: always
+          sample: devices
+        endpoint:
+          description: Name of the Proxmox endpoint.
+          type: str
+          returned: always
+          sample: pve-lab
+        ok:
+          description: Whether the stage succeeded.
+          type: bool
+          returned: always
+          sample: true
+        error:
+          description: Why it did not; V(null) if it did.
+          type: str
+          returned: always
+        run_time:
+          description: Seconds the stage took.
+          type: float
+          returned: always
+          sample: 3.9
+    queue:
+      description: The RQ queue the job was put on.
+      type: str
+      returned: always
+      sample: default
+    rq_job_id:
+      description: The job's id in RQ.
+      type: str
+      returned: always
+      sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
+    user:
+      description: Name of the NetBox user who created the job.
+      type: str
+      returned: always
+      sample: automation
+    url:
+      description: Page of the job in NetBox.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/core/jobs/17/
+cancelled:
+  description: The members that were cancelled, as they were before, each in the shape of RV(job).
+  type: list
+  elements: dict
+  returned: success
+  sample: []
+why:
+  description: Why something was done, a sentence for each reason; empty if nothing was.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - "job 17: its interval is 60 minutes, wanted 1440 minutes"
+    - no living member matches
+failure:
+  description: The facts behind C(msg), when a request failed.
+  type: dict
+  returned: failure
+  contains:
+    url:
+      description: The address that was asked.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
+    method:
+      description: The HTTP method.
+      type: str
+      returned: always
+      sample: GET
+    status:
+      description: The HTTP status; V(null) when there was no answer.
+      type: int
+      returned: always
+      sample: 403
+    detail:
+      description: The server's own words.
+      type: str
+      returned: always
+      sample: Invalid v1 token
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import reconcile
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+    SCOPE_SPEC,
+    outcome_result,
+    run_module,
+    with_endpoints,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+
+
+def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    if params["state"] == "absent":
+        name = params["name"].strip()
+        outcome = reconcile(jobs, name, lambda seen, now: plan_absent(name, seen), check_mode=module.check_mode)
+        return outcome_result(outcome)
+    wanted = read_wanted(
+        name=params["name"],
+        sync_types=params["sync_types"],
+        schedule_at=params["schedule_at"],
+        interval=params["interval"],
+        timezone=params["timezone"],
+    )
+    wanted = replace(wanted, scope=with_endpoints(wanted.scope, module, jobs))
+    outcome = reconcile(
+        jobs,
+        wanted.name,
+        lambda seen, now: plan_present(wanted, seen, now),
+        history=wanted.once,
+        check_mode=module.check_mode,
+    )
+    return outcome_result(outcome)
+
+
+def main() -> None:
+    run_module(
+        {
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "schedule_at": {"type": "str"},
+            "interval": {"type": "str"},
+            "timezone": {"type": "str", "default": "UTC"},
+            **SCOPE_SPEC,
+        },
+        work,
+    )
+
+
+if __name__ == "__main__":
+    main()
