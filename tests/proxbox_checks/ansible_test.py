@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""ansible-test's own steps, sanity and units, and the unit tests by plain pytest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from proxbox_checks import process
+from proxbox_checks.results import Result, read_junit
+from proxbox_checks.tools import Tools
+
+_SKIPPING = re.compile(r"WARNING: Skipping (?P<what>.*?) because (?P<why>.*)$")
+_EXCLUDING = re.compile(r"WARNING: Excluding (?P<why>.*): (?P<what>.*)$")
+_SHOWN = ("ERROR", "FATAL", "WARNING: Skipping")
+
+
+def sanity(tools: Tools) -> Result:
+    """``ansible-test sanity`` over the whole collection, on every supported Python that is here."""
+    # Local, not --venv: each test that needs packages makes a virtual environment of its own all the same.
+    return _ansible_test(tools, "sanity", ["sanity", "--junit"], ("Running sanity test", *_SHOWN))
+
+
+def pytest(tools: Tools) -> Result:
+    """The unit tests by plain pytest, in the development environment."""
+    junit = _empty_junit(tools)
+    command = [tools.program("pytest"), "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    command += ["--junit-xml", str(junit / "pytest.xml"), "tests/unit"]
+    log = tools.logs / "pytest.log"
+    env = {**tools.env, "PYTHONPATH": str(tools.collections)}
+    return _outcome(process.run(command, cwd=tools.staged, env=env, log=log), junit, log)
+
+
+def units(tools: Tools) -> Result:
+    """``ansible-test units``, on every supported Python that is here, with nothing but the declared requirements."""
+    return _ansible_test(tools, "units", ["units", "--venv"], ("Unit test", "Installing requirements", *_SHOWN))
+
+
+def _ansible_test(tools: Tools, name: str, arguments: list[str], shown: tuple[str, ...]) -> Result:
+    junit = _empty_junit(tools)
+    log = tools.logs / f"ansible-test-{name}.log"
+    colour = "yes" if sys.stderr.isatty() else "no"
+    command = [tools.program("ansible-test"), *arguments, "--color", colour]
+    done = process.run(command, cwd=tools.staged, env=tools.env, log=log, show=lambda line: line.startswith(shown))
+    result = _outcome(done, junit, log)
+    if name == "units":
+        result.skipped += warned_skips(done)
+    return result
+
+
+def warned_skips(done: process.Done) -> list[tuple[str, str]]:
+    """What ansible-test warned that it leaves out, and why, once each."""
+    found = []
+    for line in done.lines:
+        for pattern in (_SKIPPING, _EXCLUDING):
+            match = pattern.match(line)
+            if match:
+                found.append((match["what"], match["why"]))
+    return list(dict.fromkeys(found))
+
+
+def _empty_junit(tools: Tools) -> Path:
+    """ansible-test's folder for JUnit files, without those of an earlier step."""
+    junit = tools.staged / "tests" / "output" / "junit"
+    shutil.rmtree(junit, ignore_errors=True)
+    junit.mkdir(parents=True)
+    return junit
+
+
+def _outcome(done: process.Done, junit: Path, log: Path) -> Result:
+    result = read_junit(junit)
+    result.log = log
+    if done.code and not result.failed:
+        result.failed.append(f"it ended with exit code {done.code}: {next(filter(None, reversed(done.lines)), '')}")
+    if not result.ok:
+        process.show_end(done)
+    return result

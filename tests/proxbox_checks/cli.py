@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""The command line: test, stage, demo, clean."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from proxbox_checks import staging
+from proxbox_checks.demo import demo
+from proxbox_checks.results import table
+from proxbox_checks.stack import TestStack
+from proxbox_checks.steps import GROUPS, Choice, run_steps
+from proxbox_checks.tools import Tools
+from proxbox_stack import scratch
+from proxbox_stack.report import StackError, say
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; an expected failure is one sentence on stderr and the exit code 1."""
+    # Ended from outside, what this run has started is still taken down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except StackError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    return 1
+
+
+def _test(args: argparse.Namespace) -> int:
+    groups = args.only or list(GROUPS)
+    if args.target and "integration" not in groups:
+        raise StackError("--target names an integration target: it goes with --only integration.")
+    choice = Choice(groups=groups, targets=args.target, unsupported=args.unsupported, cleanup=not args.no_cleanup)
+    with staging.lock(CHECKOUT):
+        results = run_steps(CHECKOUT, choice)
+    print("\n" + table(results), flush=True)
+    return 0 if all(result.ok for result in results) else 1
+
+
+def _stage(args: argparse.Namespace) -> int:
+    with staging.lock(CHECKOUT):
+        print(staging.stage(CHECKOUT))
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    with staging.lock(CHECKOUT):
+        tools = Tools(CHECKOUT)
+        staging.stage(CHECKOUT)
+        demo(tools, TestStack(CHECKOUT, "demo"))
+    return 0
+
+
+def _clean(args: argparse.Namespace) -> int:
+    down = [sys.executable, str(CHECKOUT / "tests" / "stack"), "down", "--all", "--purge"]
+    if subprocess.run(down, check=False).returncode:
+        raise StackError("a stack could not be stopped, so nothing was removed: the lines above say why.")
+    for name in ("stacks", "stage", "venvs"):
+        folder = scratch.home() / name
+        if folder.exists():
+            say(f"removing {folder}")
+            shutil.rmtree(folder)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests/check", description="The checks of the collection proxbox.proxbox.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    test = command("test", _test, "run the tests, all of them by default")
+    test.add_argument("--only", action="append", choices=GROUPS, help="just this group; may be given again")
+    test.add_argument("--target", action="append", default=[], help="just this integration target; may be given again")
+    test.add_argument(
+        "--unsupported", action="store_true", help="also integration targets marked unsupported or destructive"
+    )
+    test.add_argument("--no-cleanup", action="store_true", help="leave the stack up that the integration tests started")
+    command("stage", _stage, "copy the collection to where ansible-test wants it, and print the path")
+    command("demo", _demo, "a real NetBox with the collection at work in it")
+    command("clean", _clean, "stop every stack and remove everything that was built in the scratch folder")
+    return parser

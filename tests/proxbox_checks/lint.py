@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""The checks that take seconds: style, documentation, and that a release can be built."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from proxbox_checks import process, staging
+from proxbox_checks.results import Result
+from proxbox_checks.tools import Tools
+
+# What ansible-doc can show, by the folder in plugins/.
+_DOCUMENTED = {"modules": "module", "filter": "filter", "lookup": "lookup", "inventory": "inventory", "test": "test"}
+
+
+def ruff_check(tools: Tools) -> Result:
+    """Ruff's rules, over every Python file of the repository."""
+    return _command(tools, "ruff-check", ["ruff", "check", "--output-format", "concise", "."], tools.checkout)
+
+
+def ruff_format(tools: Tools) -> Result:
+    """Ruff's layout, over every Python file of the repository."""
+    return _command(tools, "ruff-format", ["ruff", "format", "--check", "."], tools.checkout)
+
+
+def headers(tools: Tools) -> Result:
+    """Every Python file names its licence and its copyright in its first lines."""
+    result = Result()
+    for name in staging.all_files(tools.checkout):
+        if name.endswith(".py") and (tools.checkout / name).stat().st_size:
+            head = (tools.checkout / name).read_text(encoding="utf-8").splitlines()[:4]
+            wanted = "# SPDX-License-Identifier: GPL-3.0-or-later", "# Copyright (c) 2026 proxbox.proxbox contributors"
+            if all(line in head for line in wanted):
+                result.passed += 1
+            else:
+                result.failed.append(f"{name} does not begin with the licence and the copyright line")
+    return result
+
+
+def yamllint(tools: Tools) -> Result:
+    """The layout of every YAML file of the repository."""
+    names = [name for name in staging.all_files(tools.checkout) if name.endswith((".yml", ".yaml"))]
+    return _command(tools, "yamllint", ["yamllint", "--strict", "--format", "parsable", *names], tools.checkout)
+
+
+def ansible_lint(tools: Tools) -> Result:
+    """ansible-lint at its strictest profile, offline."""
+    config = str(tools.checkout / ".ansible-lint")
+    command = ["ansible-lint", "--config-file", config, "--offline", "--strict", "--nocolor", "--format", "pep8"]
+    return _command(tools, "ansible-lint", command, tools.staged)
+
+
+def changelog(tools: Tools) -> Result:
+    """The changelog and its fragments."""
+    return _command(tools, "changelog", ["antsibull-changelog", "lint"], tools.staged)
+
+
+def documentation(tools: Tools) -> Result:
+    """ansible-doc can show each plugin and each role, and has nothing to complain of."""
+    result = Result()
+    for kind, name in _documented(tools.staged):
+        command = [tools.program("ansible-doc"), "--type", kind, name]
+        log = tools.logs / f"ansible-doc-{name}.log"
+        done = process.run(command, cwd=tools.staged, env=tools.env, log=log)
+        complaint = next((line for line in done.lines if line.startswith(("[WARNING]", "[ERROR]", "ERROR"))), "")
+        if done.code or complaint or not any(line.strip() for line in done.lines):
+            result.failed.append(f"{name}: {complaint or 'ansible-doc shows nothing'}")
+            result.log = log
+        else:
+            result.passed += 1
+    return result
+
+
+def build(tools: Tools) -> Result:
+    """``ansible-galaxy collection build`` makes an archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["ansible-galaxy", "collection", "build", "--output-path", folder]
+        result = _command(tools, "build", command, tools.staged)
+        if not result.failed and len(list(Path(folder).glob("proxbox-proxbox-*.tar.gz"))) != 1:
+            return Result(failed=["no archive was made"], log=result.log)
+        return result
+
+
+def _command(tools: Tools, name: str, command: list[str], cwd: Path) -> Result:
+    """One check that is one command; what it prints is shown when it fails."""
+    log = tools.logs / f"{name}.log"
+    done = process.run([tools.program(command[0]), *command[1:]], cwd=cwd, env=tools.env, log=log)
+    if done.code == 0:
+        return Result(passed=1, log=log)
+    process.show_end(done)
+    return Result(failed=[f"{' '.join(command[:2])} says no (exit code {done.code})"], log=log)
+
+
+def _documented(staged: Path) -> list[tuple[str, str]]:
+    found = []
+    for folder, kind in _DOCUMENTED.items():
+        files = sorted((staged / "plugins" / folder).glob("[!_]*.py"))
+        found += [(kind, f"proxbox.proxbox.{path.stem}") for path in files]
+    specs = sorted((staged / "roles").glob("*/meta/argument_specs.yml"))
+    return found + [("role", f"proxbox.proxbox.{path.parent.parent.name}") for path in specs]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""What the steps found: their results, read from JUnit files where a tool writes them, and the table at the end."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LONG_REASON = re.compile(r'Skipping sanity test ".*?" on Python (\S+) because it ')
+
+
+@dataclass
+class Result:
+    """What one step found."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """What was skipped, and why."""
+    log: Path | None = None
+    name: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether something passed and nothing failed: a step that found nothing to do has failed."""
+        return self.passed > 0 and not self.failed
+
+
+def read_junit(folder: Path) -> Result:
+    """Add up every JUnit file in ``folder``."""
+    result = Result()
+    for path in sorted(folder.glob("*.xml")):
+        for case in ElementTree.parse(path).iter("testcase"):
+            name = case.get("name", path.stem)
+            skip = case.find("skipped")
+            if case.find("failure") is not None or case.find("error") is not None:
+                result.failed.append(name)
+            elif skip is None:
+                result.passed += 1
+            else:
+                reason = (skip.text or "").strip() or skip.get("message") or "no reason given"
+                result.skipped.append((name, _LONG_REASON.sub(r"Python \1 ", reason)))
+    return result
+
+
+def table(results: list[Result]) -> str:
+    """The summary: a row for each step, then what failed and what was skipped."""
+    width = max(len(result.name) for result in results)
+    lines = [f"{'step':{width}}  result  passed  failed  skipped  seconds"]
+    lines.append("-" * len(lines[0]))
+    for result in results:
+        lines.append(
+            f"{result.name:{width}}  {'ok' if result.ok else 'FAILED':6}  {result.passed:6}  {len(result.failed):6}  "
+            f"{len(result.skipped):7}  {result.seconds:7.1f}"
+        )
+    for result in results:
+        reasons = defaultdict(list)
+        for name, reason in result.skipped:
+            reasons[reason].append(name)
+        lines += [f"skipped  {result.name}: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    for result in results:
+        if not result.ok:
+            lines += [f"FAILED   {result.name}: {failure}" for failure in result.failed or ["nothing ran"]]
+            if result.log:
+                lines.append(f"         its output is in {result.log}")
+    bad = sum(not result.ok for result in results)
+    lines.append(f"{bad} of {len(results)} steps failed." if bad else f"All {len(results)} steps passed.")
+    return "\n".join(lines)

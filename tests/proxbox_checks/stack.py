@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""The real NetBox stack, by its own command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from proxbox_stack.report import StackError
+
+
+class TestStack:
+    """The stack ``name`` of tests/stack."""
+
+    def __init__(self, checkout: Path, name: str) -> None:
+        self.name = name
+        self._command = [sys.executable, str(checkout / "tests" / "stack")]
+
+    @property
+    def running(self) -> bool:
+        """Whether every component of it runs."""
+        return self._run("status").returncode == 0
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was ever brought up and not purged."""
+        return self._run("status").returncode in (0, 3)
+
+    def up(self) -> None:
+        """Bring it up; its progress goes to the terminal.
+
+        :raises StackError: when it does not come up.
+        """
+        if subprocess.run([*self._command, "up", "--name", self.name], check=False, stdout=sys.stderr).returncode:
+            raise StackError(f"the stack {self.name} did not come up: the lines above say why.")
+
+    def down(self, *, purge: bool) -> None:
+        """Stop it, and with ``purge`` remove its data too."""
+        more = ["--purge"] if purge else []
+        subprocess.run([*self._command, "down", "--name", self.name, *more], check=False, stdout=sys.stderr)
+
+    def facts(self) -> dict[str, Any]:
+        """What tests/stack env tells of it."""
+        done = self._run("env", "--format", "json")
+        if done.returncode:
+            raise StackError(f"tests/stack env failed: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def write_wrapper(self, path: Path, python: Path) -> None:
+        """Write tests/stack as a program that works under ansible-test, which hands on neither HOME nor PROXBOX_*."""
+        kept = {
+            name: value for name, value in os.environ.items() if name in ("HOME", "PATH") or name.startswith("PROXBOX_")
+        }
+        exports = "".join(
+            f"export {name}={shlex.quote(value)}\n"
+            for name, value in sorted({**kept, "PROXBOX_PYTHON": str(python)}.items())
+        )
+        path.write_text(f'#!/bin/sh\n{exports}exec {shlex.join(self._command)} "$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self._command, arguments[0], "--name", self.name, *arguments[1:]]
+        return subprocess.run(command, capture_output=True, text=True, check=False)

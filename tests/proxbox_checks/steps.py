@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""The steps of the tests, in their order, and how they are run: each to its end, whatever the others found."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from proxbox_checks import ansible_test, lint, staging
+from proxbox_checks.integration import integration
+from proxbox_checks.results import Result
+from proxbox_checks.stack import TestStack
+from proxbox_checks.tools import Tools
+from proxbox_stack.report import StackError, say
+
+GROUPS = ("lint", "sanity", "units", "integration")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line asks for."""
+
+    groups: list[str]
+    targets: list[str] = field(default_factory=list)
+    unsupported: bool = False
+    cleanup: bool = True
+
+
+def run_steps(checkout: Path, choice: Choice) -> list[Result]:
+    """Set up, then run every step of the chosen groups. Without a development environment there are no others."""
+    results = []
+    found: list[Tools] = []
+
+    def dev_environment() -> Result:
+        found.append(Tools(checkout))
+        return Result(passed=1)
+
+    def stage() -> Result:
+        staging.stage(checkout)
+        return Result(passed=1)
+
+    for name, step in (("dev environment", dev_environment), ("stage", stage)):
+        results.append(_timed(name, step))
+        if not results[-1].ok:
+            return results
+    tools = found[0]
+    for name, step in _steps(tools, choice):
+        results.append(_timed(name, step))
+    return results
+
+
+def stack_name() -> str:
+    """The stack that the integration tests use."""
+    return os.environ.get("PROXBOX_STACK_NAME") or "test"
+
+
+def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]]]:
+    every = {
+        "lint": [
+            ("lint: ruff check", lint.ruff_check),
+            ("lint: ruff format", lint.ruff_format),
+            ("lint: file headers", lint.headers),
+            ("lint: yamllint", lint.yamllint),
+            ("lint: ansible-lint", lint.ansible_lint),
+            ("lint: changelog", lint.changelog),
+            ("lint: ansible-doc", lint.documentation),
+            ("lint: build", lint.build),
+        ],
+        "sanity": [("ansible-test sanity", ansible_test.sanity)],
+        "units": [("pytest", ansible_test.pytest), ("ansible-test units", ansible_test.units)],
+        "integration": [("integration", lambda tools: _integration(tools, choice))],
+    }
+    return [
+        (name, lambda step=step: step(tools))
+        for group in GROUPS
+        if group in choice.groups
+        for name, step in every[group]
+    ]
+
+
+def _integration(tools: Tools, choice: Choice) -> Result:
+    stack = TestStack(tools.checkout, stack_name())
+    return integration(tools, stack, choice.targets, unsupported=choice.unsupported, cleanup=choice.cleanup)
+
+
+def _timed(name: str, step: Callable[[], Result]) -> Result:
+    say(f"{name} ...")
+    started = time.monotonic()
+    try:
+        result = step()
+    except StackError as exc:
+        result = Result(failed=[str(exc)])
+    result.name = name
+    result.seconds = time.monotonic() - started
+    verdict = "ok" if result.ok else f"FAILED: {(result.failed or ['nothing ran'])[0]}"
+    say(f"{name}: {verdict}, {result.passed} passed, {len(result.failed)} failed, {len(result.skipped)} skipped")
+    return result
