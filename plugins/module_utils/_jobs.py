@@ -161,9 +161,15 @@ class Jobs:
 
         :raises ProxboxError: for an unknown or disabled endpoint.
         """
-        for kind, ids in (("proxmox", scope.proxmox_endpoints), ("netbox", scope.netbox_endpoints)):
-            for endpoint_id in sorted(ids):
-                self._endpoint(kind, str(endpoint_id))
+        for endpoint_id in sorted(scope.netbox_endpoints):
+            self._endpoint("netbox", str(endpoint_id))
+        for endpoint_id in sorted(scope.proxmox_endpoints):
+            try:
+                self._endpoint("proxmox", str(endpoint_id))
+            except ProxboxError as exc:
+                if exc.status != 403:
+                    raise
+                return  # the token may not look them up; this release of the plugin refuses a wrong id itself
 
     def _endpoint(self, kind: str, wanted: str) -> dict[str, Any]:
         rows = self._endpoints.get(kind)
@@ -204,7 +210,10 @@ class Jobs:
             version = status["plugins"].get("netbox_proxbox")
             netbox = status["netbox-version"]
         except (ProxboxError, KeyError, AttributeError, TypeError):
-            return exc
+            return exc.saying(
+                f"There is no NetBox API at {self.session.url}: look at netbox_url ({exc.method} {exc.url} answered HTTP "
+                f"{exc.status})."
+            )
         if version is None:
             return exc.saying(f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
                 "netbox_proxbox to PLUGINS.",

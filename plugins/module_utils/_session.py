@@ -10,10 +10,12 @@ or raises ``ProxboxError``.
 
 from __future__ import annotations
 
+import random
 import re
 import ssl
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -25,6 +27,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 
 PYNETBOX_MINIMUM = "7.8.0"
 """The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox wants them."""
+
+RETRY_PAUSES = (0.3, 1.0)
+"""Seconds between two attempts of a GET, give or take half."""
 
 try:
     import pynetbox
@@ -101,11 +106,12 @@ class Session:
     def _http_session(self) -> requests.Session:
         connection = self._connection
         http = requests.Session()
+        verify: bool | str | None = None
         if not connection.validate_certs:
-            http.verify = False
+            verify = False
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         elif connection.ca_path:
-            http.verify = _existing(connection.ca_path, "ca_path")
+            verify = _existing(connection.ca_path, "ca_path")
         else:
             http.mount("https://", _SystemTrustAdapter())
         if connection.client_cert:
@@ -116,16 +122,23 @@ class Session:
 
         def request(method: str, url: str, **kwargs: Any) -> requests.Response:
             # A redirect is never followed: it would turn a POST into a GET, or carry the token to another host.
-            response = send(
-                method, url, **{**kwargs, "allow_redirects": False, "timeout": connection.timeout}
-            )
-            self._note_clock(response)
-            if response.is_redirect:
-                raise RequestError(response)
-            return response
+            # ``verify`` is said at each call, for only then does it come before REQUESTS_CA_BUNDLE.
+            kwargs.update(allow_redirects=False, timeout=connection.timeout, verify=verify)
+            if method.upper() != "GET":
+                # On a connection of its own: one kept alive may have been closed by the server meanwhile, and then
+                # nobody could tell whether the request arrived.
+                http.close()
+                return self._received(send(method, url, **kwargs))
+            return self._received(_patiently(lambda: send(method, url, **kwargs), connection.timeout))
 
         http.request = request
         return http
+
+    def _received(self, response: requests.Response) -> requests.Response:
+        self._note_clock(response)
+        if response.is_redirect:
+            raise RequestError(response)
+        return response
 
     def _note_clock(self, response: requests.Response) -> None:
         try:
@@ -170,6 +183,27 @@ class Session:
             http_session=self._api.http_session,
             **paging,
         )
+
+
+def _patiently(get: Callable[[], requests.Response], patience: float) -> requests.Response:
+    """Repeat a GET that met a broken connection or a gateway error, with jitter, for ``patience`` seconds at most.
+
+    A time-out is not repeated: it has used up the patience already. Nor is a certificate or a name that is wrong.
+    """
+    deadline = time.monotonic() + patience
+    for pause in RETRY_PAUSES:
+        pause *= random.uniform(0.5, 1.5)
+        last = time.monotonic() + pause > deadline
+        try:
+            response = get()
+            if last or response.status_code not in (502, 503, 504):
+                return response
+        except requests.exceptions.ConnectionError as exc:
+            lasting = (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.Timeout)
+            if last or isinstance(exc, lasting) or "resolve" in str(exc):
+                raise
+        time.sleep(pause)
+    return get()
 
 
 def _base_url(url: str) -> str:
@@ -240,6 +274,12 @@ class _sentences:
                 "or raise timeout.",
                 detail=reason,
             )
+        if isinstance(exc, requests.exceptions.Timeout) and "handshake" in reason:
+            return self._error(
+                f"{host} took the connection but does not speak TLS {where}. Look at whether netbox_url should begin "
+                "with http://, and at its port.",
+                detail=reason,
+            )
         if isinstance(exc, requests.exceptions.Timeout):
             return self._error(
                 f"{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at "
@@ -257,7 +297,8 @@ class _sentences:
         status = response.status_code
         detail = _detail(response)
         where = f"{self.method} {self.url} answered HTTP {status}"
-        return self._error(f"{_meaning(response, detail)} ({where}{f': {detail}' if detail else ''})", status=status, detail=detail)
+        said = f": {detail}" if detail else ""
+        return self._error(f"{_meaning(response, detail)} ({where}{said}).", status=status, detail=detail)
 
 
 def _innermost(exc: BaseException) -> str:
@@ -268,9 +309,8 @@ def _innermost(exc: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    text = getattr(reason, "strerror", None) or getattr(reason, "verify_message", None) or str(reason)
-    # urllib3 prefixes its messages with the repr of a connection object.
-    return re.sub(r"^.*?object at 0x[0-9a-f]+>:\s*", "", str(text)).strip().rstrip(".")
+    # urllib3 puts the connection object and its own summary before the reason.
+    return re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?", "", str(reason)).strip().rstrip(".")
 
 
 def _detail(response: requests.Response) -> str | None:
