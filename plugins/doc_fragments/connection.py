@@ -23,13 +23,14 @@ options:
     description:
       - API token of a NetBox user, version 1 or version 2.
       - If not set, the environment variable E(NETBOX_TOKEN) is used.
-      - The user needs the permissions to view, add and delete C(core.job), and none more; without constraints, for a token
-        that cannot see a schedule would make it anew each time.
+      - The user needs the permissions to view, add and delete C(core.job), and none more; without constraints, for
+        a token that cannot see a schedule would make it anew each time.
     type: str
     required: true
   validate_certs:
     description:
-      - Whether to verify NetBox's TLS certificate, against the system's CA store and the one of the Python library certifi.
+      - Whether to verify NetBox's TLS certificate, against the system's CA store and the one of the Python library
+        certifi.
     type: bool
     default: true
   ca_path:

@@ -61,7 +61,8 @@ def reconcile(
         for job in plan.cancel:
             if jobs.cancel(job):
                 cancelled.append(job)
-        seen, settled = _look_again(jobs, name, created)
+        own = None if any(job.id == created for job in cancelled) else created
+        seen, settled = _look_again(jobs, name, own)
         plan = decide(seen, now)
         if settled and not plan.changed:
             return Outcome(first, plan.keep, tuple(cancelled))

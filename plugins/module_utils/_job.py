@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 LIVING = ("scheduled", "pending", "running")
@@ -84,7 +84,7 @@ class Job:
     """One row of NetBox's ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC; ``interval`` is in minutes.
 
     ``is_sync`` is None and ``scope`` is None while NetBox itself does not say: the row's ``data`` is null for a moment
-    when a run starts. ``scope`` stays None for a sync of chosen virtual machines or objects, which no schedule asks for.
+    when a run starts. ``scope`` stays None for a sync of chosen virtual machines or objects: no schedule asks for one.
     """
 
     id: int | None
@@ -197,11 +197,11 @@ def iso(moment: datetime | None) -> str | None:
     """A time in the one form the collection prints and sends: RFC 3339 in UTC with ``Z``, to the second."""
     if moment is None:
         return None
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(timezone.utc) if text else None
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
 def _is_sync(row: Mapping[str, Any]) -> bool | None:

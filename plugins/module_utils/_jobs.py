@@ -211,14 +211,16 @@ class Jobs:
             netbox = status["netbox-version"]
         except (ProxboxError, KeyError, AttributeError, TypeError):
             return exc.saying(
-                f"There is no NetBox API at {self.session.url}: look at netbox_url ({exc.method} {exc.url} answered HTTP "
-                f"{exc.status})."
+                f"There is no NetBox API at {self.session.url}: look at netbox_url ({exc.method} {exc.url} answered "
+                f"HTTP {exc.status})."
             )
         if version is None:
-            return exc.saying(f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
+            return exc.saying(
+                f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
                 "netbox_proxbox to PLUGINS.",
             )
-        return exc.saying(f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which lacks the route {exc.url}: "
+        return exc.saying(
+            f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which lacks the route {exc.url}: "
             f"upgrade the plugin to {PLUGIN_MINIMUM} or newer.",
         )
 

@@ -10,13 +10,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import DEFAULT_NAME, SYNC_TYPES, Job, NewJob, Scope, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import DAY, LEAD, At, parse_at, parse_interval, parse_timezone
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
+    DEFAULT_NAME,
+    SYNC_TYPES,
+    Job,
+    NewJob,
+    Scope,
+    iso,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import (
+    DAY,
+    LEAD,
+    At,
+    parse_at,
+    parse_interval,
+    parse_timezone,
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class Wanted:
     """A schedule as it should be. ``interval`` is in minutes; without ``at`` it starts at once."""
 
     name: str
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
     at: At | None = None
     interval: int | None = None
 
@@ -141,7 +155,8 @@ def known_sync_types(sync_types: Iterable[str]) -> None:
     unknown = sorted(set(sync_types) - set(SYNC_TYPES))
     if unknown:
         raise ProxboxError(
-            f"NetBox would refuse sync_types {', '.join(unknown)}; netbox-proxbox 0.0.29 takes: {', '.join(SYNC_TYPES)}."
+            f"NetBox would refuse sync_types {', '.join(unknown)}; netbox-proxbox 0.0.29 takes: "
+            f"{', '.join(SYNC_TYPES)}."
         )
 
 

@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -142,11 +142,13 @@ class Session:
 
     def _note_clock(self, response: requests.Response) -> None:
         try:
-            self.server_now = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
+            self.server_now = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         except (KeyError, ValueError, TypeError):
-            self.server_now = self.server_now or datetime.now(timezone.utc)
+            self.server_now = self.server_now or datetime.now(UTC)
 
-    def list(self, route: str, filters: Mapping[str, Any], *, limit: int = 0, offset: int | None = None) -> Iterator[dict]:
+    def list(
+        self, route: str, filters: Mapping[str, Any], *, limit: int = 0, offset: int | None = None
+    ) -> Iterator[dict]:
         """GET the rows of a list route below ``/api/``, page after page.
 
         :param limit: rows a page; 0 leaves it to the server's maximum.
@@ -219,12 +221,13 @@ def _base_url(url: str) -> str:
 
 def _checked_token(token: str) -> str:
     # The message never holds the token: requests' own error for a bad header would.
-    if not token or not token.isascii() or any(char.isspace() for char in token.strip()):
+    token = token.strip()
+    if not token or not token.isascii() or any(char.isspace() for char in token):
         raise ProxboxError(
             "netbox_token is empty or holds white space or non-ASCII characters, so it cannot be a NetBox API token; "
             "look at how it is passed (a line break at its end, quotes, an unresolved variable)."
         )
-    return token.strip()
+    return token
 
 
 def _existing(path: str, option: str) -> str:
@@ -348,7 +351,10 @@ def _meaning(response: requests.Response, detail: str | None) -> str:
     if status in (401, 403):
         if "permission" in said:
             return "The token's user lacks a permission for this"
-        return "NetBox does not accept the token: look at netbox_token, whether it is enabled, expired or bound to other addresses"
+        return (
+            "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to "
+            "other addresses"
+        )
     if status == 404:
         return "NetBox has nothing at this address"
     if status == 429:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from math import gcd
 from zoneinfo import ZoneInfo
 
@@ -56,7 +56,7 @@ def parse_timezone(name: str) -> tzinfo:
     :raises ProxboxError: with a sentence, when this host does not know it.
     """
     try:
-        return timezone.utc if name.upper() == "UTC" else ZoneInfo(name)
+        return UTC if name.upper() == "UTC" else ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         raise ProxboxError(
             f"timezone {name!r} is not known on this host: give an IANA name such as Europe/Berlin (and install tzdata "
@@ -82,7 +82,7 @@ class At:
         """The instant, in UTC, of this wall time on ``day`` (and in ``hour``, for a minute of the hour)."""
         hour = hour if self.hour is None else self.hour
         wall = datetime.combine(day, time(hour, self.minute, self.second), tzinfo=self.zone)
-        return wall.astimezone(timezone.utc)
+        return wall.astimezone(UTC)
 
     def first(self, now: datetime) -> datetime:
         """The instant of a dated time; of a time of day or a minute of the hour, the next one after ``now``."""
@@ -116,7 +116,7 @@ class At:
     def holds(self, scheduled: datetime, interval: int, now: datetime) -> bool:
         """Whether a run at ``scheduled`` is on the phase of this time, and is not later than the next one due."""
         if self.day is None:
-            due = now + LEAD + timedelta(minutes=interval)
+            due = max(self.first(now), now + LEAD + timedelta(minutes=interval))
             return scheduled <= due and self._on_open_phase(scheduled, interval)
         first = self.on(self.day)
         if scheduled < first - _TOLERANCE or scheduled > self.next(interval, now) + _TOLERANCE:
@@ -183,5 +183,7 @@ def parse_instant(option: str, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(str(text).strip())
     except ValueError as exc:
-        raise ProxboxError(f"{option} {text!r} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        raise ProxboxError(
+            f"{option} {text!r} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

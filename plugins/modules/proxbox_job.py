@@ -10,7 +10,8 @@ module: proxbox_job
 short_description: Run a Proxbox sync now, or cancel one
 version_added: 0.1.0
 description:
-  - Runs a sync of NetBox's plugin netbox-proxbox at once and, if wanted, waits for its end. A sync that fails, fails the task.
+  - Runs a sync of NetBox's plugin netbox-proxbox at once and, if wanted, waits for its end. A sync that fails,
+    fails the task.
   - Cancels a sync that has not ended.
   - For syncs at a later time, and for recurring ones, see M(proxbox.proxbox.proxbox_sync_schedule).
 author:
@@ -33,8 +34,8 @@ options:
   state:
     description:
       - With V(present), a sync is run now.
-      - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled. Cancelling the scheduled or the
-        running member of a schedule ends that schedule.
+      - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled. Cancelling the
+        scheduled or the running member of a schedule ends that schedule.
     type: str
     choices: [present, cancelled]
     default: present
@@ -286,6 +287,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import cancel_jobs, run_job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (

@@ -271,11 +271,11 @@ failure:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, LIVING, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_instant
-
 
 FILTERS = {"job_id": "id", "name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
 TIMES = {
@@ -289,7 +289,9 @@ TIMES = {
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
-    filters.update((query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option])
+    filters.update(
+        (query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option]
+    )
     found = jobs.search(filters, limit=params["limit"], include_log=params["include_log"])
     if params["job_id"] is not None and not found:
         found = [jobs.get_sync(params["job_id"])]

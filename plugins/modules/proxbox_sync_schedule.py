@@ -11,9 +11,9 @@ short_description: Declare a schedule of Proxbox syncs
 version_added: 0.1.0
 description:
   - Declares when NetBox's plugin netbox-proxbox syncs Proxmox into NetBox, once or again and again.
-  - NetBox itself keeps no schedules. It has jobs, and a recurring job makes its successor when it ends. A schedule is the chain
-    of jobs that carry the same name, and this module keeps exactly one member of the chain alive, the one that is scheduled,
-    pending or running.
+  - NetBox itself keeps no schedules. It has jobs, and a recurring job makes its successor when it ends. A schedule
+    is the chain of jobs that carry the same name, and this module keeps exactly one member of the chain alive, the
+    one that is scheduled, pending or running.
   - Surplus members are cancelled, down to the one with the lowest id that matches.
   - Jobs with another name, and jobs that are no Proxbox sync, are never touched.
 author:
@@ -44,17 +44,17 @@ options:
     default: present
   schedule_at:
     description:
-      - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a time of day
-        (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for YAML reads some times as
-        numbers.
+      - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
+        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
+        YAML reads some times as numbers.
       - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
       - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it.
       - If not set, the first run starts at once.
     type: str
   interval:
     description:
-      - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly), V(daily) or
-        V(weekly).
+      - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
+        V(daily) or V(weekly).
       - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
       - If not set, the sync runs once.
     type: str
@@ -114,7 +114,8 @@ EXAMPLES = r"""
 RETURN = r"""
 job:
   description:
-    - The member of the schedule that is left alive, or that ran in the case of a one-time schedule whose time has passed.
+    - The member of the schedule that is left alive, or that ran in the case of a one-time schedule whose time has
+      passed.
     - V(null) if there is none.
   type: dict
   returned: success
@@ -282,6 +283,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import reconcile
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (

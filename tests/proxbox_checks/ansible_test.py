@@ -31,12 +31,17 @@ def pytest(tools: Tools) -> Result:
     command += ["--junit-xml", str(junit / "pytest.xml"), "tests/unit"]
     log = tools.logs / "pytest.log"
     env = {**tools.env, "PYTHONPATH": str(tools.collections)}
-    return _outcome(process.run(command, cwd=tools.staged, env=env, log=log), junit, log)
+    done = process.run(command, cwd=tools.staged, env=env, log=log)
+    if done.code:
+        process.show_end(done)
+    return _outcome(done, junit, log)
 
 
 def units(tools: Tools) -> Result:
     """``ansible-test units``, on every supported Python that is here, with nothing but the declared requirements."""
-    return _ansible_test(tools, "units", ["units", "--venv"], ("Unit test", "Installing requirements", *_SHOWN))
+    return _ansible_test(
+        tools, "units", ["units", "--venv"], ("Unit test", "Installing requirements", "FAILED ", "E  ", *_SHOWN)
+    )
 
 
 def _ansible_test(tools: Tools, name: str, arguments: list[str], shown: tuple[str, ...]) -> Result:
@@ -53,13 +58,15 @@ def _ansible_test(tools: Tools, name: str, arguments: list[str], shown: tuple[st
 
 def warned_skips(done: process.Done) -> list[tuple[str, str]]:
     """What ansible-test warned that it leaves out, and why, once each."""
-    found = []
+    found: dict[str, str] = {}
     for line in done.lines:
-        for pattern in (_SKIPPING, _EXCLUDING):
-            match = pattern.match(line)
-            if match:
-                found.append((match["what"], match["why"]))
-    return list(dict.fromkeys(found))
+        skipping, excluding = _SKIPPING.match(line), _EXCLUDING.match(line)
+        if skipping:
+            found.setdefault(skipping["what"], skipping["why"])
+        elif excluding:
+            for target in excluding["what"].split(", "):
+                found.setdefault(target, excluding["why"])
+    return list(found.items())
 
 
 def _empty_junit(tools: Tools) -> Path:
@@ -75,6 +82,5 @@ def _outcome(done: process.Done, junit: Path, log: Path) -> Result:
     result.log = log
     if done.code and not result.failed:
         result.failed.append(f"it ended with exit code {done.code}: {next(filter(None, reversed(done.lines)), '')}")
-    if not result.ok:
         process.show_end(done)
     return result

@@ -65,6 +65,7 @@ def _run(tools: Tools, targets: list[str], unsupported: bool) -> Result:
     for path in data.glob("integration-*.json"):
         passed = json.loads(path.read_text(encoding="utf-8"))["targets"]
         result.passed += len(passed)
+        result.notes += [f"{name} passed in {facts['run_time_seconds']} s" for name, facts in passed.items()]
     listed = [number for number, line in enumerate(done.lines) if _LISTED.search(line)]
     if done.code:
         result.failed = [f"target {name}" for name in done.lines[listed[-1] + 1 :] if name] if listed else []

@@ -21,6 +21,8 @@ class Result:
     failed: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """What was skipped, and why."""
+    notes: list[str] = field(default_factory=list)
+    """What else the summary should tell."""
     log: Path | None = None
     name: str = ""
     seconds: float = 0.0
@@ -36,7 +38,9 @@ def read_junit(folder: Path) -> Result:
     result = Result()
     for path in sorted(folder.glob("*.xml")):
         for case in ElementTree.parse(path).iter("testcase"):
-            name = case.get("name", path.stem)
+            # ansible-test names the sanity test itself; of a unit test the name alone says little.
+            place = case.get("classname", "")
+            name = case.get("name", path.stem) if place == "sanity" else f"{place}.{case.get('name')}"
             skip = case.find("skipped")
             if case.find("failure") is not None or case.find("error") is not None:
                 result.failed.append(name)
@@ -58,6 +62,7 @@ def table(results: list[Result]) -> str:
             f"{result.name:{width}}  {'ok' if result.ok else 'FAILED':6}  {result.passed:6}  {len(result.failed):6}  "
             f"{len(result.skipped):7}  {result.seconds:7.1f}"
         )
+    lines += [f"note     {result.name}: {note}" for result in results for note in result.notes]
     for result in results:
         reasons = defaultdict(list)
         for name, reason in result.skipped:

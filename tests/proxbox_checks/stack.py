@@ -35,10 +35,18 @@ class TestStack:
     def up(self) -> None:
         """Bring it up; its progress goes to the terminal.
 
-        :raises StackError: when it does not come up.
+        :raises StackError: with the sentence of tests/stack, when it does not come up.
         """
-        if subprocess.run([*self._command, "up", "--name", self.name], check=False, stdout=sys.stderr).returncode:
-            raise StackError(f"the stack {self.name} did not come up: the lines above say why.")
+        reason = ""
+        command = [*self._command, "up", "--name", self.name]
+        # What it prints on stdout holds a password, and goes to the terminal alone.
+        with subprocess.Popen(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True) as process:
+            for line in process.stderr:
+                if line.startswith("error: "):
+                    reason = line[len("error: ") :].strip()
+                print(line, end="", file=sys.stderr, flush=True)
+        if process.returncode:
+            raise StackError(f"the stack {self.name} did not come up: {reason or 'the lines above say why'}")
 
     def down(self, *, purge: bool) -> None:
         """Stop it, and with ``purge`` remove its data too."""

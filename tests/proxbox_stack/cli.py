@@ -42,7 +42,10 @@ def _status(args: argparse.Namespace) -> int:
     else:
         print(f"{one.name}: NetBox {one.pair.netbox}, netbox-proxbox {one.pair.plugin}, {one.url}")
         for component, row in rows.items():
-            print(f"  {component:9} {row['state']:8} pid {row['pid'] or '-'!s:8} port {row['port'] or '-'!s:6} {row['log']}")
+            print(
+                f"  {component:9} {row['state']:8} pid {row['pid'] or '-'!s:8} port {row['port'] or '-'!s:6} "
+                f"{row['log']}"
+            )
     return 0 if all(row["state"] == "running" for row in rows.values()) else 3
 
 
@@ -88,7 +91,9 @@ def _existing(name: str) -> stack.Stack:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tests/stack", description="A real NetBox with Proxbox, on this machine alone.")
+    parser = argparse.ArgumentParser(
+        prog="tests/stack", description="A real NetBox with Proxbox, on this machine alone."
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run, text: str) -> argparse.ArgumentParser:

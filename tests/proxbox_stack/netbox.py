@@ -14,7 +14,11 @@ from proxbox_stack.report import StackError
 
 _CONFIGURATION = """\
 ALLOWED_HOSTS = ["*"]
-DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", "NAME": "netbox", "USER": "netbox", "HOST": {socket!r}}}}}
+DATABASES = {{
+    "default": {{
+        "ENGINE": "django.db.backends.postgresql", "NAME": "netbox", "USER": "netbox", "HOST": {socket!r},
+    }},
+}}
 REDIS = {{
     "tasks": {{"HOST": "127.0.0.1", "PORT": {valkey}, "DATABASE": 0}},
     "caching": {{"HOST": "127.0.0.1", "PORT": {valkey}, "DATABASE": 1}},
@@ -45,7 +49,11 @@ class NetBox:
         self.root = root
         self.venv = venv
         # A configured package path of the caller's shell must not leak in.
-        self.env = {"NETBOX_ROOT": str(root), "PYTHONPATH": str(root / "conf"), "DJANGO_SETTINGS_MODULE": "netbox.settings"}
+        self.env = {
+            "NETBOX_ROOT": str(root),
+            "PYTHONPATH": str(root / "conf"),
+            "DJANGO_SETTINGS_MODULE": "netbox.settings",
+        }
 
     def configure(self, *, socket: Path, valkey_port: int) -> None:
         """Write the configuration once; secrets stay as they were."""
@@ -58,7 +66,10 @@ class NetBox:
             configuration.touch(mode=0o600)
             configuration.write_text(
                 _CONFIGURATION.format(
-                    socket=str(socket), valkey=valkey_port, secret=secrets.token_urlsafe(48), pepper=secrets.token_urlsafe(48)
+                    socket=str(socket),
+                    valkey=valkey_port,
+                    secret=secrets.token_urlsafe(48),
+                    pepper=secrets.token_urlsafe(48),
                 )
             )
         (conf / "stack_wsgi.py").write_text(_WSGI)
@@ -83,6 +94,11 @@ class NetBox:
 
     def _run(self, args: tuple[str, ...], stdin: str | None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*args), input=stdin, capture_output=True, text=True, check=False, env={**os.environ, **self.env},
+            self.command(*args),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **self.env},
             cwd=str(self.root),
         )

@@ -64,4 +64,6 @@ def _postgres_bins() -> list[Path]:
 
 def _libpq_headers() -> bool:
     done = subprocess.run(["pg_config", "--includedir"], capture_output=True, text=True, check=False)
-    return Path(done.stdout.strip(), "libpq-fe.h").exists() or Path(done.stdout.strip(), "postgresql/libpq-fe.h").exists()
+    return (
+        Path(done.stdout.strip(), "libpq-fe.h").exists() or Path(done.stdout.strip(), "postgresql/libpq-fe.h").exists()
+    )

@@ -43,7 +43,19 @@ class Postgres:
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o700)
         self._own(self.data)
-        self._run([f"{self.bin}/initdb", "-D", str(self.data), "-U", "netbox", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"])
+        self._run(
+            [
+                f"{self.bin}/initdb",
+                "-D",
+                str(self.data),
+                "-U",
+                "netbox",
+                "--auth=trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            ]
+        )
 
     @property
     def command(self) -> list[str]:
@@ -76,17 +88,46 @@ class Postgres:
 
     def dump(self, target: Path) -> None:
         """Write the database ``netbox`` to an ``.sql.xz`` file."""
-        command = [f"{self.bin}/pg_dump", "--no-owner", "--no-privileges", "-h", str(self.socket), "-U", "netbox", "netbox"]
+        command = [
+            f"{self.bin}/pg_dump",
+            "--no-owner",
+            "--no-privileges",
+            "-h",
+            str(self.socket),
+            "-U",
+            "netbox",
+            "netbox",
+        ]
         text = self._run(command)
         target.write_bytes(lzma.compress(text.encode(), preset=9))
 
     def _psql(self, database: str, script: str) -> str:
-        command = [f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.socket), "-U", "netbox", database]
+        command = [
+            f"{self.bin}/psql",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(self.socket),
+            "-U",
+            "netbox",
+            database,
+        ]
         return self._run(command, stdin=script)
 
     def _run(self, command: list[str], stdin: str | None = None) -> str:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, check=False, cwd="/", user=self.user, group=self.user,
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            user=self.user,
+            group=self.user,
             extra_groups=[] if self.user else None,
         )
         if done.returncode:

@@ -56,7 +56,9 @@ def make_users(netbox: NetBox, password: str, keys: dict[str, dict[str, str]]) -
     netbox.manage("shell", "-c", _USERS.format(given=given))
 
 
-def make_endpoints(url: str, token: str, *, netbox_port: int, backend_port: int, backend_key: str, mock_port: int) -> dict[str, Any]:
+def make_endpoints(
+    url: str, token: str, *, netbox_port: int, backend_port: int, backend_key: str, mock_port: int
+) -> dict[str, Any]:
     """The endpoints that a sync goes through, approved; and a disabled one. Return their ids by name."""
     api = _Api(f"{url}/api/", token)
     plugin = "plugins/proxbox/endpoints"
@@ -65,12 +67,27 @@ def make_endpoints(url: str, token: str, *, netbox_port: int, backend_port: int,
     api.ensure(
         f"{plugin}/fastapi/",
         {"name": "proxbox-api"},
-        {"ip_address": address, "port": backend_port, "token": backend_key, "use_https": False, "verify_ssl": False, "enabled": True},
+        {
+            "ip_address": address,
+            "port": backend_port,
+            "token": backend_key,
+            "use_https": False,
+            "verify_ssl": False,
+            "enabled": True,
+        },
     )
     netbox = api.ensure(
         f"{plugin}/netbox/",
         {"name": NETBOX_ENDPOINT},
-        {"ip_address": address, "port": netbox_port, "token_version": "v1", "token": {"id": owner}, "use_https": False, "verify_ssl": False, "enabled": True},
+        {
+            "ip_address": address,
+            "port": netbox_port,
+            "token_version": "v1",
+            "token": {"id": owner},
+            "use_https": False,
+            "verify_ssl": False,
+            "enabled": True,
+        },
     )
     target = {
         "ip_address": address, "port": mock_port, "username": "root@pam", "token_name": "netbox",
@@ -78,7 +95,9 @@ def make_endpoints(url: str, token: str, *, netbox_port: int, backend_port: int,
     }  # fmt: skip
     proxmox = api.ensure(f"{plugin}/proxmox/", {"name": PROXMOX_ENDPOINT}, {**target, "enabled": True})
     other = api.ensure("ipam/ip-addresses/", {"address": "127.0.0.2/32"}, {"status": "active"})
-    disabled = api.ensure(f"{plugin}/proxmox/", {"name": DISABLED_PROXMOX_ENDPOINT}, {**target, "ip_address": other, "enabled": False})
+    disabled = api.ensure(
+        f"{plugin}/proxmox/", {"name": DISABLED_PROXMOX_ENDPOINT}, {**target, "ip_address": other, "enabled": False}
+    )
     for route in (f"{plugin}/netbox/{netbox}", f"{plugin}/proxmox/{proxmox}"):
         api.approve(f"{route}/connection-authority/")
     return {"proxmox_endpoint_id": proxmox, "netbox_endpoint_id": netbox, "proxmox_endpoint_disabled_id": disabled}

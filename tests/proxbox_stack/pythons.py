@@ -34,7 +34,8 @@ def find_python() -> Path:
             return found[version]
     raise StackError(
         "No usable Python 3.12 or newer was found (NetBox 4.7 needs one, with venv, ensurepip and ssl): tried "
-        f"python3.12 to python3.14 and python3 on PATH, and ~/.pyenv/versions. Install one, or name it with PROXBOX_PYTHON."
+        "python3.12 to python3.14 and python3 on PATH, and ~/.pyenv/versions. Install one, or name it with "
+        "PROXBOX_PYTHON."
     )
 
 

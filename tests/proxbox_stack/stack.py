@@ -14,10 +14,11 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 from proxbox_stack import processes, provision, scratch
 from proxbox_stack.netbox import NetBox
@@ -155,7 +156,9 @@ class Stack:
         """Ports, secrets, environments, configuration."""
         pair = pair or self.state.get("pair", "current")
         if self.state.get("pair", pair) != pair:
-            raise StackError(f"the stack {self.name} holds the pair {self.state['pair']}: take it down with --purge first.")
+            raise StackError(
+                f"the stack {self.name} holds the pair {self.state['pair']}: take it down with --purge first."
+            )
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / "log").mkdir(exist_ok=True)
         if not self.state:
@@ -206,7 +209,11 @@ class Stack:
         env = {**os.environ, **self._netbox.env}
         done = 0
         with subprocess.Popen(
-            self._netbox.command("migrate", "--no-input"), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._netbox.command("migrate", "--no-input"),
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process:
             lines = []
             for line in process.stdout:
@@ -260,7 +267,9 @@ class Stack:
         }
         port = self.state["ports"]["mock"]
         tls = ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
-        self._start("mock", self._uvicorn("proxmox_sdk.mock_main:app", port, *tls), lambda: _port_open(port), 60, env=env)
+        self._start(
+            "mock", self._uvicorn("proxmox_sdk.mock_main:app", port, *tls), lambda: _port_open(port), 60, env=env
+        )
 
     def _start_backend(self) -> None:
         port = self.state["ports"]["backend"]
@@ -277,8 +286,8 @@ class Stack:
     def _start_netbox(self) -> None:
         port = self.state["ports"]["netbox"]
         command = [
-            str(self._netbox_venv / "bin" / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4",
-            "--timeout", "120", "--access-logfile", "-", "stack_wsgi:application",
+            str(self._netbox_venv / "bin" / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "2",
+            "--threads", "4", "--timeout", "120", "--access-logfile", "-", "stack_wsgi:application",
         ]  # fmt: skip
         ready = lambda: _http_answers(f"{self.url}/api/")  # noqa: E731
         self._start("netbox", command, ready, 120, env=self._netbox.env)
@@ -312,7 +321,13 @@ class Stack:
         return certificate, key
 
     def _start(
-        self, component: str, command: list[str], ready: Callable[[], bool], seconds: float, *, env: dict[str, str] | None = None,
+        self,
+        component: str,
+        command: list[str],
+        ready: Callable[[], bool],
+        seconds: float,
+        *,
+        env: dict[str, str] | None = None,
         user: str | None = None,
     ) -> None:
         process = self.running(component)

@@ -50,12 +50,14 @@ def ensure_venv(name: str, requirements: list[str], *, compiles: bool = False) -
 def _run(command: list[str], name: str) -> None:
     """Run pip and show what it collects, a line now and then; on failure, its last lines."""
     lines: list[str] = []
+    collected = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout:
             lines.append(line.rstrip())
-            if line.startswith(("Building", "  Building", "Installing collected")):
-                say(f"{name}: {line.strip()[:100]}")
-            elif line.startswith("Collecting") and sum(l.startswith("Collecting") for l in lines) % 25 == 0:
+            collected += line.startswith("Collecting")
+            if line.lstrip().startswith(("Building", "Installing collected")) or (
+                line.startswith("Collecting") and collected % 25 == 0
+            ):
                 say(f"{name}: {line.strip()[:100]}")
     if process.returncode:
         raise StackError(f"{' '.join(command[:3])} failed for the environment {name}:\n" + "\n".join(lines[-15:]))

@@ -1,0 +1,128 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A web server on loopback that plays NetBox where a test needs a fault, or every request listed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Answer:
+    """What the server says to one request. ``delay`` is in seconds; ``cut`` sends so many bytes of the body only."""
+
+    body: Any = ""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0
+    cut: int | None = None
+    hang_up: bool = False
+
+
+class Script:
+    """The answers to give, in order, and the requests that came. The last answer is repeated."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answers: list[Answer] = []
+        self.requests: list[str] = []
+        self.bodies: list[Any] = []
+        self.headers: list[dict[str, str]] = []
+
+    def answer(self, *answers: Answer) -> Script:
+        self.answers.extend(answers)
+        return self
+
+
+@pytest.fixture
+def server() -> Iterator[Script]:
+    script: Script
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.reply()
+
+        def do_POST(self) -> None:
+            self.reply()
+
+        def reply(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            script.requests.append(f"{self.command} {self.path}")
+            script.bodies.append(json.loads(self.rfile.read(length)) if length else None)
+            script.headers.append(dict(self.headers))
+            answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+            time.sleep(answer.delay)
+            if answer.hang_up:
+                self.close_connection = True
+                return
+            body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+            data = body.encode()
+            self.send_response_only(answer.status)
+            self.send_header("Date", answer.headers.get("Date") or self.date_time_string())
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(data)))
+            for name, value in answer.headers.items():
+                if name != "Date":
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data[: answer.cut])
+            if answer.cut is not None:
+                self.close_connection = True
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script = Script(f"http://127.0.0.1:{httpd.server_port}")
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield script
+    httpd.shutdown()
+    httpd.server_close()
+
+
+@pytest.fixture
+def row() -> Callable[..., dict[str, Any]]:
+    """Make a job row as NetBox's API gives it."""
+
+    def make(job_id: int, name: str = "nightly", status: str = "scheduled", **changes: Any) -> dict[str, Any]:
+        params = {
+            "sync_types": changes.pop("sync_types", ["all"]),
+            "proxmox_endpoint_ids": changes.pop("proxmox_endpoint_ids", []),
+            "netbox_endpoint_ids": changes.pop("netbox_endpoint_ids", []),
+            "netbox_vm_ids": changes.pop("netbox_vm_ids", []),
+            "batch_object_ids": [],
+        }
+        return {
+            "id": job_id,
+            "name": name,
+            "status": {"value": status, "label": status.title()},
+            "object_type": None,
+            "created": "2026-03-31T12:00:00.000001Z",
+            "scheduled": None,
+            "interval": None,
+            "started": None,
+            "completed": None,
+            "user": {"id": 2, "username": "operator"},
+            "data": {"proxbox_sync": {"params": params}},
+            "error": "",
+            "job_id": "5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55",
+            "queue_name": "default",
+            "display_url": f"http://netbox/core/jobs/{job_id}/",
+            **changes,
+        }
+
+    return make

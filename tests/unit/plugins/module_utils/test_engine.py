@@ -1,0 +1,305 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans carried out: every request of a run, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
+    Wanted,
+    plan_absent,
+    plan_present,
+    read_wanted,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script
+
+DATE = {"Date": "Fri, 10 Apr 2026 10:00:00 GMT"}
+LIVING = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=scheduled&status=pending&status=running&limit=0"
+NEWEST = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=10&offset=0"
+AGAIN = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
+CREATE = "POST /api/plugins/proxbox/sync/schedule/"
+Row = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_engine, "SETTLE", 1.0)
+    monkeypatch.setattr(_engine.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def jobs(server: Script) -> Jobs:
+    return Jobs(Session(Connection(server.url, "0" * 40, timeout=5)))
+
+
+def page(*rows: dict[str, Any]) -> Answer:
+    return Answer({"count": len(rows), "next": None, "previous": None, "results": list(rows)}, headers=DATE)
+
+
+def cancelled(job_id: int, detail: str = "Job has been cancelled.") -> Answer:
+    return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail})
+
+
+def created(job_id: int) -> Answer:
+    return Answer({"ok": True, "job_id": job_id, "message": "Sync job scheduled."}, 201)
+
+
+def asked(server: Script) -> list[str]:
+    """The requests, with the long list of fields cut short."""
+    return [f"{text.partition('fields=')[0]}fields=..." if "fields=" in text else text for text in server.requests]
+
+
+def wanted(**words: Any) -> Wanted:
+    defaults = {
+        "name": "nightly",
+        "sync_types": ["all"],
+        "schedule_at": "02:00",
+        "interval": "daily",
+        "timezone": "UTC",
+    }
+    return read_wanted(**{**defaults, **words})
+
+
+def present(jobs: Jobs, target: Wanted | None = None, check_mode: bool = False) -> _engine.Outcome:
+    target = target or wanted()
+    return _engine.reconcile(
+        jobs, "nightly", lambda seen, now: plan_present(target, seen, now), history=target.once, check_mode=check_mode
+    )
+
+
+NIGHTLY = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440}
+
+
+def test_a_no_op_is_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)))
+    outcome = present(jobs)
+    assert not outcome.plan.changed and outcome.job.id == 5
+    assert asked(server) == [LIVING]
+
+
+def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), created(7), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.plan.changed and outcome.job.id == 7
+    assert asked(server) == [LIVING, CREATE, AGAIN]
+    assert server.bodies[1] == {
+        "sync_types": ["all"],
+        "job_name": "nightly",
+        "schedule_at": "2026-04-11T02:00:00Z",
+        "interval_value": 1440,
+        "interval_unit": "minutes",
+    }
+
+
+@pytest.mark.parametrize("seen", [[], [5], [5, 6], [4, 5]])
+def test_check_mode_writes_nothing_and_predicts(server: Script, jobs: Jobs, row: Row, seen: list[int]) -> None:
+    server.answer(
+        page(*(row(job_id, interval=60 if job_id == 4 else 1440, scheduled=NIGHTLY["scheduled"]) for job_id in seen))
+    )
+    outcome = present(jobs, check_mode=True)
+    assert outcome.plan.changed is (seen != [5])
+    assert asked(server) == [LIVING]
+
+
+def test_a_change_creates_before_it_cancels(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
+    assert asked(server) == [LIVING, CREATE, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+
+
+def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, jobs: Jobs, row: Row) -> None:
+    both = page(row(7, **NIGHTLY), row(6, **NIGHTLY))
+    server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
+    assert present(jobs).job.id == 6
+    assert asked(server) == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
+
+
+def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    starting = row(5, status="running", **NIGHTLY) | {"data": None}
+    known = row(5, status="running", **NIGHTLY)
+    server.answer(
+        page(), created(7), page(starting, row(7, **NIGHTLY)), page(known, row(7, **NIGHTLY)), cancelled(7), page(known)
+    )
+    outcome = present(jobs)
+    assert outcome.job.id == 5 and [job.id for job in outcome.cancelled] == [7]
+
+
+def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs, row: Row) -> None:
+    once = wanted(schedule_at=None, interval=None)
+    server.answer(page(), created(7), page(), page(row(7, status="errored", scheduled=None)))
+    outcome = present(jobs, once)
+    assert outcome.job.status == "errored"
+    assert asked(server) == [NEWEST, CREATE, AGAIN, "GET /api/core/jobs/?id=7&fields=..."]
+
+
+def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Script, jobs: Jobs, row: Row) -> None:
+    ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
+    successor = row(8, scheduled="2026-04-11T10:00:00Z", interval=1440)
+    server.answer(page(), created(7), page(), page(ended), page(successor), page(ended))
+    assert present(jobs, wanted(schedule_at=None)).job.id == 8
+
+
+def test_what_was_created_and_cannot_be_seen_is_an_error(server: Script, jobs: Jobs) -> None:
+    server.answer(page(), created(7), page(), page())
+    with pytest.raises(ProxboxError, match="no job 7, or the token's user may not see it"):
+        present(jobs)
+
+
+def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY), row(6, **NIGHTLY)), cancelled(5), cancelled(6), page())
+    outcome = _engine.reconcile(jobs, "nightly", lambda seen, now: plan_absent("nightly", seen))
+    assert outcome.job is None and [job.id for job in outcome.cancelled] == [5, 6]
+    server.requests.clear()
+    assert not _engine.reconcile(jobs, "nightly", lambda seen, now: plan_absent("nightly", seen)).plan.changed
+    assert asked(server) == [LIVING]
+
+
+def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_engine, "SETTLE", 0.05)
+    server.answer(page(), created(7), page(row(5, status="running") | {"data": None}, row(7, **NIGHTLY)))
+    with pytest.raises(ProxboxError, match="does not settle"):
+        present(jobs)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (Answer({"netbox-version": "4.7.3", "plugins": {}}), "does not have the plugin netbox-proxbox"),
+        (Answer({"netbox-version": "4.7.0", "plugins": {"netbox_proxbox": "0.0.10"}}), "0.0.10, .* upgrade"),
+        (Answer("<html>", 404, "text/html"), "There is no NetBox API at"),
+        (Answer("<html>", 200, "text/html"), "There is no NetBox API at"),
+    ],
+)
+def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, says: str) -> None:
+    server.answer(Answer("<html>", 404, "text/html"), status)
+    with pytest.raises(ProxboxError, match=says):
+        present(jobs)
+
+
+@pytest.mark.parametrize(
+    ("answers", "permission"),
+    [
+        ([Answer({"detail": "You do not have permission to perform this action."}, 403)], "core.view_job"),
+        ([page(), Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403)], "core.add_job"),
+        (
+            [
+                page(
+                    {
+                        "id": 5,
+                        "name": "nightly",
+                        "status": {"value": "scheduled"},
+                        "interval": 60,
+                        "data": {"proxbox_sync": {}},
+                    }
+                ),
+                created(7),
+                Answer({"detail": "You do not have permission to perform this action."}, 403),
+            ],
+            "core.delete_job",
+        ),
+    ],
+)
+def test_the_permission_is_named(server: Script, jobs: Jobs, answers: list[Answer], permission: str) -> None:
+    server.answer(*answers)
+    with pytest.raises(ProxboxError, match=f"lacks a permission.* Grant it the permission {permission}.$"):
+        present(jobs)
+
+
+def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Jobs) -> None:
+    refusal = Answer({"errors": {"sync_types": {"0": ['"foo" is not a valid choice.']}}}, 400)
+    server.answer(page(), refusal)
+    with pytest.raises(ProxboxError, match=r'"foo" is not a valid choice.* all, backup-routines, devices'):
+        present(jobs, wanted(sync_types=["foo"]))
+    server.requests.clear()
+    server.answers[:] = [page()]
+    with pytest.raises(ProxboxError, match="would refuse sync_types foo"):
+        present(jobs, wanted(sync_types=["foo"]), check_mode=True)
+    assert asked(server) == [LIVING]
+
+
+ENDPOINTS = page(
+    {"id": 1, "name": "pve-lab", "enabled": True},
+    {"id": 2, "name": "pve-spare", "enabled": False},
+    {"id": 3, "name": "2"},
+)
+
+
+def test_endpoints_by_name(server: Script, jobs: Jobs) -> None:
+    assert jobs.endpoint_ids("proxmox", ["3", " 12 "]) == {3, 12}
+    assert server.requests == []
+    server.answer(ENDPOINTS)
+    assert jobs.endpoint_ids("proxmox", ["pve-lab", "3"]) == {1, 3}
+    assert len(server.requests) == 1
+    for name, says in (
+        ("nope", "'nope' is no Proxmox endpoint .* pve-lab .1., pve-spare .2."),
+        ("pve-spare", "is disabled"),
+    ):
+        with pytest.raises(ProxboxError, match=says):
+            jobs.endpoint_ids("proxmox", [name])
+    assert len(server.requests) == 1, "one look serves them all"
+
+
+def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) -> None:
+    new = NewJob("x", Scope(netbox_endpoints=frozenset({9})))
+    server.answer(page(), ENDPOINTS)
+    with pytest.raises(ProxboxError, match="'9' is no NetBox endpoint"):
+        _engine.run_job(jobs, new, wait_timeout=None, poll_interval=1)
+    assert [text.split()[0] for text in server.requests] == ["GET", "GET"]
+
+
+def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, jobs: Jobs, row: Row) -> None:
+    def status(value: str) -> Answer:
+        return page({"id": 7, "status": {"value": value}})
+
+    log = [{"level": "info", "message": "done", "timestamp": "2026-04-10T10:00:09Z"}]
+    server.answer(
+        page(),
+        created(7),
+        status("pending"),
+        status("running"),
+        status("completed"),
+        page(row(7, status="completed", log_entries=log)),
+    )
+    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
+    assert outcome.job.succeeded and outcome.job.last_log_lines(3) == ["INFO: done"]
+    poll = "GET /api/core/jobs/?id=7&fields=..."
+    assert asked(server) == [LIVING, CREATE, poll, poll, poll, poll]
+    assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[2:5]] == ["id%2Cstatus"] * 3
+    assert "log_entries" in server.requests[5]
+
+
+def test_a_wait_ends_with_its_time_out(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), created(7), page(row(7, status="running")))
+    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=0.05, poll_interval=0.01)
+    assert outcome.job.status == "running"
+
+
+def test_cancel(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="running")), cancelled(5), page(row(5, status="failed")))
+    outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
+    assert outcome.plan.changed and outcome.job.status == "failed"
+    server.answers[:] = [page(row(5, status="completed"))]
+    server.requests.clear()
+    assert not _engine.cancel_jobs(jobs, job_id=5, name=None).plan.changed
+    assert asked(server) == ["GET /api/core/jobs/?id=5&fields=..."]
+
+
+def test_cancel_refuses_what_is_no_sync(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, name="Housekeeping", status="running", data={"other": 1})))
+    with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is no Proxbox sync"):
+        _engine.cancel_jobs(jobs, job_id=5, name=None)
+    server.answers[:] = [page()]
+    with pytest.raises(ProxboxError, match="no job 5"):
+        _engine.cancel_jobs(jobs, job_id=5, name=None)

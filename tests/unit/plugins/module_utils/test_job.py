@@ -1,0 +1,74 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules say of themselves is what they do."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import SYNC_TYPES, Job, Scope, Stage
+
+JOB = Job(
+    id=1,
+    name="nightly",
+    status="completed",
+    scope=Scope(),
+    created=datetime(2026, 4, 1, tzinfo=UTC),
+    stages=(Stage("devices", None, True, None, 1.0),),
+    log_entries=({"timestamp": "", "level": "info", "message": "", "more": 1},),
+)
+
+
+def documented(module: str, key: str) -> dict:
+    found = importlib.import_module(f"ansible_collections.proxbox.proxbox.plugins.modules.{module}")
+    return yaml.safe_load(found.RETURN)[key]["contains"]
+
+
+@pytest.mark.parametrize(
+    ("module", "key"), [("proxbox_sync_schedule", "job"), ("proxbox_job", "job"), ("proxbox_job_info", "jobs")]
+)
+def test_the_shape_of_a_job_is_the_documented_one(module: str, key: str) -> None:
+    contains = documented(module, key)
+    result = JOB.result()
+    if module == "proxbox_sync_schedule":
+        del result["log_entries"]
+    else:
+        assert contains["log_entries"]["contains"].keys() == result["log_entries"][0].keys()
+    assert list(contains) == list(result)
+    assert contains["stages"]["contains"].keys() == result["stages"][0].keys()
+
+
+def test_the_sync_types_are_the_documented_ones() -> None:
+    fragment = importlib.import_module("ansible_collections.proxbox.proxbox.plugins.doc_fragments.connection")
+    text = fragment.ModuleDocFragment.SCOPE
+    assert [kind for kind in SYNC_TYPES if f"V({kind})" not in text] == []
+
+
+def test_a_job_as_the_api_gives_it(row) -> None:
+    job = Job.from_api(row(3, status="running", proxmox_endpoint_ids=["12", "3"], sync_types=["devices", "all"]))
+    assert job.scope == Scope(frozenset({"all", "devices"}), frozenset({3, 12}))
+    assert job.result()["proxmox_endpoints"] == [3, 12]
+    assert job.result()["created"] == "2026-03-31T12:00:00Z"
+    assert Job.from_api(row(3, netbox_vm_ids=["7"])).scope is None, "a sync of chosen machines is no schedule's"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sync"),
+    [
+        ({}, True),
+        ({"data": None}, None),
+        ({"data": None, "status": "completed"}, False),
+        ({"data": None, "name": "Proxbox Sync"}, True),
+        ({"data": {"output": "x"}}, False),
+        ({"data": None, "object_type": "extras.script"}, False),
+        ({"name": "Proxbox Sync", "data": {"log": []}, "object_type": "extras.script"}, False),
+    ],
+)
+def test_what_is_a_proxbox_sync(row, changes: dict, is_sync: bool | None) -> None:
+    assert Job.from_api(row(3, **changes)).is_sync is is_sync
