@@ -31,10 +31,7 @@ def pytest(tools: Tools) -> Result:
     command += ["--junit-xml", str(junit / "pytest.xml"), "tests/unit"]
     log = tools.logs / "pytest.log"
     env = {**tools.env, "PYTHONPATH": str(tools.collections)}
-    done = process.run(command, cwd=tools.staged, env=env, log=log)
-    if done.code:
-        process.show_end(done)
-    return _outcome(done, junit, log)
+    return _outcome(process.run(command, cwd=tools.staged, env=env, log=log, show=process.everything), junit, log)
 
 
 def units(tools: Tools) -> Result:
@@ -51,6 +48,8 @@ def _ansible_test(tools: Tools, name: str, arguments: list[str], shown: tuple[st
     command = [tools.program("ansible-test"), *arguments, "--color", colour]
     done = process.run(command, cwd=tools.staged, env=tools.env, log=log, show=lambda line: line.startswith(shown))
     result = _outcome(done, junit, log)
+    if done.code and not any(line.startswith("ERROR") for line in done.lines):
+        process.show_end(done)
     if name == "units":
         result.skipped += warned_skips(done)
     return result
@@ -82,5 +81,4 @@ def _outcome(done: process.Done, junit: Path, log: Path) -> Result:
     result.log = log
     if done.code and not result.failed:
         result.failed.append(f"it ended with exit code {done.code}: {next(filter(None, reversed(done.lines)), '')}")
-        process.show_end(done)
     return result
