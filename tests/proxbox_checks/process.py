@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -38,6 +41,7 @@ def run(
     """Run ``command`` to its end. Its output goes to ``log``, and the lines that ``show`` picks to the terminal too."""
     lines = []
     log.parent.mkdir(parents=True, exist_ok=True)
+    # A session of its own: what the program has started ends with it when this run is interrupted.
     with (
         open(log, "w", encoding="utf-8") as kept,
         subprocess.Popen(
@@ -49,14 +53,20 @@ def run(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,
         ) as process,
     ):
-        for line in process.stdout:
-            plain = _COLOURS.sub("", line).rstrip()
-            lines.append(plain)
-            kept.write(plain + "\n")
-            if show(plain):
-                print(line.rstrip(), file=sys.stderr, flush=True)
+        try:
+            for line in process.stdout:
+                plain = _COLOURS.sub("", line).rstrip()
+                lines.append(plain)
+                kept.write(plain + "\n")
+                if show(plain):
+                    print(line.rstrip(), file=sys.stderr, flush=True)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            raise
     return Done(process.returncode, lines)
 
 
