@@ -20,7 +20,7 @@ def demo(tools: Tools, stack: TestStack) -> None:
     """
     stack.up()
     facts = stack.facts()
-    env = {**tools.env, "NETBOX_URL": facts["netbox_url"], "NETBOX_TOKEN": facts["netbox_token"]}
+    env = {**tools.playbook_env, "NETBOX_URL": facts["netbox_url"], "NETBOX_TOKEN": facts["netbox_token"]}
     say(f"running the playbook {PLAYBOOK}")
     command = [tools.program("ansible-playbook"), PLAYBOOK]
     failed = subprocess.run(command, env=env, cwd=str(tools.staged), check=False).returncode

@@ -60,7 +60,7 @@ def _run(tools: Tools, targets: list[str], unsupported: bool) -> Result:
     command = [tools.program("ansible-test"), "integration", "--continue-on-error"]
     command += ["--color", "yes" if sys.stderr.isatty() else "no"]
     command += ["--allow-unsupported", "--allow-destructive"] if unsupported else []
-    done = process.run([*command, *targets], cwd=tools.staged, env=tools.env, log=log, show=process.everything)
+    done = process.run([*command, *targets], cwd=tools.staged, env=tools.playbook_env, log=log, show=process.everything)
     result = Result(skipped=warned_skips(done), log=log)
     for path in data.glob("integration-*.json"):
         passed = json.loads(path.read_text(encoding="utf-8"))["targets"]

@@ -55,6 +55,8 @@ class Tools:
         self.logs = workspace / "logs"
         self.home = workspace / "home"
         self.env = self._environment()
+        # Where playbooks run HOME stays: an async task is lost when HOME is not what the user database says.
+        self.playbook_env = {**self.env, "HOME": str(Path.home())}
         self._prepare_home()
 
     def program(self, name: str) -> str:
