@@ -186,11 +186,17 @@ class Job:
         return round((self.completed - self.started).total_seconds(), 3)
 
     def last_log_lines(self, count: int) -> list[str]:
-        """The newest ``count`` log messages as ``LEVEL: message``, oldest first."""
+        """The newest ``count`` log messages as ``LEVEL: message``, oldest first, each in one line."""
         return [
-            f"{str(entry.get('level') or 'info').upper()}: {entry.get('message') or ''}"
+            f"{str(entry.get('level') or 'info').upper()}: {_one_line(str(entry.get('message') or ''))}"
             for entry in (self.log_entries or ())[-count:]
         ]
+
+
+def _one_line(message: str) -> str:
+    """The line that tells: the first, but of a traceback the last."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or [""]
+    return lines[-1 if lines[0].startswith("Traceback") else 0]
 
 
 def iso(moment: datetime | None) -> str | None:

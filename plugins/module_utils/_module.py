@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import traceback
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
@@ -21,13 +22,22 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
 
+
+def _environment(*names: str) -> str:
+    """As Ansible's ``env_fallback``; but a variable that is empty counts as not set, as AWX leaves them."""
+    for name in names:
+        if os.environ.get(name):
+            return os.environ[name]
+    raise AnsibleFallbackNotFound
+
+
 CONNECTION_SPEC: dict[str, dict[str, Any]] = {
-    "netbox_url": {"type": "str", "required": True, "fallback": (env_fallback, ["NETBOX_URL", "NETBOX_API"])},
+    "netbox_url": {"type": "str", "required": True, "fallback": (_environment, ["NETBOX_URL", "NETBOX_API"])},
     "netbox_token": {
         "type": "str",
         "required": True,
         "no_log": True,
-        "fallback": (env_fallback, ["NETBOX_TOKEN"]),
+        "fallback": (_environment, ["NETBOX_TOKEN"]),
     },
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},

@@ -272,6 +272,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, LIVING, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
@@ -288,6 +289,8 @@ TIMES = {
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
+    if params["limit"] < 0:
+        raise ProxboxError(f"limit {params['limit']} is no number of jobs: give 0 for all of them, or more.")
     filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
     filters.update(
         (query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option]

@@ -112,7 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--all", action="store_true", help="every stack")
     baseline = command("baseline", _baseline, "migrate an empty database anew and keep its dump; ten minutes")
     baseline.add_argument("--pair", choices=sorted(PAIRS), default="current")
-    for name, text in (("start", "start one component"), ("stop", "stop one component")):
+    for name, text in (
+        ("start", "start one component"),
+        ("stop", "stop one component"),
+        ("pause", "hold one component where it is"),
+        ("resume", "let a paused component go on"),
+    ):
         sub = command(name, lambda args, name=name: getattr(_existing(args.name), name)(args.component), text)
         sub.add_argument("component", choices=stack.COMPONENTS)
     logs = command("logs", _logs, "the end of one component's log")

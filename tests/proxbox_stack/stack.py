@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import urllib.error
@@ -98,6 +99,20 @@ class Stack:
         with self._lock():
             self._stop(component)
 
+    def pause(self, component: str) -> None:
+        """Hold one component where it is: a paused backend keeps a sync running."""
+        self._signal(component, signal.SIGSTOP)
+
+    def resume(self, component: str) -> None:
+        """Let a paused component go on."""
+        self._signal(component, signal.SIGCONT)
+
+    def _signal(self, component: str, sign: int) -> None:
+        process = self.running(component)
+        if process is None:
+            raise StackError(f"{component} of the stack {self.name} does not run.")
+        os.kill(process.pid, sign)
+
     def running(self, component: str) -> Running | None:
         """The live process of a component, if there is one."""
         known = self.state.get("processes", {}).get(component)
@@ -135,6 +150,8 @@ class Stack:
             "proxmox_endpoint_disabled_id": facts["proxmox_endpoint_disabled_id"],
             "netbox_endpoint": provision.NETBOX_ENDPOINT,
             "netbox_endpoint_id": facts["netbox_endpoint_id"],
+            "proxmox_mock_url": f"https://127.0.0.1:{self.state['ports']['mock']}",
+            "proxmox_mock_ca": str(self._certificate()[0]),
             "netbox_version": self.pair.netbox,
             "plugin_version": self.pair.plugin,
             "stack_name": self.name,
@@ -346,7 +363,7 @@ class Stack:
         if known:
             say(f"stopping {component}")
             # PostgreSQL's fast shutdown is SIGINT: SIGTERM waits for every client to leave.
-            first = processes.signal.SIGINT if component == "postgres" else processes.signal.SIGTERM
+            first = signal.SIGINT if component == "postgres" else signal.SIGTERM
             processes.stop(Running(**known), first=first)
             self._save()
 
