@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _times as times
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 
-UTC = UTC
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
