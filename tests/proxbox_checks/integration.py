@@ -14,29 +14,29 @@ from proxbox_checks.ansible_test import warned_skips
 from proxbox_checks.results import Result
 from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
-from proxbox_stack.report import StackError, say
+from proxbox_stack.report import say
 
 _LISTED = re.compile(r"integration test\(s\) listed below")
 
 
 def integration(tools: Tools, stack: TestStack, targets: list[str], *, unsupported: bool, cleanup: bool) -> Result:
-    """Run the targets, all when none is named. The stack is brought up for it, and down again if it was not up.
+    """Run the targets, all when none is named, against the stack.
 
-    ``unsupported`` runs the targets too that are marked ``unsupported`` or ``destructive``.
+    A stack of which something runs is used, and left up. One that is down is made anew, and taken down afterwards
+    unless ``cleanup`` is off; its data and logs stay until the next run. ``unsupported`` runs the targets too that are
+    marked ``unsupported`` or ``destructive``.
     """
-    was_running, existed = stack.running, stack.exists
+    was_up = stack.running
+    if not was_up:
+        stack.down(purge=True)
     try:
-        if not was_running:
-            stack.up()
+        stack.up()
         _write_config(tools, stack)
         return _run(tools, targets, unsupported)
-    except StackError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return Result(failed=[str(exc)])
     finally:
-        if cleanup and not was_running:
-            stack.down(purge=not existed)
-        elif not was_running:
+        if cleanup and not was_up:
+            stack.down()
+        else:
             say(f"the stack {stack.name} is left up (down: tests/stack down --name {stack.name})")
 
 

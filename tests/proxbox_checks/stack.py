@@ -24,13 +24,11 @@ class TestStack:
 
     @property
     def running(self) -> bool:
-        """Whether every component of it runs."""
-        return self._run("status").returncode == 0
-
-    @property
-    def exists(self) -> bool:
-        """Whether it was ever brought up and not purged."""
-        return self._run("status").returncode in (0, 3)
+        """Whether any component of it runs."""
+        done = self._run("status", "--json")
+        if not done.stdout.strip():
+            return False
+        return any(row["state"] == "running" for row in json.loads(done.stdout)["components"].values())
 
     def up(self) -> None:
         """Bring it up; its progress goes to the terminal.
@@ -48,7 +46,7 @@ class TestStack:
         if process.returncode:
             raise StackError(f"the stack {self.name} did not come up: {reason or 'the lines above say why'}")
 
-    def down(self, *, purge: bool) -> None:
+    def down(self, *, purge: bool = False) -> None:
         """Stop it, and with ``purge`` remove its data too."""
         more = ["--purge"] if purge else []
         subprocess.run([*self._command, "down", "--name", self.name, *more], check=False, stdout=sys.stderr)
