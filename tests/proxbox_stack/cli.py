@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """The command line: up, status, env, down, baseline, and start, stop, logs of one component."""
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 
@@ -18,9 +19,13 @@ from proxbox_stack.report import StackError, say
 def main(argv: list[str] | None = None) -> int:
     """Run one command; a failure is one sentence on stderr and the exit code 1."""
     args = _parser().parse_args(argv)
+    # PostgreSQL's own user passes through the folders that are made here; what is secret gets its own mode.
+    os.umask(0o022)
     try:
         return args.run(args) or 0
     except StackError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+    except OSError as exc:
         print(f"error: {exc}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"interrupted; what has started is taken down by: tests/stack down --name {args.name}", file=sys.stderr)
@@ -58,8 +63,8 @@ def _env(args: argparse.Namespace) -> None:
         for key, value in facts.items():
             print(f"{key}: {json.dumps(value)}")
     else:
-        for key in ("netbox_url", "netbox_token"):
-            print(f"export {key.upper()}={shlex.quote(facts[key])}")
+        for key, value in facts.items():
+            print(f"export {key.upper()}={shlex.quote('' if value is None else str(value))}")
 
 
 def _down(args: argparse.Namespace) -> None:
@@ -115,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("start", "start one component"),
         ("stop", "stop one component"),
+        ("restart", "stop one component and start it again"),
         ("pause", "hold one component where it is"),
         ("resume", "let a paused component go on"),
     ):

@@ -1,15 +1,15 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """NetBox itself: its folder, its configuration, its management commands."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 from pathlib import Path
 
+from proxbox_stack.processes import clean_environment
 from proxbox_stack.report import StackError
 
 _CONFIGURATION = """\
@@ -48,7 +48,6 @@ class NetBox:
     def __init__(self, root: Path, venv: Path) -> None:
         self.root = root
         self.venv = venv
-        # A configured package path of the caller's shell must not leak in.
         self.env = {
             "NETBOX_ROOT": str(root),
             "PYTHONPATH": str(root / "conf"),
@@ -99,6 +98,6 @@ class NetBox:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, **self.env},
+            env=clean_environment(self.env),
             cwd=str(self.root),
         )

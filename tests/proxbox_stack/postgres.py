@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """A private PostgreSQL cluster on a Unix socket, run by an unprivileged user even when root asks."""
 
@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 from proxbox_stack.packages import postgres_bin
+from proxbox_stack.processes import clean_environment
 from proxbox_stack.report import StackError
 
 _SETTINGS = {
@@ -38,6 +39,11 @@ class Postgres:
         """Make the cluster when it is missing."""
         self.socket.mkdir(parents=True, exist_ok=True)
         self._own(self.socket)
+        if self.user and self._call(["test", "-x", str(self.socket)]).returncode:
+            raise StackError(
+                f"PostgreSQL runs as the user {self.user}, who cannot enter {self.socket}: "
+                "set PROXBOX_STACK_HOME to a folder that every user can enter, such as one in /var/tmp."
+            )
         if (self.data / "PG_VERSION").exists():
             return
         shutil.rmtree(self.data, ignore_errors=True)
@@ -66,7 +72,7 @@ class Postgres:
     def ready(self) -> bool:
         """Whether the server takes connections."""
         command = [f"{self.bin}/pg_isready", "-q", "-h", str(self.socket), "-U", "netbox"]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False, env=clean_environment({})).returncode == 0
 
     def exists(self) -> bool:
         """Whether the database is there, restored or migrated to its end."""
@@ -119,20 +125,24 @@ class Postgres:
         return self._run(command, stdin=script)
 
     def _run(self, command: list[str], stdin: str | None = None) -> str:
-        done = subprocess.run(
+        done = self._call(command, stdin)
+        if done.returncode:
+            raise StackError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-1000:]}")
+        return done.stdout
+
+    def _call(self, command: list[str], stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command,
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
+            env=clean_environment({}),
             cwd="/",
             user=self.user,
             group=self.user,
             extra_groups=[] if self.user else None,
         )
-        if done.returncode:
-            raise StackError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-1000:]}")
-        return done.stdout
 
     def _own(self, path: Path) -> None:
         if self.user:

@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Start and stop processes so that only our own are ever signalled."""
 
@@ -12,6 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from proxbox_stack.report import StackError
 
@@ -30,6 +31,31 @@ class Running:
         return stat is not None and stat == ("live", self.started)
 
 
+# Settings of the caller's shell that would change what a component does; a proxy would hide 127.0.0.1 from it.
+_DROPPED = (
+    "DJANGO_",
+    "GUNICORN_",
+    "NETBOX_",
+    "PG",
+    "PROXBOX_",
+    "PROXMOX_",
+    "PYTHON",
+    "UVICORN_",
+    "VIRTUAL_ENV",
+    "WEB_",
+)
+
+
+def clean_environment(more: dict[str, str]) -> dict[str, str]:
+    """The caller's environment without what would leak into the stack, and ``more``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_DROPPED) and not name.lower().endswith("_proxy")
+    }
+    return {**kept, **more}
+
+
 def start(command: list[str], *, log: Path, env: dict[str, str], cwd: Path, user: str | None = None) -> Running:
     """Start ``command`` in a session of its own, its output appended to ``log``."""
     with open(log, "ab") as out:
@@ -38,7 +64,7 @@ def start(command: list[str], *, log: Path, env: dict[str, str], cwd: Path, user
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **env},
+            env=clean_environment(env),
             cwd=str(cwd),
             start_new_session=True,
             user=user,
@@ -49,37 +75,55 @@ def start(command: list[str], *, log: Path, env: dict[str, str], cwd: Path, user
     return Running(process.pid, stat[1] if stat else 0)
 
 
-def stop(running: Running, *, first: int = signal.SIGTERM, patience: float = 20) -> None:
-    """End a process and whatever is left of its session.
+def stop(*running: Running, first: int = signal.SIGTERM, patience: float = 20) -> None:
+    """End processes, all at once, and whatever is left of their sessions.
 
-    :raises StackError: when it survives even SIGKILL.
+    :raises StackError: when one survives even SIGKILL.
     """
-    for sign, seconds in ((first, patience), (signal.SIGKILL, 10)):
-        members = _session(running)
-        if not members:
-            return
-        for pid in members:
-            # SIGTERM goes to the leader alone, so that a worker can end its work; SIGKILL to all that is left.
-            if pid == running.pid or sign == signal.SIGKILL or not running.alive:
-                _signal(pid, sign)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and _session(running):
-            _reap(running.pid)
-            time.sleep(0.1)
-    if _session(running):
-        raise StackError(f"process {running.pid} does not end, not even by SIGKILL.")
+    left = list(running)
+    # The leader alone is asked, so that a worker can end its work; then what it leaves behind; then all are killed.
+    for leader in left:
+        if leader.alive:
+            _signal(leader.pid, first)
+            # A paused process would not hear it.
+            _signal(leader.pid, signal.SIGCONT)
+    orphaned: set[int] = set()
+    deadline = time.monotonic() + patience
+    while left and time.monotonic() < deadline:
+        for leader in left:
+            _reap(leader.pid)
+            if not leader.alive and leader.pid not in orphaned:
+                orphaned.add(leader.pid)
+                for pid in _session(leader):
+                    _signal(pid, signal.SIGTERM)
+        left = [leader for leader in left if _session(leader)]
+        time.sleep(0.1)
+    deadline = time.monotonic() + 10
+    while left and time.monotonic() < deadline:
+        for leader in left:
+            for pid in _session(leader):
+                _signal(pid, signal.SIGKILL)
+            _reap(leader.pid)
+        left = [leader for leader in left if _session(leader)]
+        time.sleep(0.1)
+    if left:
+        pids = ", ".join(str(leader.pid) for leader in left)
+        raise StackError(f"the processes {pids} do not end, not even by SIGKILL: look at what holds them.")
 
 
-def wait_until(ready, what: str, running: Running, log: Path, seconds: float) -> None:
+def wait_until(ready: Callable[[], bool], what: str, running: Running, log: Path, seconds: float) -> None:
     """Wait until ``ready()`` is true.
 
     :raises StackError: names the component and shows the tail of its log, when it dies or takes too long.
     """
     deadline = time.monotonic() + seconds
-    while not ready():
+    while True:
         _reap(running.pid)
+        # Looked at first: the answer of another program on its port is not its own.
         if not running.alive:
             raise StackError(f"{what} died while it started. The end of {log}:\n{tail(log)}")
+        if ready():
+            return
         if time.monotonic() > deadline:
             raise StackError(f"{what} is not ready after {seconds:.0f} s. The end of {log}:\n{tail(log)}")
         time.sleep(0.2)

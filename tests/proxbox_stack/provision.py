@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Users, tokens and endpoints: what a NetBox with Proxbox has before its first sync."""
 
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from typing import Any
 
+from proxbox_stack import probes
 from proxbox_stack.netbox import NetBox
 from proxbox_stack.report import StackError
 
@@ -106,7 +106,7 @@ def make_endpoints(
 def register_backend_key(port: int, key: str) -> None:
     """Give a new proxbox-api its first key; one that has a key already refuses, which is as good."""
     try:
-        _call("POST", f"http://127.0.0.1:{port}/auth/register-key", {"api_key": key}, {})
+        probes.call("POST", f"http://127.0.0.1:{port}/auth/register-key", {"api_key": key}, {})
     except urllib.error.HTTPError as exc:
         if exc.code not in (400, 403, 409):
             raise StackError(f"proxbox-api refuses its first key: HTTP {exc.code} {exc.read()[:300]!r}") from None
@@ -134,13 +134,6 @@ class _Api:
 
     def call(self, method: str, route: str, body: dict[str, Any] | None = None) -> Any:
         try:
-            return _call(method, self.root + route, body, self.headers)
+            return probes.call(method, self.root + route, body, self.headers)
         except urllib.error.HTTPError as exc:
             raise StackError(f"{method} {self.root}{route}: HTTP {exc.code} {exc.read()[:600]!r}") from None
-
-
-def _call(method: str, url: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {**headers, "Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read() or b"null")

@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Find a Python that works, by trying."""
 
@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from proxbox_stack.report import StackError
 
 _VERSIONS = ("3.13", "3.12", "3.14")
+_FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
 _PROBE = "import sys, ssl, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
 
@@ -28,14 +31,15 @@ def find_python() -> Path:
         if version_of(Path(named)) not in _VERSIONS:
             raise StackError(f"PROXBOX_PYTHON={named} is not a working Python {' or '.join(_VERSIONS)}.")
         return Path(named)
-    found = usable_pythons()
-    for version in _VERSIONS:
-        if version in found:
-            return found[version]
+    tried = []
+    for candidate in _candidates():
+        if version_of(candidate) in _VERSIONS:
+            return candidate
+        tried.append(str(candidate))
     raise StackError(
         "No usable Python 3.12 or newer was found (NetBox 4.7 needs one, with venv, ensurepip and ssl): tried "
-        "python3.12 to python3.14 and python3 on PATH, and ~/.pyenv/versions. Install one, or name it with "
-        "PROXBOX_PYTHON."
+        f"{', '.join(tried) or 'PATH and ~/.pyenv/versions, which hold none'}. "
+        "Install one (on Debian also its -venv package), or name it with PROXBOX_PYTHON."
     )
 
 
@@ -49,6 +53,7 @@ def usable_pythons() -> dict[str, Path]:
     return found
 
 
+@cache
 def version_of(python: Path) -> str | None:
     """``3.13`` of an interpreter that can make a virtual environment, else None."""
     try:
@@ -58,8 +63,32 @@ def version_of(python: Path) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _candidates() -> list[Path]:
-    names = [f"python{version}" for version in _VERSIONS] + ["python3"]
-    on_path = [Path(hit) for hit in map(shutil.which, names) if hit]
-    pyenv = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python3"), reverse=True)
-    return on_path + pyenv
+def _candidates() -> Iterator[Path]:
+    """The likely ones first: each try costs a start of Python, and of pyenv where it is a shim."""
+    seen = set()
+    for version in _VERSIONS:
+        for candidate in (_which(f"python{version}"), *_pyenv(version), *_in_folders(f"python{version}")):
+            if candidate and candidate not in seen:
+                seen.add(candidate)
+                yield candidate
+    for candidate in (_which("python3"), *_in_folders("python3")):
+        if candidate and candidate not in seen:
+            seen.add(candidate)
+            yield candidate
+
+
+def _which(name: str) -> Path | None:
+    hit = shutil.which(name)
+    return Path(hit) if hit else None
+
+
+def _pyenv(version: str) -> list[Path]:
+    """pyenv's own builds of a version, the newest first."""
+    builds = [path for path in Path.home().glob(f".pyenv/versions/{version}.*") if path.name.count(".") == 2]
+    numbered = [path for path in builds if path.name.rpartition(".")[2].isdigit()]
+    newest = sorted(numbered, key=lambda path: int(path.name.rpartition(".")[2]), reverse=True)
+    return [path / "bin" / "python3" for path in newest]
+
+
+def _in_folders(name: str) -> list[Path]:
+    return [Path(folder, name) for folder in _FOLDERS if Path(folder, name).exists()]

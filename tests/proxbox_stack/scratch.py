@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Where everything lives: one scratch folder, outside the checkout."""
 
@@ -17,7 +17,10 @@ SOCKET_LIMIT = 107
 def home() -> Path:
     """The scratch folder: ``PROXBOX_STACK_HOME``, else one in /var/tmp that PostgreSQL's own user can enter too."""
     path = Path(os.environ.get("PROXBOX_STACK_HOME") or f"/var/tmp/proxbox-stack-{os.getuid()}").absolute()
-    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not path.exists():
+        path.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask says: PostgreSQL's own user passes through here.
+        path.chmod(0o755)
     if path.stat().st_uid != os.getuid():
         raise StackError(f"{path} belongs to somebody else: set PROXBOX_STACK_HOME to a folder of your own.")
     return path

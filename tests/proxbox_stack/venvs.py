@@ -1,5 +1,5 @@
-# Copyright (c) 2026 proxbox.proxbox contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
 
 """Virtual environments, made once for each set of pins."""
 
@@ -34,10 +34,13 @@ def ensure_venv(name: str, requirements: list[str], *, compiles: bool = False) -
     complete = venv / ".complete"
     with open(f"{venv}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if complete.exists():
+        # An interpreter that was removed since leaves a dangling link behind.
+        if complete.exists() and (venv / "bin/python").exists():
             return venv
+        if complete.exists():
+            complete.unlink()
         if compiles:
-            ensure_build_tools()
+            ensure_build_tools(python)
         say(f"making the environment {name} ({', '.join(requirements)})")
         shutil.rmtree(venv, ignore_errors=True)
         _run([str(python), "-m", "venv", str(venv)], name)
