@@ -90,7 +90,13 @@ class Postgres:
     def restore(self, dump: Path) -> None:
         """Fill a new database ``netbox`` from an ``.sql.xz`` dump."""
         self.recreate()
-        self._psql("netbox", lzma.decompress(dump.read_bytes()).decode())
+        script = lzma.decompress(dump.read_bytes()).decode()
+        # pg_dump empties the search path, and then a trigger of NetBox 4.7.0 that compares ltree columns with
+        # IS DISTINCT FROM cannot be made again: nothing can qualify that operator with its schema.
+        self._psql(
+            "netbox",
+            script.replace("set_config('search_path', '', false)", "set_config('search_path', 'public', false)"),
+        )
 
     def dump(self, target: Path) -> None:
         """Write the database ``netbox`` to an ``.sql.xz`` file."""

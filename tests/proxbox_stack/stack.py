@@ -221,7 +221,7 @@ class Stack:
             }
             self._save()
         self._netbox_venv = ensure_venv(f"netbox-{pair}", self.pair.netbox_requirements, compiles=True)
-        self._backend_venv = ensure_venv(f"backend-{pair}", self.pair.backend_requirements)
+        self._backend_venv = ensure_venv("backend", self.pair.backend_requirements)
         self._postgres = Postgres(self.root)
         self._postgres.prepare()
         self._netbox = NetBox(self.root / "netbox", self._netbox_venv)
