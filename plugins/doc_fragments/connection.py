@@ -43,7 +43,7 @@ options:
     type: path
   client_key:
     description:
-      - Path of the key of O(client_cert).
+      - Path of the key of O(client_cert), which must be given too.
     type: path
   headers:
     description:

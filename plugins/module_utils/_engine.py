@@ -19,6 +19,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Plan,
 SETTLE = 15.0
 """How long, in seconds, to look for what NetBox is about to show: a starting run's data, a run's successor."""
 
+AWAY = 120.0
+"""How long, in seconds, NetBox may be out of reach while a task waits for a sync to end."""
+
 HISTORY = 10
 """How many of a one-time schedule's newest jobs are read to find the one that ran."""
 
@@ -104,9 +107,21 @@ def run_job(
     if wait_timeout is None:
         return Outcome(plan, jobs.get(job_id))
     deadline = time.monotonic() + wait_timeout
-    while jobs.get_status(job_id) not in ENDED and time.monotonic() < deadline:
+    while not _has_ended(jobs, job_id) and time.monotonic() < deadline:
         time.sleep(max(0.0, min(poll_interval, deadline - time.monotonic())))
     return Outcome(plan, jobs.get(job_id, include_log=True))
+
+
+def _has_ended(jobs: Jobs, job_id: int) -> bool:
+    """Whether a job has ended. A NetBox that is away, being restarted say, is waited for: the sync goes on."""
+    back_by = time.monotonic() + AWAY
+    while True:
+        try:
+            return jobs.get_status(job_id) in ENDED
+        except ProxboxError as exc:
+            if exc.status not in (None, 502, 503, 504) or time.monotonic() > back_by:
+                raise
+            time.sleep(1)
 
 
 def cancel_jobs(jobs: Jobs, *, job_id: int | None, name: str | None, check_mode: bool = False) -> Outcome:

@@ -65,7 +65,12 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
     A ``ProxboxError`` becomes the task's failure with its sentence as ``msg``, and ``failure``. A result with
     ``failed`` true fails the task with everything in it.
     """
-    module = AnsibleModule(argument_spec={**CONNECTION_SPEC, **argument_spec}, supports_check_mode=True, **options)
+    module = AnsibleModule(
+        argument_spec={**CONNECTION_SPEC, **argument_spec},
+        required_by={"client_key": "client_cert"},
+        supports_check_mode=True,
+        **options,
+    )
     problem = library_problem(sys.executable, platform.python_version())
     if problem:
         module.fail_json(msg=problem)

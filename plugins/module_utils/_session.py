@@ -156,8 +156,11 @@ class Session:
         :raises ProxboxError: while reading, with a sentence for each failure.
         """
         request = self._request(route, filters, limit=limit, offset=offset)
-        with _sentences("GET", request.url):
-            yield from request.get()
+        with _sentences("GET", request.url) as said:
+            for row in request.get():
+                if not isinstance(row, dict) or "id" not in row:
+                    raise said.no_netbox()
+                yield row
 
     def get(self, route: str) -> dict[str, Any]:
         """GET one object below ``/api/``.
@@ -174,8 +177,11 @@ class Session:
         :raises ProxboxError: with a sentence for each failure.
         """
         request = self._request(route)
-        with _sentences("POST", request.url):
-            return request.post(dict(body))
+        with _sentences("POST", request.url) as said:
+            answer = request.post(dict(body))
+            if not isinstance(answer, dict):
+                raise said.no_netbox()
+            return answer
 
     def _request(self, route: str, filters: Mapping[str, Any] | None = None, **paging: Any) -> Request:
         return Request(
@@ -210,12 +216,19 @@ def _patiently(get: Callable[[], requests.Response], patience: float) -> request
 
 def _base_url(url: str) -> str:
     text = url.strip().rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
         raise ProxboxError(
-            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme and the host.",
-            url=url,
+            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme, the host and the "
+            "port and path where there are any."
         )
+    if parts.username or parts.password:
+        # Said without the URL, which holds the password and would stand in every message.
+        raise ProxboxError("netbox_url holds a user name or a password: leave them out, NetBox's API takes a token.")
     return text.removesuffix("/api")
 
 
@@ -243,8 +256,15 @@ class _sentences:
         self.method = method
         self.url = url
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> _sentences:
+        return self
+
+    def no_netbox(self) -> ProxboxError:
+        """The answer is JSON, but not of NetBox's shape."""
+        return self._error(
+            f"The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
+            f"({self.method} {self.url})."
+        )
 
     def __exit__(self, kind: type | None, exc: BaseException | None, traceback: Any) -> bool:
         if isinstance(exc, (RequestError, ContentError)) or hasattr(exc, "req"):

@@ -280,6 +280,22 @@ def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, job
     assert "log_entries" in server.requests[5]
 
 
+def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Row) -> None:
+    away = Answer("<html>", 502, "text/html")
+    ended = page(row(7, status="completed"))
+    server.answer(page(), created(7), page(row(7, status="running")), *[away] * 8, Answer(hang_up=True), ended)
+    assert _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1).job.succeeded
+
+
+def test_a_wait_gives_up_when_netbox_stays_away(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "AWAY", 0.2)
+    server.answer(page(), created(7), page(row(7, status="running")), Answer("<html>", 502, "text/html"))
+    with pytest.raises(ProxboxError, match="HTTP 502"):
+        _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
+
+
 def test_a_wait_ends_with_its_time_out(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, status="running")))
     outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=0.05, poll_interval=0.01)

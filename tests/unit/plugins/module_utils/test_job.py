@@ -25,8 +25,12 @@ JOB = Job(
 )
 
 
+PLUGINS = "ansible_collections.proxbox.proxbox.plugins"
+MODULES = ["proxbox_sync_schedule", "proxbox_job", "proxbox_job_info"]
+
+
 def documented(module: str, key: str) -> dict:
-    found = importlib.import_module(f"ansible_collections.proxbox.proxbox.plugins.modules.{module}")
+    found = importlib.import_module(f"{PLUGINS}.modules.{module}")
     return yaml.safe_load(found.RETURN)[key]["contains"]
 
 
@@ -42,6 +46,19 @@ def test_the_shape_of_a_job_is_the_documented_one(module: str, key: str) -> None
         assert contains["log_entries"]["contains"].keys() == result["log_entries"][0].keys()
     assert list(contains) == list(result)
     assert contains["stages"]["contains"].keys() == result["stages"][0].keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_use_options_that_exist(module: str) -> None:
+    found = importlib.import_module(f"{PLUGINS}.modules.{module}")
+    options = {*yaml.safe_load(found.DOCUMENTATION)["options"]}
+    for fragment in ("DOCUMENTATION", "SCOPE"):
+        connection = importlib.import_module(f"{PLUGINS}.doc_fragments.connection").ModuleDocFragment
+        options |= {*yaml.safe_load(getattr(connection, fragment))["options"]}
+    tasks = yaml.safe_load(found.EXAMPLES)
+    assert tasks
+    for task in tasks:
+        assert {*task[f"proxbox.proxbox.{module}"]} <= options
 
 
 def test_the_sync_types_are_the_documented_ones() -> None:

@@ -98,6 +98,8 @@ def test_pages_are_read_one_after_the_other(server: Script) -> None:
         ),
         (Answer("", 302, headers={"Location": "/login/"}), "sends this request on to /login/"),
         (Answer("<html>Welcome</html>", 200, "text/html"), "not the JSON that NetBox's API gives"),
+        (Answer({"hello": "world"}), "JSON, but not the kind that NetBox's API gives"),
+        (Answer(["hello"]), "JSON, but not the kind that NetBox's API gives"),
         (Answer('{"count": 1, "results": [', 200), "not the JSON that NetBox's API gives"),
         (Answer(EMPTY, cut=10), "cannot be reached|failed"),
         (Answer(hang_up=True), "cannot be reached: .*closed connection"),
@@ -123,10 +125,28 @@ def test_nobody_there() -> None:
     assert "cannot be reached: Failed to resolve" in sentence("http://no-such-host.invalid")
 
 
-@pytest.mark.parametrize("url", ["", "netbox.example.com", "ftp://netbox", "https://", "http:///path"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "netbox.example.com",
+        "ftp://netbox",
+        "https://",
+        "http:///path",
+        "http://[::1",
+        "http://netbox:port",
+        "http://n/?a",
+    ],
+)
 def test_no_url(url: str) -> None:
     with pytest.raises(ProxboxError, match=r"netbox_url .* is not a URL"):
         session(url)
+
+
+def test_a_password_in_the_url_is_not_repeated() -> None:
+    with pytest.raises(ProxboxError, match="user name or a password") as caught:
+        session("https://admin:hunter2@netbox.example.com")
+    assert "hunter2" not in str(caught.value) and caught.value.url is None
 
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "tokén", "{{ undefined }}", "a\nb"])
