@@ -216,6 +216,9 @@ def _patiently(get: Callable[[], requests.Response], patience: float) -> request
 
 def _base_url(url: str) -> str:
     text = url.strip().rstrip("/")
+    if "@" in text.partition("//")[2].partition("/")[0]:
+        # Said without the URL, which holds the password and would stand in every message.
+        raise ProxboxError("netbox_url holds a user name or a password: leave them out, NetBox's API takes a token.")
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -223,12 +226,9 @@ def _base_url(url: str) -> str:
         usable = False
     if not usable or parts.query or parts.fragment:
         raise ProxboxError(
-            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme, the host and the "
-            "port and path where there are any."
+            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme and the host, and "
+            "the port and path where there are any."
         )
-    if parts.username or parts.password:
-        # Said without the URL, which holds the password and would stand in every message.
-        raise ProxboxError("netbox_url holds a user name or a password: leave them out, NetBox's API takes a token.")
     return text.removesuffix("/api")
 
 
