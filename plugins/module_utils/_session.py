@@ -226,8 +226,8 @@ def _base_url(url: str) -> str:
         usable = False
     if not usable or parts.query or parts.fragment:
         raise ProxboxError(
-            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme and the host, and "
-            "the port and path where there are any."
+            f"netbox_url {url!r} is not a URL of the form https://netbox.example.com: give the scheme and the host, "
+            "and the port and path where there are any."
         )
     return text.removesuffix("/api")
 
