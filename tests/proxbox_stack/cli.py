@@ -28,7 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as exc:
         print(f"error: {exc}", file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"interrupted; what has started is taken down by: tests/stack down --name {args.name}", file=sys.stderr)
+        # A baseline takes its own stack down.
+        hint = "" if args.run is _baseline else f"; tests/stack down --name {args.name} takes down what has started"
+        print(f"interrupted{hint}", file=sys.stderr)
     return 1
 
 
