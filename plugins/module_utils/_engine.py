@@ -9,18 +9,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Plan, known_sync_types, plan_cancel, plan_run
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
+    Plan,
+    is_that,
+    known_sync_types,
+    plan_cancel,
+    plan_run,
+)
 
 SETTLE = 15.0
 """How long, in seconds, to look for what NetBox is about to show: a starting run's data, a run's successor."""
 
 AWAY = 120.0
 """How long, in seconds, NetBox may be out of reach while a task waits for a sync to end."""
+
+ARRIVAL = 10.0
+"""How long, in seconds, to look for a job whose creation got no answer."""
 
 HISTORY = 10
 """How many of a one-time schedule's newest jobs are read to find the one that ran."""
@@ -41,54 +50,115 @@ def reconcile(
     decide: Callable[[list[Job], datetime], Plan],
     *,
     history: bool = False,
+    when_running: str = "wait",
+    wait_timeout: float = 3600,
     check_mode: bool = False,
 ) -> Outcome:
     """Make what NetBox has what ``decide`` wants. A no-op is one GET; a create is GET, POST, GET.
 
     :param decide: the pure decision over the jobs observed and the server's time.
     :param history: read ended jobs of that name too: a one-time schedule may have run already.
+    :param when_running: what to do with a member that is to go but is running: ``wait`` for its end and cancel the
+        successor it leaves, ``cancel`` it, or ``fail`` before anything is written.
+    :param wait_timeout: seconds to wait for the end of a run.
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
-    seen = jobs.newest(name, HISTORY) if history else jobs.living(name)
+    seen = jobs.with_history(name, HISTORY) if history else jobs.living(name)
     now = jobs.session.server_now
     first = plan = decide(seen, now)
     _check_before_create(jobs, plan, check_mode)
+    if when_running == "fail" and plan.running:
+        raise ProxboxError(
+            f"The schedule {name!r} is running (job {plan.running[0].id}), and nothing was changed: run the task again "
+            "later, or choose when_running: wait or cancel."
+        )
     if check_mode or not plan.changed:
         return Outcome(plan, plan.after, plan.cancel)
     created: int | None = None
     cancelled: list[Job] = []
+    awaited: set[int] = set()
     deadline = time.monotonic() + SETTLE
     while True:
         if plan.create and created is None:
-            created = jobs.enqueue(plan.create)
+            created = _create(jobs, plan.create, seen)
+        spare = plan.running if when_running == "wait" else ()
         for job in plan.cancel:
-            if jobs.cancel(job):
+            if job not in spare and jobs.cancel(job):
                 cancelled.append(job)
+        for job in spare:
+            _wait_for_run(jobs, job, wait_timeout)
+            if job.interval:
+                awaited.add(job.id)
+            deadline = time.monotonic() + SETTLE
         own = None if any(job.id == created for job in cancelled) else created
-        seen, settled = _look_again(jobs, name, own)
+        seen, settled = _look_again(jobs, name, own, awaited)
         plan = decide(seen, now)
         if settled and not plan.changed:
             return Outcome(first, plan.keep, tuple(cancelled))
         if time.monotonic() > deadline:
+            if not plan.changed:
+                return Outcome(first, plan.keep, tuple(cancelled))
             raise ProxboxError(
                 f"The schedule {name!r} does not settle: after {SETTLE:.0f} s there is still to do: "
-                f"{'; '.join(plan.why) or 'a run that starts'}. Look at what else changes it, and run the task again."
+                f"{'; '.join(plan.why)}. Look at what else changes it, and run the task again."
             )
         if not settled:
             plan = Plan(name)
             time.sleep(0.5)
 
 
-def _look_again(jobs: Jobs, name: str, created: int | None) -> tuple[list[Job], bool]:
-    """The living jobs of that name, with the one just created even if it has ended; and whether NetBox is done."""
+def _create(jobs: Jobs, new: NewJob, seen: list[Job]) -> int:
+    """Create a job exactly once and return its id, also when the answer to the request is lost.
+
+    :raises ProxboxError: when the request failed, or when it is not known to have arrived and no job shows that it did.
+    """
+    # The Date header counts whole seconds.
+    since = jobs.session.server_now - timedelta(seconds=2)
+    known = {job.id for job in seen}
+    try:
+        return jobs.enqueue(new)
+    except ProxboxError as exc:
+        if not exc.outcome_unknown:
+            raise
+        lost = exc
+    deadline = time.monotonic() + ARRIVAL
+    while True:
+        for job in sorted(jobs.created_since(new.name, since), key=lambda job: job.id or 0):
+            if job.id not in known and is_that(job, new):
+                return job.id
+        if time.monotonic() > deadline:
+            raise lost.saying(
+                f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created, and the "
+                "request was not sent again: run the task again."
+            )
+        time.sleep(1)
+
+
+def _wait_for_run(jobs: Jobs, job: Job, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not _has_ended(jobs, job.id):
+        if time.monotonic() > deadline:
+            raise ProxboxError(
+                f"The sync {job.name!r} (job {job.id}) is still running after {timeout:g} s, so its schedule is not "
+                "ended yet: run the task again later, raise wait_timeout, or choose when_running: cancel."
+            )
+        time.sleep(max(0.0, min(5.0, deadline - time.monotonic())))
+
+
+def _look_again(jobs: Jobs, name: str, created: int | None, awaited: set[int]) -> tuple[list[Job], bool]:
+    """The living jobs of that name, with the one just created even if it has ended; and whether NetBox is done.
+
+    It is not while a run has just started, and its data is null; nor while a recurring run has just ended, ``created``
+    or one of ``awaited``, and its successor is still to come. Those whose successor is there leave ``awaited``.
+    """
     seen = jobs.living_now(name)
     settled = all(job.is_sync is not None for job in seen)
     if created is not None and all(job.id != created for job in seen):
-        own = jobs.get(created)
+        own = jobs.get(created, after_create=True)
+        settled = settled and not (own.interval and all(job.id < created for job in seen))
         seen.append(own)
-        # A recurring run that has just ended: its successor comes within moments.
-        settled = settled and not (own.interval and not any(job.id > created for job in seen if job.living))
-    return seen, settled
+    awaited -= {run for run in awaited if any(job.id > run and job.id != created for job in seen)}
+    return seen, settled and not awaited
 
 
 def run_job(
@@ -98,12 +168,12 @@ def run_job(
 
     The job of the outcome may have failed, or may not have ended: that is for the caller to judge.
     """
-    jobs.living(new.name)  # the same failures in check mode as in the real run
+    living = jobs.living(new.name)
     plan = plan_run(new)
     _check_before_create(jobs, plan, check_mode)
     if check_mode:
         return Outcome(plan, plan.after)
-    job_id = jobs.enqueue(new)
+    job_id = _create(jobs, new, living)
     if wait_timeout is None:
         return Outcome(plan, jobs.get(job_id))
     deadline = time.monotonic() + wait_timeout

@@ -14,6 +14,7 @@ class ProxboxError(Exception):
 
     ``str()`` is the sentence: what is wrong, where, and what to do. ``url``, ``method``, ``status`` (the HTTP status,
     or None when there was no answer) and ``detail`` (the server's own words) are None when no request was made.
+    ``outcome_unknown`` is true where a request may have been carried out although no answer says so.
     """
 
     def __init__(
@@ -24,12 +25,14 @@ class ProxboxError(Exception):
         method: str | None = None,
         status: int | None = None,
         detail: str | None = None,
+        outcome_unknown: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.url = url
         self.method = method
         self.status = status
         self.detail = detail
+        self.outcome_unknown = outcome_unknown
 
     @property
     def failure(self) -> dict[str, Any]:
@@ -38,4 +41,11 @@ class ProxboxError(Exception):
 
     def saying(self, sentence: str) -> ProxboxError:
         """The same failure, told in another sentence by a layer that knows more."""
-        return ProxboxError(sentence, url=self.url, method=self.method, status=self.status, detail=self.detail)
+        return ProxboxError(
+            sentence,
+            url=self.url,
+            method=self.method,
+            status=self.status,
+            detail=self.detail,
+            outcome_unknown=self.outcome_unknown,
+        )

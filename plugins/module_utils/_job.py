@@ -245,8 +245,8 @@ def _ids(values: Any) -> frozenset[int]:
 def _stages(response: Any) -> Iterable[Stage]:
     for stage in (response.get("stages") if isinstance(response, Mapping) else None) or ():
         summary = stage.get("result_summary") if isinstance(stage.get("result_summary"), Mapping) else {}
-        ok = summary.get("ok") is True
-        error = summary.get("error") or summary.get("detail") or summary.get("message")
+        error = summary.get("error") or summary.get("detail")
+        ok = summary.get("ok", not error) is True
         run_time = stage.get("runtime_seconds")
         yield Stage(
             sync_type=str(stage.get("sync_type") or ""),

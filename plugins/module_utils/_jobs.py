@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -51,9 +52,16 @@ class Jobs:
         """
         return self._sync_jobs({"name": name, "status": list(LIVING)})
 
-    def newest(self, name: str, count: int) -> list[Job]:
-        """The ``count`` newest sync jobs named exactly ``name``, ended ones included; one GET of ``sync-jobs/``."""
-        return self._sync_jobs({"name": name}, page=count)
+    def with_history(self, name: str, count: int) -> list[Job]:
+        """The living sync jobs named exactly ``name`` and the newest that have ended, ``count`` in all at least.
+
+        One GET of ``sync-jobs/``; a second one when there are more, for a living one may be older than all of those.
+        """
+        newest = self._sync_jobs({"name": name}, page=count)
+        if len(newest) < count:
+            return newest
+        known = {job.id for job in newest}
+        return newest + [job for job in self.living(name) if job.id not in known]
 
     def living_now(self, name: str) -> list[Job]:
         """As ``living``, through ``core/jobs/``, which also lists a run whose ``data`` is null as it starts.
@@ -64,13 +72,19 @@ class Jobs:
         with _needs("core.view_job"):
             return [Job.from_api(row) for row in self.session.list(_CORE_JOBS, filters)]
 
+    def created_since(self, name: str, since: datetime) -> list[Job]:
+        """The jobs named exactly ``name``, living or not, created at ``since`` or later; one GET of ``core/jobs/``."""
+        filters = {"name": name, "created__after": iso(since), "fields": _FIELDS}
+        with _needs("core.view_job"):
+            return [Job.from_api(row) for row in self.session.list(_CORE_JOBS, filters)]
+
     def search(self, filters: Mapping[str, Any], *, limit: int, include_log: bool) -> list[Job]:
         """Up to ``limit`` sync jobs (0: all of them), newest first, page after page of ``sync-jobs/``."""
         extra = {"include_log_entries": "true"} if include_log else {}
         rows = self._rows({**filters, **extra}, page=min(limit, 100) if include_log else limit)
         return [Job.from_api(row) for row in islice(rows, limit or None)]
 
-    def get(self, job_id: int, *, include_log: bool = False) -> Job:
+    def get(self, job_id: int, *, include_log: bool = False, after_create: bool = False) -> Job:
         """One job by its numeric id, whatever its kind; one GET.
 
         :raises ProxboxError: also when there is no such job, or the token may not see it.
@@ -78,6 +92,12 @@ class Jobs:
         with _needs("core.view_job"):
             fields = f"{_FIELDS},log_entries" if include_log else _FIELDS
             rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": fields}))
+        if not rows and after_create:
+            raise ProxboxError(
+                f"NetBox created the job {job_id}, and the token's user may not see it: a constraint on an object "
+                "permission for core.view_job hides it. Each run of this task would add another: lift the constraint, "
+                f"and cancel the job at {self.session.url}/core/jobs/{job_id}/ as a user who sees it."
+            )
         if not rows:
             raise ProxboxError(
                 f"NetBox has no job {job_id}, or the token's user may not see it (core.view_job, and the constraints "

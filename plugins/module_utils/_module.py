@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
 
@@ -110,13 +110,24 @@ def outcome_result(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def run_result(outcome: Outcome, *, wait_timeout: float | None) -> dict[str, Any]:
-    """The result of a task that ran a sync; ``failed`` when it waited for one that did not end well."""
+def run_result(module: AnsibleModule, outcome: Outcome, *, wait_timeout: float | None, partial: str) -> dict[str, Any]:
+    """The result of a task that ran a sync; ``failed`` when it waited for one that did not end well.
+
+    ``partial`` says what a sync means that NetBox calls completed but some of whose stages failed: ``fail``, ``warn``
+    or ``ignore``.
+    """
     result = outcome_result(outcome)
     job = outcome.job
-    if wait_timeout is None or job.id is None or job.succeeded:
+    if wait_timeout is None or job.id is None:
         return result
     log = job.last_log_lines(LOG_TAIL)
+    if job.succeeded:
+        sentence = _partial_failure(job)
+        if partial == "warn" and sentence:
+            module.warn(sentence)
+        if partial != "fail" or not sentence:
+            return result
+        return {**result, "failed": True, "msg": sentence, "log_tail": log}
     if job.living:
         sentence = (
             f"The sync {job.name!r} (job {job.id}) is still {job.status} after {wait_timeout:g} s and goes on: raise "
@@ -130,6 +141,17 @@ def run_result(outcome: Outcome, *, wait_timeout: float | None) -> dict[str, Any
             sentence += f" | the end of its log: {' | '.join(log)}"
         sentence += f" | {job.url}" if job.url else ""
     return {**result, "failed": True, "msg": sentence, "log_tail": log}
+
+
+def _partial_failure(job: Job) -> str | None:
+    failed = [stage for stage in job.stages if not stage.ok]
+    if not failed:
+        return None
+    stages = "; ".join(f"{stage.sync_type}: {stage.error or 'no reason given'}" for stage in failed)
+    return (
+        f"The sync {job.name!r} (job {job.id}) completed, but {len(failed)} of its {len(job.stages)} stages failed: "
+        f"{stages} | {job.url}"
+    )
 
 
 def _connection(params: dict[str, Any]) -> Connection:

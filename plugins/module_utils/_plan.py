@@ -41,6 +41,7 @@ class Wanted:
     scope: Scope = field(default_factory=Scope)
     at: At | None = None
     interval: int | None = None
+    repair_drift: bool = True
 
     @property
     def once(self) -> bool:
@@ -62,6 +63,11 @@ class Plan:
     def changed(self) -> bool:
         """Whether the plan writes anything."""
         return bool(self.create or self.cancel)
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        """Those to be cancelled that are running."""
+        return tuple(job for job in self.cancel if job.status == "running")
 
     @property
     def after(self) -> Job | None:
@@ -100,7 +106,13 @@ def _settings(name: str, job: Job | None, surplus: Iterable[Job]) -> dict[str, A
 
 
 def read_wanted(
-    *, name: str, sync_types: Iterable[str], schedule_at: str | None, interval: str | None, timezone: str
+    *,
+    name: str,
+    sync_types: Iterable[str],
+    schedule_at: str | None,
+    interval: str | None,
+    timezone: str,
+    repair_drift: bool = True,
 ) -> Wanted:
     """Turn a user's words into a wanted schedule; its scope names no endpoints yet.
 
@@ -112,6 +124,7 @@ def read_wanted(
         scope=Scope(checked_sync_types(sync_types)),
         at=parse_at(schedule_at, zone) if schedule_at else None,
         interval=parse_interval(interval) if interval else None,
+        repair_drift=repair_drift,
     )
 
 
@@ -195,6 +208,12 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
     )
 
 
+def is_that(job: Job, new: NewJob) -> bool:
+    """Whether a job is the one that was to be created; what NetBox does not tell yet counts as the same."""
+    same_time = new.schedule_at is None or iso(job.scheduled) == iso(new.schedule_at)
+    return job.name == new.name and job.interval == new.interval and same_time and job.scope in (None, new.scope)
+
+
 def plan_run(new: NewJob) -> Plan:
     """Run a sync now, whatever else runs."""
     return Plan(new.name, create=new, why=("a sync is to run now",))
@@ -228,7 +247,7 @@ def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
         if job.scheduled and job.scheduled > latest:
             return f"its next run, {iso(job.scheduled)}, is later than a start at once allows"
         return None
-    if job.status == "running" or job.scheduled is None:
+    if job.status == "running" or job.scheduled is None or (wanted.interval and not wanted.repair_drift):
         return None
     # A time that comes once, with no date, comes every day, or every hour, until it has been run.
     repeats = wanted.interval or (DAY if wanted.at.day is None and wanted.at.hour is not None else 60)

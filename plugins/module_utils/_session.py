@@ -36,6 +36,7 @@ try:
     import requests
     from pynetbox.core.query import ContentError, Request, RequestError
     from requests.adapters import HTTPAdapter
+    from urllib3.exceptions import NewConnectionError
 
     IMPORT_ERROR: str | None = None
 except ImportError as exc:
@@ -277,6 +278,12 @@ class _sentences:
         return ProxboxError(sentence, url=self.url, method=self.method, **facts)
 
     def _unreachable(self, exc: Exception) -> ProxboxError:
+        error = self._explained(exc)
+        never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
+        error.outcome_unknown = not isinstance(exc, never_sent) and not isinstance(_reason(exc), NewConnectionError)
+        return error
+
+    def _explained(self, exc: Exception) -> ProxboxError:
         parts = urlsplit(self.url)
         host, reason = parts.netloc, _innermost(exc)
         where = f"({self.method} {self.url})"
@@ -321,19 +328,28 @@ class _sentences:
         detail = _detail(response)
         where = f"{self.method} {self.url} answered HTTP {status}"
         said = f": {detail}" if detail else ""
-        return self._error(f"{_meaning(response, detail)} ({where}{said}).", status=status, detail=detail)
+        # A gateway that gave up, or a success that cannot be read: NetBox may have done it.
+        unknown = status in (502, 503, 504) or status < 300
+        return self._error(
+            f"{_meaning(response, detail)} ({where}{said}).", status=status, detail=detail, outcome_unknown=unknown
+        )
 
 
 def _innermost(exc: BaseException) -> str:
     """The reason at the bottom of a chain of wrapped exceptions, in one line."""
+    # urllib3 puts the connection object and its own summary before the reason.
+    text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?", "", str(_reason(exc)))
+    return text.strip().rstrip(".")
+
+
+def _reason(exc: BaseException) -> BaseException:
     reason: Any = exc
     for _depth in range(8):
         inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    # urllib3 puts the connection object and its own summary before the reason.
-    return re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?", "", str(reason)).strip().rstrip(".")
+    return reason
 
 
 def _detail(response: requests.Response) -> str | None:

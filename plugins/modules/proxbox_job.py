@@ -63,6 +63,13 @@ options:
       - Seconds between two looks at the job while waiting.
     type: float
     default: 5
+  partial:
+    description:
+      - What to make of a sync that NetBox calls completed, although some of its stages failed, when O(wait=true).
+      - With V(fail), the task fails; with V(warn), it warns; with V(ignore), only RV(job.stages) tells.
+    type: str
+    choices: [fail, warn, ignore]
+    default: fail
 seealso:
   - module: proxbox.proxbox.proxbox_job_info
   - module: proxbox.proxbox.proxbox_sync_schedule
@@ -316,7 +323,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     outcome = run_job(
         jobs, new, wait_timeout=timeout, poll_interval=params["poll_interval"], check_mode=module.check_mode
     )
-    return run_result(outcome, wait_timeout=timeout)
+    return run_result(module, outcome, wait_timeout=timeout, partial=params["partial"])
 
 
 def main() -> None:
@@ -328,6 +335,7 @@ def main() -> None:
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 3600},
             "poll_interval": {"type": "float", "default": 5},
+            "partial": {"type": "str", "choices": ["fail", "warn", "ignore"], "default": "fail"},
             **SCOPE_SPEC,
         },
         work,

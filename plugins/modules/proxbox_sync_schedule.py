@@ -63,6 +63,30 @@ options:
       - IANA name of the time zone in which O(schedule_at) is meant, if it has no offset of its own.
     type: str
     default: UTC
+  drift:
+    description:
+      - What to do when the next run is not at the time that O(schedule_at) and O(interval) make. It drifts when a
+        run is late, or takes longer than the interval, for NetBox counts on from there.
+      - With V(repair), the schedule is made anew for the right time. With V(ignore), any time will do once the
+        schedule exists.
+    type: str
+    choices: [repair, ignore]
+    default: repair
+  when_running:
+    description:
+      - What to do with a sync of this schedule that is running and would have to go, because the schedule is
+        removed or changed.
+      - With V(wait), it may end, and then the successor that it leaves is cancelled.
+      - With V(cancel), it is cancelled.
+      - With V(fail), the task fails and changes nothing.
+    type: str
+    choices: [wait, cancel, fail]
+    default: wait
+  wait_timeout:
+    description:
+      - Seconds to wait for the end of a running sync with O(when_running=wait). When they are over, the task fails.
+    type: float
+    default: 3600
 notes:
   - A run that has been made by hand, with the same name, counts as a member of the chain.
   - Now is what NetBox's own clock says.
@@ -297,9 +321,14 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
+    running = {
+        "when_running": params["when_running"],
+        "wait_timeout": params["wait_timeout"],
+        "check_mode": module.check_mode,
+    }
     if params["state"] == "absent":
         name = params["name"].strip()
-        outcome = reconcile(jobs, name, lambda seen, now: plan_absent(name, seen), check_mode=module.check_mode)
+        outcome = reconcile(jobs, name, lambda seen, now: plan_absent(name, seen), **running)
         return outcome_result(outcome)
     wanted = read_wanted(
         name=params["name"],
@@ -307,6 +336,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         schedule_at=params["schedule_at"],
         interval=params["interval"],
         timezone=params["timezone"],
+        repair_drift=params["drift"] == "repair",
     )
     wanted = replace(wanted, scope=with_endpoints(wanted.scope, module, jobs))
     outcome = reconcile(
@@ -314,7 +344,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         wanted.name,
         lambda seen, now: plan_present(wanted, seen, now),
         history=wanted.once,
-        check_mode=module.check_mode,
+        **running,
     )
     return outcome_result(outcome)
 
@@ -327,6 +357,9 @@ def main() -> None:
             "schedule_at": {"type": "str"},
             "interval": {"type": "str"},
             "timezone": {"type": "str", "default": "UTC"},
+            "drift": {"type": "str", "choices": ["repair", "ignore"], "default": "repair"},
+            "when_running": {"type": "str", "choices": ["wait", "cancel", "fail"], "default": "wait"},
+            "wait_timeout": {"type": "float", "default": 3600},
             **SCOPE_SPEC,
         },
         work,

@@ -153,7 +153,7 @@ def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Scr
 
 def test_what_was_created_and_cannot_be_seen_is_an_error(server: Script, jobs: Jobs) -> None:
     server.answer(page(), created(7), page(), page())
-    with pytest.raises(ProxboxError, match="no job 7, or the token's user may not see it"):
+    with pytest.raises(ProxboxError, match=r"created the job 7, .* may not see it: .*core.view_job hides it"):
         present(jobs)
 
 
@@ -168,9 +168,112 @@ def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
 
 def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_engine, "SETTLE", 0.05)
+    ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
+    server.answer(page(), created(7), *[page(), page(ended)] * 400)
+    with pytest.raises(ProxboxError, match=r"does not settle.* no living member"):
+        present(jobs, wanted(schedule_at=None))
+    assert server.requests.count(CREATE) == 1
+
+
+def test_a_job_that_is_never_known_to_be_a_sync_is_left_alone(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "SETTLE", 0.05)
     server.answer(page(), created(7), page(row(5, status="running") | {"data": None}, row(7, **NIGHTLY)))
-    with pytest.raises(ProxboxError, match="does not settle"):
+    assert present(jobs).job.id == 7
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [Answer(hang_up=True), Answer("<html>", 502, "text/html"), Answer("", 504), Answer('{"ok": true, "jo', 201)],
+)
+def test_a_create_whose_answer_is_lost_is_not_sent_again(server: Script, jobs: Jobs, row: Row, lost: Answer) -> None:
+    # The server has acted: the job is there, and one of another scope too, which is somebody else's.
+    theirs = row(6, sync_types=["devices"], **NIGHTLY)
+    server.answer(page(), lost, page(), page(theirs, row(7, **NIGHTLY)), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.job.id == 7
+    since = "GET /api/core/jobs/?name=nightly&created__after=2026-04-10T09%3A59%3A58Z&fields=..."
+    assert asked(server) == [LIVING, CREATE, since, since, AGAIN]
+
+
+def test_a_create_that_never_arrived_is_told(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "ARRIVAL", 0.05)
+    server.answer(page(), Answer(hang_up=True), page())
+    with pytest.raises(ProxboxError, match=r"NetBox shows no such job after .* was not sent again: run the task again"):
         present(jobs)
+    assert server.requests.count(CREATE) == 1
+
+
+def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs) -> None:
+    server.answer(page(), Answer({"detail": "no"}, 500))
+    with pytest.raises(ProxboxError, match="HTTP 500"):
+        present(jobs)
+    assert asked(server) == [LIVING, CREATE]
+
+
+def absent(jobs: Jobs, when_running: str, check_mode: bool = False, wait_timeout: float = 60) -> _engine.Outcome:
+    return _engine.reconcile(
+        jobs,
+        "nightly",
+        lambda seen, now: plan_absent("nightly", seen),
+        when_running=when_running,
+        wait_timeout=wait_timeout,
+        check_mode=check_mode,
+    )
+
+
+POLL = "GET /api/core/jobs/?id=5&fields=..."
+
+
+def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Jobs, row: Row) -> None:
+    running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
+    ended = page({"id": 5, "status": {"value": "completed"}})
+    server.answer(page(running), page(running), ended, page(), page(successor), cancelled(6), page())
+    outcome = absent(jobs, "wait")
+    assert [job.id for job in outcome.cancelled] == [6]
+    assert asked(server) == [LIVING, POLL, POLL, AGAIN, AGAIN, "POST /api/plugins/proxbox/jobs/6/cancel/", AGAIN]
+
+
+def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
+    running, successor = row(5, status="running", **{**NIGHTLY, "interval": 60}), row(8, interval=60)
+    new = row(7, **NIGHTLY)
+    ended = page({"id": 5, "status": {"value": "completed"}})
+    server.answer(page(running), created(7), ended, page(new), page(new, successor), cancelled(8), page(new))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
+    assert asked(server)[1] == CREATE, "the new one comes first"
+
+
+def test_a_running_sync_is_cancelled_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="running", **NIGHTLY)), cancelled(5), page())
+    assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, row: Row, check_mode: bool) -> None:
+    server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)))
+    with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
+        absent(jobs, "fail", check_mode)
+    assert asked(server) == [LIVING]
+
+
+def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="running", **NIGHTLY)))
+    with pytest.raises(ProxboxError, match=r"still running after 0.05 s.* choose when_running: cancel"):
+        absent(jobs, "wait", wait_timeout=0.05)
+    assert all(text.startswith("GET") for text in server.requests)
+
+
+def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
+    # The living member is older than the ten newest jobs of that name.
+    once = wanted(schedule_at="2030-01-01 02:00", interval=None)
+    newest = [row(job_id, status="completed") for job_id in range(20, 10, -1)]
+    server.answer(page(*newest), page(row(3, scheduled="2030-01-01T02:00:00Z")))
+    assert present(jobs, once).job.id == 3
+    assert asked(server) == [NEWEST, LIVING]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,13 @@ def test_drift_is_repaired_but_not_in_the_middle_of_a_run() -> None:
     assert not plan_present(NIGHTLY, [job(status="running", scheduled=NOW - timedelta(minutes=1))], NOW).changed
 
 
+def test_drift_is_left_alone_when_asked() -> None:
+    late = job(scheduled=NOW + timedelta(minutes=1))
+    relaxed = wanted(schedule_at="02:00", interval="daily", repair_drift=False)
+    assert not plan_present(relaxed, [late], NOW).changed
+    assert plan_present(relaxed, [job(interval=60)], NOW).changed
+
+
 def test_foreign_jobs_are_never_touched() -> None:
     foreign = [job(1, is_sync=False), job(2, name="Nightly"), job(3, name="nightly "), job(4, is_sync=None)]
     for plan in (plan_present(NIGHTLY, foreign, NOW), plan_absent("nightly", foreign)):
