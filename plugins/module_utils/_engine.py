@@ -18,7 +18,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     is_that,
     known_sync_types,
-    plan_cancel,
+    plan_cancel_named,
+    plan_cancel_one,
     plan_run,
 )
 
@@ -37,11 +38,15 @@ HISTORY = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task did. ``plan`` is what it set out to do; ``job`` what it leaves behind, or None."""
+    """What a task did. ``plan`` is what it set out to do; ``job`` what it leaves behind, or None.
+
+    ``successor`` is the job that carries on the schedule of one that was cancelled.
+    """
 
     plan: Plan
     job: Job | None
     cancelled: tuple[Job, ...] = ()
+    successor: Job | None = None
 
 
 def reconcile(
@@ -162,20 +167,32 @@ def _look_again(jobs: Jobs, name: str, created: int | None, awaited: set[int]) -
 
 
 def run_job(
-    jobs: Jobs, new: NewJob, *, wait_timeout: float | None, poll_interval: float, check_mode: bool = False
+    jobs: Jobs,
+    new: NewJob,
+    *,
+    wait_timeout: float | None,
+    poll_interval: float,
+    when_running: str = "start",
+    max_age: timedelta | None = None,
+    check_mode: bool = False,
 ) -> Outcome:
     """Run a sync now; with ``wait_timeout`` wait so many seconds at most for its end. GET, POST, then GETs.
 
+    ``when_running`` and ``max_age`` (one GET more) as in ``plan_run``; one that is joined is waited for as well.
     The job of the outcome may have failed, or may not have ended: that is for the caller to judge.
     """
-    living = jobs.living(new.name)
-    plan = plan_run(new)
+    seen = jobs.underway()
+    now = jobs.session.server_now
+    if max_age is not None:
+        seen += jobs.completed_since(now - max_age)
+    plan = plan_run(new, seen, now, when_running=when_running, max_age=max_age)
     _check_before_create(jobs, plan, check_mode)
-    if check_mode:
+    serves = plan.keep is not None and (when_running == "skip" or not plan.keep.living)
+    if check_mode or serves:
         return Outcome(plan, plan.after)
-    job_id = _create(jobs, new, living)
+    job_id = plan.keep.id if plan.keep else _create(jobs, new, seen)
     if wait_timeout is None:
-        return Outcome(plan, jobs.get(job_id))
+        return Outcome(plan, jobs.get(job_id, after_create=True))
     deadline = time.monotonic() + wait_timeout
     while not _has_ended(jobs, job_id) and time.monotonic() < deadline:
         time.sleep(max(0.0, min(poll_interval, deadline - time.monotonic())))
@@ -194,21 +211,30 @@ def _has_ended(jobs: Jobs, job_id: int) -> bool:
             time.sleep(1)
 
 
-def cancel_jobs(jobs: Jobs, *, job_id: int | None, name: str | None, check_mode: bool = False) -> Outcome:
+def cancel_jobs(
+    jobs: Jobs, *, job_id: int | None, name: str | None, keep_schedule: bool = True, check_mode: bool = False
+) -> Outcome:
     """Cancel the job ``job_id``, or every living one named ``name``. A no-op is one GET.
 
+    :param keep_schedule: cancelling a recurring run does not end its schedule: the next run is created first.
     :raises ProxboxError: with a sentence; for an id also when that is no Proxbox sync.
     """
-    if job_id is not None:
-        target = jobs.get_sync(job_id)
-        plan = plan_cancel(target.name, [target])
+    target = jobs.get_sync(job_id) if job_id is not None else None
+    if target:
+        living = jobs.living(target.name) if target.living and target.interval and keep_schedule else []
+        plan = plan_cancel_one(target, living, jobs.session.server_now, keep_schedule=keep_schedule)
     else:
-        target = None
-        plan = plan_cancel(name, jobs.living(name))
+        living = jobs.living(name)
+        plan = plan_cancel_named(name, living, jobs.session.server_now, keep_schedule=keep_schedule)
     if check_mode or not plan.changed:
-        return Outcome(plan, target, plan.cancel)
+        return Outcome(plan, target, plan.cancel, plan.after)
+    successor = jobs.get(_create(jobs, plan.create, living), after_create=True) if plan.create else None
     cancelled = tuple(job for job in plan.cancel if jobs.cancel(job))
-    return Outcome(plan, jobs.get(job_id) if target else None, cancelled)
+    if successor and not any(job.interval for job in cancelled):
+        # The run ended by itself meanwhile, and NetBox makes the successor.
+        jobs.cancel(successor)
+        successor = None
+    return Outcome(plan, jobs.get(job_id) if target else None, cancelled, successor)
 
 
 def _check_before_create(jobs: Jobs, plan: Plan, check_mode: bool) -> None:

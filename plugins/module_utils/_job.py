@@ -116,6 +116,11 @@ class Job:
         return self.status == "completed"
 
     @property
+    def fully_succeeded(self) -> bool:
+        """Whether the job ended well, and so did each of its stages."""
+        return self.succeeded and all(stage.ok for stage in self.stages)
+
+    @property
     def cancelled(self) -> bool:
         """Whether somebody ended the job (the plugin's words, over the API and on its web page)."""
         return self.status == "failed" and self.error in ("Cancelled via API.", "Cancelled by user.")

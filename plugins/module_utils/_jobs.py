@@ -72,6 +72,14 @@ class Jobs:
         with _needs("core.view_job"):
             return [Job.from_api(row) for row in self.session.list(_CORE_JOBS, filters)]
 
+    def underway(self) -> list[Job]:
+        """The sync jobs that are pending or running, whatever their name; one GET of ``sync-jobs/``."""
+        return self._sync_jobs({"status": ["pending", "running"]})
+
+    def completed_since(self, since: datetime) -> list[Job]:
+        """The sync jobs that have completed at ``since`` or later; one GET of ``sync-jobs/``."""
+        return self._sync_jobs({"status": "completed", "completed__after": iso(since)})
+
     def created_since(self, name: str, since: datetime) -> list[Job]:
         """The jobs named exactly ``name``, living or not, created at ``since`` or later; one GET of ``core/jobs/``."""
         filters = {"name": name, "created__after": iso(since), "fields": _FIELDS}

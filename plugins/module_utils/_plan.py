@@ -214,15 +214,54 @@ def is_that(job: Job, new: NewJob) -> bool:
     return job.name == new.name and job.interval == new.interval and same_time and job.scope in (None, new.scope)
 
 
-def plan_run(new: NewJob) -> Plan:
-    """Run a sync now, whatever else runs."""
+def plan_run(
+    new: NewJob, jobs: Iterable[Job], now: datetime, *, when_running: str = "start", max_age: timedelta | None = None
+) -> Plan:
+    """Run a sync now, unless one of the same scope, whatever its name, serves.
+
+    :param when_running: ``start`` runs it all the same; ``join`` and ``skip`` keep one that is pending or running.
+    :param max_age: a run that succeeded, with all its stages, within that time is kept too.
+    """
+    same = sorted((job for job in jobs if job.is_sync and job.scope == new.scope), key=lambda job: job.id or 0)
+    for job in reversed(same):
+        if max_age is not None and job.fully_succeeded and job.completed and job.completed >= now - max_age:
+            return Plan(new.name, keep=job)
+    for job in same:
+        if when_running != "start" and job.status in ("pending", "running"):
+            return Plan(new.name, keep=job)
     return Plan(new.name, create=new, why=("a sync is to run now",))
 
 
-def plan_cancel(name: str, jobs: Iterable[Job]) -> Plan:
-    """Cancel the living among ``jobs``."""
-    cancel = tuple(job for job in jobs if job.living)
-    return Plan(name, cancel=cancel, why=tuple(f"job {job.id} is {job.status}" for job in cancel))
+def plan_cancel_one(target: Job, living: Iterable[Job], now: datetime, *, keep_schedule: bool) -> Plan:
+    """Cancel one job, if it is living; with ``keep_schedule`` its schedule goes on."""
+    cancel = [target] if target.living else []
+    return _plan_cancel(target.name, cancel, living, now, keep_schedule)
+
+
+def plan_cancel_named(name: str, living: Iterable[Job], now: datetime, *, keep_schedule: bool) -> Plan:
+    """Cancel every living job of that name; with ``keep_schedule`` not the one that is its schedule's next run."""
+    living = _members(name, living)
+    cancel = [job for job in living if not (keep_schedule and job.interval and job.status == "scheduled")]
+    return _plan_cancel(name, cancel, living, now, keep_schedule)
+
+
+def _plan_cancel(name: str, cancel: list[Job], living: Iterable[Job], now: datetime, keep_schedule: bool) -> Plan:
+    """NetBox makes no successor of a run that is cancelled: where no other member carries the schedule on, we do."""
+    why = tuple(f"job {job.id} is {job.status}" for job in cancel)
+    recurring = next((job for job in cancel if job.interval), None)
+    carried_on = any(job.interval and job not in cancel for job in _members(name, living))
+    if not keep_schedule or recurring is None or carried_on:
+        return Plan(name, cancel=tuple(cancel), why=why)
+    if recurring.scope is None:
+        raise ProxboxError(
+            f"The job {recurring.id} ({name}) recurs, and NetBox does not tell what it covers, so its schedule cannot "
+            "be kept: run the task again in a moment, or choose keep_schedule: false."
+        )
+    step = timedelta(minutes=recurring.interval)
+    due = recurring.scheduled or now
+    due += step * max(1, (now + LEAD - due) // step + 1)
+    create = NewJob(name, recurring.scope, due, recurring.interval)
+    return Plan(name, create=create, cancel=tuple(cancel), why=(*why, f"its schedule goes on at {iso(due)}"))
 
 
 def plan_absent(name: str, jobs: Iterable[Job]) -> Plan:

@@ -28,14 +28,13 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(state=present), each task runs a sync.
+      - With O(state=present), each task runs a sync, unless O(max_age) or O(when_running) says otherwise.
       - With O(state=cancelled), a job that has ended stays as it is.
 options:
   state:
     description:
       - With V(present), a sync is run now.
-      - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled. Cancelling the
-        scheduled or the running member of a schedule ends that schedule.
+      - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled.
     type: str
     choices: [present, cancelled]
     default: present
@@ -48,6 +47,28 @@ options:
     description:
       - Numeric id of the job to cancel.
     type: int
+  keep_schedule:
+    description:
+      - Whether a schedule outlives its member that O(state=cancelled) cancels. NetBox would end the schedule
+        without a word.
+      - With V(true), the next run is created before a recurring job is cancelled, unless the schedule has one
+        already. With O(name), the scheduled member of a recurring schedule is left alone.
+      - With V(false), cancelling ends the schedule.
+    type: bool
+    default: true
+  when_running:
+    description:
+      - What to do when a sync of the same scope is pending or running already, whatever its name.
+      - With V(start), this one is started all the same. With V(join), that one is taken instead, and waited for if
+        O(wait=true). With V(skip), that one is enough.
+    type: str
+    choices: [start, join, skip]
+    default: start
+  max_age:
+    description:
+      - Minutes. A sync of the same scope that ended well that recently, in all its stages, is enough, and nothing
+        is run.
+    type: float
   wait:
     description:
       - Whether to wait until the sync has ended.
@@ -90,6 +111,11 @@ EXAMPLES = r"""
     proxmox_endpoints: [pve-east]
     wait_timeout: 600
   register: sync
+
+- name: Make sure that a sync has run within the last hour
+  proxbox.proxbox.proxbox_job:
+    max_age: 60
+    when_running: join
 
 - name: Start a sync and go on
   proxbox.proxbox.proxbox_job:
@@ -256,6 +282,12 @@ cancelled:
   elements: dict
   returned: O(state=cancelled)
   sample: []
+successor:
+  description:
+    - The job that carries on the schedule of the one that was cancelled, in the shape of RV(job).
+    - V(null) if none was created.
+  type: dict
+  returned: O(state=cancelled)
 log_tail:
   description: The last lines of the job's log.
   type: list
@@ -291,6 +323,7 @@ failure:
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -310,8 +343,14 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import read_
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     if params["state"] == "cancelled":
-        outcome = cancel_jobs(jobs, job_id=params["job_id"], name=params["name"], check_mode=module.check_mode)
-        return outcome_result(outcome)
+        outcome = cancel_jobs(
+            jobs,
+            job_id=params["job_id"],
+            name=params["name"],
+            keep_schedule=params["keep_schedule"],
+            check_mode=module.check_mode,
+        )
+        return {**outcome_result(outcome), "successor": outcome.successor.result() if outcome.successor else None}
     new = read_run(
         name=params["name"],
         sync_types=params["sync_types"],
@@ -321,7 +360,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     new = replace(new, scope=with_endpoints(new.scope, module, jobs))
     timeout = params["wait_timeout"] if params["wait"] else None
     outcome = run_job(
-        jobs, new, wait_timeout=timeout, poll_interval=params["poll_interval"], check_mode=module.check_mode
+        jobs,
+        new,
+        wait_timeout=timeout,
+        poll_interval=params["poll_interval"],
+        when_running=params["when_running"],
+        max_age=None if params["max_age"] is None else timedelta(minutes=params["max_age"]),
+        check_mode=module.check_mode,
     )
     return run_result(module, outcome, wait_timeout=timeout, partial=params["partial"])
 
@@ -332,6 +377,9 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "cancelled"], "default": "present"},
             "name": {"type": "str"},
             "job_id": {"type": "int"},
+            "keep_schedule": {"type": "bool", "default": True},
+            "when_running": {"type": "str", "choices": ["start", "join", "skip"], "default": "start"},
+            "max_age": {"type": "float"},
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 3600},
             "poll_interval": {"type": "float", "default": 5},

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ DATE = {"Date": "Fri, 10 Apr 2026 10:00:00 GMT"}
 LIVING = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=scheduled&status=pending&status=running&limit=0"
 NEWEST = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=10&offset=0"
 AGAIN = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
+UNDERWAY = "GET /api/plugins/proxbox/sync-jobs/?status=pending&status=running&limit=0"
 CREATE = "POST /api/plugins/proxbox/sync/schedule/"
 Row = Callable[..., dict[str, Any]]
 
@@ -378,7 +380,7 @@ def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, job
     outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
     assert outcome.job.succeeded and outcome.job.last_log_lines(3) == ["INFO: done"]
     poll = "GET /api/core/jobs/?id=7&fields=..."
-    assert asked(server) == [LIVING, CREATE, poll, poll, poll, poll]
+    assert asked(server) == [UNDERWAY, CREATE, poll, poll, poll, poll]
     assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[2:5]] == ["id%2Cstatus"] * 3
     assert "log_entries" in server.requests[5]
 
@@ -413,6 +415,43 @@ def test_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.requests.clear()
     assert not _engine.cancel_jobs(jobs, job_id=5, name=None).plan.changed
     assert asked(server) == ["GET /api/core/jobs/?id=5&fields=..."]
+
+
+def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> None:
+    running, ended = row(5, name="other", status="running"), row(5, name="other", status="completed")
+    server.answer(page(running), page(ended))
+    outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, when_running="join")
+    assert not outcome.plan.changed and outcome.job.succeeded
+    assert all(text.startswith("GET") for text in server.requests)
+
+
+def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), page(row(5, status="completed", completed="2026-04-10T09:30:00Z")))
+    hour = timedelta(minutes=60)
+    outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, max_age=hour)
+    assert not outcome.plan.changed and outcome.job.id == 5
+    recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z&limit=0"
+    assert asked(server) == [UNDERWAY, recent]
+
+
+def test_cancelling_a_run_creates_its_successor_first(server: Script, jobs: Jobs, row: Row) -> None:
+    running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
+    new, gone = page(row(6, **NIGHTLY)), page(row(5, status="failed"))
+    server.answer(page(running), page(running), created(6), new, cancelled(5), gone)
+    outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
+    assert outcome.successor.id == 6 and [job.id for job in outcome.cancelled] == [5]
+    get = "GET /api/core/jobs/?id={}&fields=..."
+    cancel = "POST /api/plugins/proxbox/jobs/5/cancel/"
+    assert asked(server) == [get.format(5), LIVING, CREATE, get.format(6), cancel, get.format(5)]
+
+
+def test_a_run_that_ended_by_itself_has_a_successor_already(server: Script, jobs: Jobs, row: Row) -> None:
+    running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
+    finished = cancelled(5, "Job was already finished; no changes were made.")
+    new = page(row(6, **NIGHTLY))
+    server.answer(page(running), page(running), created(6), new, finished, cancelled(6), page(running))
+    outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
+    assert outcome.successor is None and outcome.cancelled == ()
 
 
 def test_cancel_refuses_what_is_no_sync(server: Script, jobs: Jobs, row: Row) -> None:

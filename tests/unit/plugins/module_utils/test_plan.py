@@ -13,14 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope, Stage
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     Wanted,
     known_sync_types,
     plan_absent,
-    plan_cancel,
+    plan_cancel_named,
+    plan_cancel_one,
     plan_present,
+    plan_run,
     read_run,
     read_wanted,
 )
@@ -154,7 +156,66 @@ def test_absent_cancels_every_living_member() -> None:
 
 
 def test_cancel_takes_the_living_only() -> None:
-    assert plan_cancel("nightly", [job(1, "pending"), job(2, "failed")]).cancel == (job(1, "pending"),)
+    pending, ended = job(1, "pending", interval=None), job(2, "failed")
+    assert plan_cancel_one(pending, [], NOW, keep_schedule=True).cancel == (pending,)
+    assert not plan_cancel_one(ended, [], NOW, keep_schedule=True).changed
+    assert plan_cancel_named("nightly", [pending], NOW, keep_schedule=True).cancel == (pending,)
+
+
+def test_cancelling_a_run_keeps_its_schedule() -> None:
+    running = job(1, "running", scheduled=NEXT - timedelta(days=3))
+    plan = plan_cancel_one(running, [running], NOW, keep_schedule=True)
+    assert plan.cancel == (running,)
+    assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time on its phase that is to come"
+    assert plan_cancel_named("nightly", [running], NOW, keep_schedule=True).create == plan.create
+    assert plan_cancel_one(running, [running], NOW, keep_schedule=False).create is None
+    assert plan_cancel_one(running, [running, job(2)], NOW, keep_schedule=True).create is None, "carried on already"
+
+
+def test_cancelling_the_next_run_skips_it() -> None:
+    plan = plan_cancel_one(job(1), [job(1)], NOW, keep_schedule=True)
+    assert plan.create == NewJob("nightly", Scope(), NEXT + timedelta(days=1), 1440)
+
+
+def test_cancelling_by_name_leaves_the_schedule_alone() -> None:
+    scheduled, run = job(1), job(2, "running", interval=None, scheduled=None)
+    assert plan_cancel_named("nightly", [scheduled, run], NOW, keep_schedule=True).cancel == (run,)
+    assert plan_cancel_named("nightly", [scheduled, run], NOW, keep_schedule=False).cancel == (scheduled, run)
+
+
+def test_a_schedule_that_cannot_be_kept_is_not_cancelled() -> None:
+    with pytest.raises(ProxboxError, match="does not tell what it covers"):
+        plan_cancel_one(job(1, "running", scope=None), [], NOW, keep_schedule=True)
+
+
+NEW = NewJob("now", Scope())
+
+
+def test_a_run_starts_whatever_runs() -> None:
+    assert plan_run(NEW, [job(1, "running"), job(2, "completed", completed=NOW)], NOW).create == NEW
+
+
+@pytest.mark.parametrize("when_running", ["join", "skip"])
+def test_a_run_of_the_same_scope_serves(when_running: str) -> None:
+    other_scope = job(1, "running", scope=Scope(frozenset({"devices"})))
+    later = job(2, "scheduled")
+    pending, running = job(4, "pending", name="else"), job(3, "running", name="other")
+    assert plan_run(NEW, [other_scope, later, pending, running], NOW, when_running=when_running).keep == running
+    assert plan_run(NEW, [other_scope, later], NOW, when_running=when_running).create == NEW
+
+
+def test_a_recent_success_serves() -> None:
+    hour = timedelta(hours=1)
+    recent = job(1, "completed", completed=NOW - timedelta(minutes=59))
+    assert plan_run(NEW, [recent], NOW, max_age=hour).keep == recent
+    failed_stage = Stage("devices", None, False, "boom", 1.0)
+    for other in (
+        job(2, "completed", completed=NOW - timedelta(minutes=61)),
+        job(3, "errored", completed=NOW),
+        job(4, "completed", completed=NOW, scope=Scope(frozenset({"devices"}))),
+        job(5, "completed", completed=NOW, stages=(failed_stage,)),
+    ):
+        assert plan_run(NEW, [other], NOW, max_age=hour).create == NEW
 
 
 def test_the_diff_tells_what_changes() -> None:
