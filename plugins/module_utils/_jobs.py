@@ -161,12 +161,12 @@ class Jobs:
         return answer["job_id"]
 
     def cancel(self, job: Job) -> bool:
-        """Cancel a job; one POST. Return whether it was still living: one that has ended stays as it is.
+        """Cancel a job; one POST, repeated if need be. Return whether it was still living: one that has ended stays as it is.
 
         :raises ProxboxError: with a sentence.
         """
         with _needs("core.delete_job"):
-            answer = self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {})
+            answer = self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {}, repeatable=True)
         return "already finished" not in str(answer.get("detail"))
 
     def endpoint_ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:

@@ -101,6 +101,7 @@ class Session:
         self._connection = connection
         self.url = _base_url(connection.url)
         self.server_now: datetime | None = None
+        self._repeatable = False
         self._api = pynetbox.api(self.url, token=_checked_token(connection.token))
         self._api.http_session = self._http_session()
 
@@ -125,12 +126,12 @@ class Session:
             # A redirect is never followed: it would turn a POST into a GET, or carry the token to another host.
             # ``verify`` is said at each call, for only then does it come before REQUESTS_CA_BUNDLE.
             kwargs.update(allow_redirects=False, timeout=connection.timeout, verify=verify)
-            if method.upper() != "GET":
-                # On a connection of its own: one kept alive may have been closed by the server meanwhile, and then
-                # nobody could tell whether the request arrived.
-                http.close()
-                return self._received(send(method, url, **kwargs))
-            return self._received(_patiently(lambda: send(method, url, **kwargs), connection.timeout))
+            if method.upper() == "GET" or self._repeatable:
+                return self._received(_patiently(lambda: send(method, url, **kwargs), connection.timeout))
+            # On a connection of its own: one kept alive may have been closed by the server meanwhile, and then nobody
+            # could tell whether the request arrived.
+            http.close()
+            return self._received(send(method, url, **kwargs))
 
         http.request = request
         return http
@@ -172,11 +173,13 @@ class Session:
         with _sentences("GET", request.url):
             return next(iter(request.get()))
 
-    def post(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """POST ``body`` as JSON to a route below ``/api/``; sent once, never again.
+    def post(self, route: str, body: Mapping[str, Any], *, repeatable: bool = False) -> dict[str, Any]:
+        """POST ``body`` as JSON to a route below ``/api/``.
 
+        :param repeatable: twice is as good as once, so it is repeated like a GET; else it is sent once, never again.
         :raises ProxboxError: with a sentence for each failure.
         """
+        self._repeatable = repeatable
         request = self._request(route)
         with _sentences("POST", request.url) as said:
             answer = request.post(dict(body))
@@ -194,25 +197,37 @@ class Session:
         )
 
 
-def _patiently(get: Callable[[], requests.Response], patience: float) -> requests.Response:
-    """Repeat a GET that met a broken connection or a gateway error, with jitter, for ``patience`` seconds at most.
+def _patiently(ask: Callable[[], requests.Response], patience: float) -> requests.Response:
+    """Repeat a request that met a broken answer or a gateway error, with jitter, for ``patience`` seconds at most.
 
     A time-out is not repeated: it has used up the patience already. Nor is a certificate or a name that is wrong.
     """
+    broken = (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)
+    lasting = (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.Timeout)
     deadline = time.monotonic() + patience
     for pause in RETRY_PAUSES:
         pause *= random.uniform(0.5, 1.5)
         last = time.monotonic() + pause > deadline
         try:
-            response = get()
-            if last or response.status_code not in (502, 503, 504):
+            response = ask()
+            if last or not (response.status_code in (502, 503, 504) or _cut_short(response)):
                 return response
-        except requests.exceptions.ConnectionError as exc:
-            lasting = (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.Timeout)
+        except broken as exc:
             if last or isinstance(exc, lasting) or "resolve" in str(exc):
                 raise
         time.sleep(pause)
-    return get()
+    return ask()
+
+
+def _cut_short(response: requests.Response) -> bool:
+    """Whether an answer is JSON by its own word, but not to its end."""
+    if response.status_code != 200 or "json" not in response.headers.get("Content-Type", ""):
+        return False
+    try:
+        response.json()
+    except ValueError:
+        return True
+    return False
 
 
 def _base_url(url: str) -> str:

@@ -173,6 +173,10 @@ def test_a_get_is_repeated_and_a_post_is_not(server: Script) -> None:
     server.answer(Answer(hang_up=True), Answer("bad", 502), Answer(EMPTY))
     assert list(session(server.url).list("core/jobs/", {})) == []
     assert len(server.requests) == 3
+    server.answers[:] = [Answer(EMPTY, cut=10), Answer('{"count": 0, "resu'), Answer(EMPTY)]
+    assert list(session(server.url).list("core/jobs/", {})) == []
+    server.answers[:] = [Answer(hang_up=True), Answer({"ok": True})]
+    assert session(server.url).post("plugins/proxbox/jobs/1/cancel/", {}, repeatable=True) == {"ok": True}
     server.requests.clear()
     server.answers[:] = [Answer(hang_up=True)]
     with pytest.raises(ProxboxError, match=r"\(POST "):
