@@ -161,7 +161,7 @@ class Jobs:
         return answer["job_id"]
 
     def cancel(self, job: Job) -> bool:
-        """Cancel a job; one POST, repeated if need be. Return whether it was still living: one that has ended stays as it is.
+        """Cancel a job; one POST, repeated if need be. Return whether it was living: one that has ended stays as it is.
 
         :raises ProxboxError: with a sentence.
         """
