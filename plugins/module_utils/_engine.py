@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, Job, NewJob
@@ -18,6 +19,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     is_that,
     known_sync_types,
+    plan_absent,
     plan_cancel_named,
     plan_cancel_one,
     plan_run,
@@ -69,6 +71,52 @@ def reconcile(
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
     seen = jobs.with_history(name, HISTORY) if history else jobs.living(name)
+    return _carry_out(jobs, name, decide, seen, when_running, wait_timeout, check_mode)
+
+
+def reconcile_many(
+    jobs: Jobs,
+    wanted: Mapping[str, tuple[Callable[[list[Job], datetime], Plan], bool]],
+    *,
+    purge: Callable[[str], bool] | None = None,
+    when_running: str = "wait",
+    wait_timeout: float = 3600,
+    check_mode: bool = False,
+) -> dict[str, Outcome | ProxboxError]:
+    """As ``reconcile`` for every name in ``wanted`` (its decision, and whether it needs the history); one GET for all.
+
+    :param purge: whether a living schedule that is not in ``wanted`` is to end; None leaves all of those alone.
+    :return: what was done for each name, or why it failed; one that fails does not stop the others.
+    :raises ProxboxError: when NetBox cannot be read at all.
+    """
+    living: dict[str, list[Job]] = {}
+    for job in jobs.living():
+        living.setdefault(job.name, []).append(job)
+    decisions = dict(wanted)
+    for name in sorted(living.keys() - wanted.keys()):
+        # A sync that somebody runs once, now, is no schedule.
+        is_schedule = any(job.interval or job.status == "scheduled" for job in living[name])
+        if purge and is_schedule and purge(name):
+            decisions[name] = (partial(plan_absent, name), False)
+    results: dict[str, Outcome | ProxboxError] = {}
+    for name, (decide, history) in decisions.items():
+        try:
+            seen = jobs.with_history(name, HISTORY) if history else living.get(name, [])
+            results[name] = _carry_out(jobs, name, decide, seen, when_running, wait_timeout, check_mode)
+        except ProxboxError as exc:
+            results[name] = exc
+    return results
+
+
+def _carry_out(
+    jobs: Jobs,
+    name: str,
+    decide: Callable[[list[Job], datetime], Plan],
+    seen: list[Job],
+    when_running: str,
+    wait_timeout: float,
+    check_mode: bool,
+) -> Outcome:
     now = jobs.session.server_now
     first = plan = decide(seen, now)
     _check_before_create(jobs, plan, check_mode)

@@ -45,12 +45,12 @@ class Jobs:
         self.session = session
         self._endpoints: dict[str, list[dict[str, Any]]] = {}
 
-    def living(self, name: str) -> list[Job]:
-        """The living sync jobs named exactly ``name``; one GET of ``sync-jobs/``.
+    def living(self, name: str | None = None) -> list[Job]:
+        """The living sync jobs, all of them or those named exactly ``name``; one GET of ``sync-jobs/``.
 
         :raises ProxboxError: with a sentence; also when NetBox lacks the plugin, or has one too old.
         """
-        return self._sync_jobs({"name": name, "status": list(LIVING)})
+        return self._sync_jobs({**({"name": name} if name else {}), "status": list(LIVING)})
 
     def with_history(self, name: str, count: int) -> list[Job]:
         """The living sync jobs named exactly ``name`` and the newest that have ended, ``count`` in all at least.

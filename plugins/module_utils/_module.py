@@ -53,6 +53,20 @@ SCOPE_SPEC: dict[str, dict[str, Any]] = {
     "netbox_endpoints": {"type": "list", "elements": "str", "default": []},
 }
 
+SCHEDULE_SPEC: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "schedule_at": {"type": "str"},
+    "interval": {"type": "str"},
+    **SCOPE_SPEC,
+}
+
+RUNNING_SPEC: dict[str, dict[str, Any]] = {
+    "drift": {"type": "str", "choices": ["repair", "ignore"], "default": "repair"},
+    "when_running": {"type": "str", "choices": ["wait", "cancel", "fail"], "default": "wait"},
+    "wait_timeout": {"type": "float", "default": 3600},
+}
+
 LOG_TAIL = 5
 """How many log lines a failed sync shows in the task's message."""
 
@@ -89,12 +103,12 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
     module.exit_json(**result)
 
 
-def with_endpoints(scope: Scope, module: AnsibleModule, jobs: Jobs) -> Scope:
+def with_endpoints(scope: Scope, params: dict[str, Any], jobs: Jobs) -> Scope:
     """``scope`` with the endpoints that ``SCOPE_SPEC``'s options name; a name among them costs one GET."""
     return replace(
         scope,
-        proxmox_endpoints=jobs.endpoint_ids("proxmox", module.params["proxmox_endpoints"]),
-        netbox_endpoints=jobs.endpoint_ids("netbox", module.params["netbox_endpoints"]),
+        proxmox_endpoints=jobs.endpoint_ids("proxmox", params["proxmox_endpoints"]),
+        netbox_endpoints=jobs.endpoint_ids("netbox", params["netbox_endpoints"]),
     )
 
 
@@ -108,6 +122,32 @@ def outcome_result(outcome: Outcome) -> dict[str, Any]:
         "why": list(plan.why),
         "diff": plan.diff(),
     }
+
+
+def many_result(outcomes: dict[str, Outcome | ProxboxError]) -> dict[str, Any]:
+    """The result of a task that carried out a plan for each of many schedules; ``failed`` when one of them did."""
+    schedules, diffs, failures = [], [], []
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, ProxboxError):
+            failures.append(f"{name}: {outcome}")
+            schedules.append(
+                {"name": name, "changed": False, "failed": True, "msg": str(outcome), "failure": outcome.failure}
+            )
+            continue
+        result = outcome_result(outcome)
+        diffs.append({**result.pop("diff"), "before_header": name, "after_header": name})
+        schedules.append({"name": name, "failed": False, **result})
+    result = {
+        "changed": any(entry["changed"] for entry in schedules),
+        "schedules": schedules,
+        "diff": [diff for diff in diffs if diff["before"] != diff["after"]],
+    }
+    if failures:
+        result |= {
+            "failed": True,
+            "msg": f"{len(failures)} of {len(schedules)} schedules failed: {' | '.join(failures)}",
+        }
+    return result
 
 
 def run_result(module: AnsibleModule, outcome: Outcome, *, wait_timeout: float | None, partial: str) -> dict[str, Any]:

@@ -264,8 +264,8 @@ def _plan_cancel(name: str, cancel: list[Job], living: Iterable[Job], now: datet
     return Plan(name, create=create, cancel=tuple(cancel), why=(*why, f"its schedule goes on at {iso(due)}"))
 
 
-def plan_absent(name: str, jobs: Iterable[Job]) -> Plan:
-    """No living member: cancel every one."""
+def plan_absent(name: str, jobs: Iterable[Job], now: datetime | None = None) -> Plan:
+    """No living member: cancel every one, whatever the time is."""
     cancel = tuple(job for job in _members(name, jobs) if job.living)
     return Plan(name, cancel=cancel, why=tuple(f"job {job.id}: the schedule is to be absent" for job in cancel))
 

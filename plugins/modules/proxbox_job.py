@@ -357,7 +357,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         wait_timeout=params["wait_timeout"],
         poll_interval=params["poll_interval"],
     )
-    new = replace(new, scope=with_endpoints(new.scope, module, jobs))
+    new = replace(new, scope=with_endpoints(new.scope, params, jobs))
     timeout = params["wait_timeout"] if params["wait"] else None
     outcome = run_job(
         jobs,

@@ -91,6 +91,7 @@ notes:
   - A run that has been made by hand, with the same name, counts as a member of the chain.
   - Now is what NetBox's own clock says.
 seealso:
+  - module: proxbox.proxbox.proxbox_sync_schedules
   - module: proxbox.proxbox.proxbox_job
   - module: proxbox.proxbox.proxbox_job_info
 """
@@ -304,6 +305,7 @@ failure:
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -311,7 +313,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import reconcile
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
-    SCOPE_SPEC,
+    RUNNING_SPEC,
+    SCHEDULE_SPEC,
     outcome_result,
     run_module,
     with_endpoints,
@@ -328,7 +331,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     }
     if params["state"] == "absent":
         name = params["name"].strip()
-        outcome = reconcile(jobs, name, lambda seen, now: plan_absent(name, seen), **running)
+        outcome = reconcile(jobs, name, partial(plan_absent, name), **running)
         return outcome_result(outcome)
     wanted = read_wanted(
         name=params["name"],
@@ -338,11 +341,11 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         timezone=params["timezone"],
         repair_drift=params["drift"] == "repair",
     )
-    wanted = replace(wanted, scope=with_endpoints(wanted.scope, module, jobs))
+    wanted = replace(wanted, scope=with_endpoints(wanted.scope, params, jobs))
     outcome = reconcile(
         jobs,
         wanted.name,
-        lambda seen, now: plan_present(wanted, seen, now),
+        partial(plan_present, wanted),
         history=wanted.once,
         **running,
     )
@@ -352,15 +355,9 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 def main() -> None:
     run_module(
         {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "schedule_at": {"type": "str"},
-            "interval": {"type": "str"},
+            **SCHEDULE_SPEC,
             "timezone": {"type": "str", "default": "UTC"},
-            "drift": {"type": "str", "choices": ["repair", "ignore"], "default": "repair"},
-            "when_running": {"type": "str", "choices": ["wait", "cancel", "fail"], "default": "wait"},
-            "wait_timeout": {"type": "float", "default": 3600},
-            **SCOPE_SPEC,
+            **RUNNING_SPEC,
         },
         work,
     )

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -267,6 +269,50 @@ def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
     with pytest.raises(ProxboxError, match=r"still running after 0.05 s.* choose when_running: cancel"):
         absent(jobs, "wait", wait_timeout=0.05)
     assert all(text.startswith("GET") for text in server.requests)
+
+
+ALL = "GET /api/plugins/proxbox/sync-jobs/?status=scheduled&status=pending&status=running&limit=0"
+
+
+def many(jobs: Jobs, *names: str, **options: Any) -> dict[str, Any]:
+    target = wanted()
+    decisions = {name: (partial(plan_present, replace(target, name=name)), False) for name in names}
+    return _engine.reconcile_many(jobs, decisions, **options)
+
+
+def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+    names = [f"schedule {number}" for number in range(100)]
+    server.answer(page(*(row(number, name=name, **NIGHTLY) for number, name in enumerate(names, 1))))
+    outcomes = many(jobs, *names)
+    assert not any(outcome.plan.changed for outcome in outcomes.values())
+    assert asked(server) == [ALL]
+
+
+def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
+    refusal = Answer({"errors": {"job_name": ["No."]}}, 400)
+    server.answer(page(row(5, name="b", **NIGHTLY)), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
+    outcomes = many(jobs, "a", "b", "c")
+    assert isinstance(outcomes["a"], ProxboxError)
+    assert outcomes["b"].job.id == 5 and outcomes["c"].job.id == 7
+
+
+def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
+    seen = page(
+        row(5, name="listed", **NIGHTLY),
+        row(6, name="other", **NIGHTLY),
+        row(7, name="tmp 1", **NIGHTLY),
+        row(8, name="by hand", status="running"),
+    )
+    server.answer(seen)
+    assert not many(jobs, "listed", purge=None)["listed"].plan.changed
+    server.answers[:] = [seen, cancelled(6), page()]
+    outcomes = many(jobs, "listed", purge=lambda name: not name.startswith("tmp"))
+    assert list(outcomes) == ["listed", "other"]
+    assert [job.id for job in outcomes["other"].cancelled] == [6]
+    server.answers[:] = [seen]
+    server.requests.clear()
+    assert many(jobs, "listed", purge=lambda name: True, check_mode=True)["tmp 1"].plan.changed
+    assert asked(server) == [ALL]
 
 
 def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:

@@ -26,7 +26,7 @@ JOB = Job(
 
 
 PLUGINS = "ansible_collections.proxbox.proxbox.plugins"
-MODULES = ["proxbox_sync_schedule", "proxbox_job", "proxbox_job_info"]
+MODULES = ["proxbox_sync_schedule", "proxbox_sync_schedules", "proxbox_job", "proxbox_job_info"]
 
 
 def documented(module: str, key: str) -> dict:

@@ -1,0 +1,286 @@
+#!/usr/bin/python
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxbox_sync_schedules
+short_description: Declare many schedules of Proxbox syncs at once
+version_added: 0.1.0
+description:
+  - Does for a list of schedules what M(proxbox.proxbox.proxbox_sync_schedule) does for one, and reads NetBox once
+    for all of them.
+  - A schedule that fails does not stop the others. The task then fails, and names all that did.
+  - Can end every Proxbox schedule that is not in the list.
+author:
+  - proxbox.proxbox contributors (@proxbox)
+extends_documentation_fragment:
+  - proxbox.proxbox.connection
+  - proxbox.proxbox.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  schedules:
+    description:
+      - The schedules. Their names must differ.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name of the schedule, which is the name that its jobs have in NetBox. It is the schedule's identity.
+        type: str
+        required: true
+      state:
+        description:
+          - With V(present), there is exactly one such schedule afterwards.
+          - With V(absent), there is none. The options that say what and when are not looked at then.
+        type: str
+        choices: [present, absent]
+        default: present
+      schedule_at:
+        description:
+          - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
+            time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
+            YAML reads some times as numbers.
+          - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
+          - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it.
+          - If not set, the first run starts at once.
+        type: str
+      interval:
+        description:
+          - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
+            V(daily) or V(weekly).
+          - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
+          - If not set, the sync runs once.
+        type: str
+      timezone:
+        description:
+          - As O(timezone), for this schedule.
+        type: str
+      sync_types:
+        description:
+          - What to sync. V(all) stands alone.
+          - netbox-proxbox 0.0.29 takes V(all), V(backup-routines), V(devices), V(ip-addresses), V(network-interfaces),
+            V(replications), V(sdn), V(storage), V(task-history), V(virtual-machines), V(vm-backups), V(vm-disks),
+            V(vm-interfaces) and V(vm-snapshots). Other releases take other ones; NetBox has the last word.
+        type: list
+        elements: str
+        default: [all]
+      proxmox_endpoints:
+        description:
+          - Proxmox endpoints to sync from, each by its name or its numeric id. Empty means every enabled one.
+          - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
+        type: list
+        elements: str
+        default: []
+      netbox_endpoints:
+        description:
+          - NetBox endpoints to sync to, each by its name or its numeric id. Empty means every one.
+          - A name costs one more request, and the permission to view C(netbox_proxbox.netboxendpoint).
+        type: list
+        elements: str
+        default: []
+  timezone:
+    description:
+      - IANA name of the time zone in which O(schedule_at) is meant, if it has no offset of its own.
+    type: str
+    default: UTC
+  drift:
+    description:
+      - What to do when the next run is not at the time that O(schedule_at) and O(interval) make. It drifts when a
+        run is late, or takes longer than the interval, for NetBox counts on from there.
+      - With V(repair), the schedule is made anew for the right time. With V(ignore), any time will do once the
+        schedule exists.
+    type: str
+    choices: [repair, ignore]
+    default: repair
+  when_running:
+    description:
+      - What to do with a sync of this schedule that is running and would have to go, because the schedule is
+        removed or changed.
+      - With V(wait), it may end, and then the successor that it leaves is cancelled.
+      - With V(cancel), it is cancelled.
+      - With V(fail), the task fails and changes nothing.
+    type: str
+    choices: [wait, cancel, fail]
+    default: wait
+  wait_timeout:
+    description:
+      - Seconds to wait for the end of a running sync with O(when_running=wait). When they are over, the task fails.
+    type: float
+    default: 3600
+  purge_unlisted:
+    description:
+      - Whether to end every other living Proxbox schedule, whoever made it.
+    type: bool
+    default: false
+  keep:
+    description:
+      - Name patterns, with V(*) and V(?), of schedules that O(purge_unlisted=true) leaves alone.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: proxbox.proxbox.proxbox_sync_schedule
+"""
+
+EXAMPLES = r"""
+- name: These schedules, and no others but those made by hand for a while
+  proxbox.proxbox.proxbox_sync_schedules:
+    netbox_url: https://netbox.example.com
+    netbox_token: "{{ vault_netbox_token }}"
+    timezone: Europe/Berlin
+    schedules:
+      - name: nightly
+        schedule_at: "02:00"
+        interval: daily
+      - name: hourly inventory
+        sync_types: [devices, virtual-machines]
+        schedule_at: ":00"
+        interval: hourly
+    purge_unlisted: true
+    keep: ["tmp *"]
+"""
+
+RETURN = r"""
+schedules:
+  description: What was done for each schedule, those that were ended because they were not listed included.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name:
+      description: Name of the schedule.
+      type: str
+      returned: always
+      sample: nightly
+    changed:
+      description: Whether something was done for it.
+      type: bool
+      returned: always
+      sample: true
+    failed:
+      description: Whether it failed.
+      type: bool
+      returned: always
+      sample: false
+    msg:
+      description: Why it failed.
+      type: str
+      returned: when it failed
+    failure:
+      description: The facts behind RV(schedules[].msg), as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
+      type: dict
+      returned: when it failed
+    job:
+      description: The member that is left alive, as M(proxbox.proxbox.proxbox_sync_schedule) returns it.
+      type: dict
+      returned: when it did not fail
+    cancelled:
+      description: The members that were cancelled, each in the same shape.
+      type: list
+      elements: dict
+      returned: when it did not fail
+    why:
+      description: Why something was done, a sentence for each reason.
+      type: list
+      elements: str
+      returned: when it did not fail
+"""
+
+from collections import Counter
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import reconcile_many
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+    RUNNING_SPEC,
+    SCHEDULE_SPEC,
+    many_result,
+    run_module,
+    with_endpoints,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+
+
+def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    wanted: dict[str, Any] = {}
+    failed: dict[str, ProxboxError] = {}
+    names = [entry["name"].strip() for entry in params["schedules"]]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ProxboxError(f"schedules names more than once: {', '.join(twice)}. A schedule is its name.")
+    for name, entry in zip(names, params["schedules"], strict=True):
+        try:
+            wanted[name] = decision(module, jobs, entry)
+        except ProxboxError as exc:
+            failed[name] = exc
+    purge = None
+    if params["purge_unlisted"]:
+        purge = partial(unlisted, listed={*names}, keep=params["keep"])
+    outcomes = reconcile_many(
+        jobs,
+        wanted,
+        purge=purge,
+        when_running=params["when_running"],
+        wait_timeout=params["wait_timeout"],
+        check_mode=module.check_mode,
+    )
+    order = [*names, *(name for name in outcomes if name not in names)]
+    return many_result({name: {**failed, **outcomes}[name] for name in order})
+
+
+def decision(module: AnsibleModule, jobs: Jobs, entry: dict[str, Any]) -> tuple[Any, bool]:
+    if entry["state"] == "absent":
+        return partial(plan_absent, entry["name"].strip()), False
+    wanted = read_wanted(
+        name=entry["name"],
+        sync_types=entry["sync_types"],
+        schedule_at=entry["schedule_at"],
+        interval=entry["interval"],
+        timezone=entry["timezone"] or module.params["timezone"],
+        repair_drift=module.params["drift"] == "repair",
+    )
+    return partial(plan_present, replace(wanted, scope=with_endpoints(wanted.scope, entry, jobs))), wanted.once
+
+
+def unlisted(name: str, listed: set[str], keep: list[str]) -> bool:
+    return name not in listed and not any(fnmatchcase(name, pattern) for pattern in keep)
+
+
+def main() -> None:
+    run_module(
+        {
+            "schedules": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {**SCHEDULE_SPEC, "timezone": {"type": "str"}},
+            },
+            "timezone": {"type": "str", "default": "UTC"},
+            "purge_unlisted": {"type": "bool", "default": False},
+            "keep": {"type": "list", "elements": "str", "default": []},
+            **RUNNING_SPEC,
+        },
+        work,
+    )
+
+
+if __name__ == "__main__":
+    main()
