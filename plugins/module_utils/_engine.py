@@ -277,12 +277,25 @@ def cancel_jobs(
     if check_mode or not plan.changed:
         return Outcome(plan, target, plan.cancel, plan.after)
     successor = jobs.get(_create(jobs, plan.create, living), after_create=True) if plan.create else None
-    cancelled = tuple(job for job in plan.cancel if jobs.cancel(job))
+    cancelled = tuple(job for job in plan.cancel if _cancel(jobs, job))
     if successor and not any(job.interval for job in cancelled):
         # The run ended by itself meanwhile, and NetBox makes the successor.
-        jobs.cancel(successor)
+        _cancel(jobs, successor)
         successor = None
     return Outcome(plan, jobs.get(job_id) if target else None, cancelled, successor)
+
+
+def _cancel(jobs: Jobs, job: Job) -> bool:
+    """Cancel a job, also one that is starting at this moment. Return whether it was living."""
+    deadline = time.monotonic() + SETTLE
+    while (done := jobs.cancel(job)) is None:
+        if time.monotonic() > deadline:
+            raise ProxboxError(
+                f"NetBox does not cancel the job {job.id} ({job.name}): for {SETTLE:.0f} s its row has said nothing of "
+                "what it is. Run the task again."
+            )
+        time.sleep(0.5)
+    return done
 
 
 def _check_before_create(jobs: Jobs, plan: Plan, check_mode: bool) -> None:

@@ -21,7 +21,15 @@ from itertools import islice
 from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import LIVING, SYNC_TYPES, Job, NewJob, Scope, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
+    ENDED,
+    LIVING,
+    SYNC_TYPES,
+    Job,
+    NewJob,
+    Scope,
+    iso,
+)
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 
 PLUGIN_MINIMUM = "0.0.26"
@@ -160,13 +168,24 @@ class Jobs:
             )
         return answer["job_id"]
 
-    def cancel(self, job: Job) -> bool:
+    def cancel(self, job: Job) -> bool | None:
         """Cancel a job; one POST, repeated if need be. Return whether it was living: one that has ended stays as it is.
+
+        None means that NetBox refused for the moment: the job is starting, and its ``data`` is null until it has.
 
         :raises ProxboxError: with a sentence.
         """
-        with _needs("core.delete_job"):
-            answer = self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {}, repeatable=True)
+        try:
+            with _needs("core.delete_job"):
+                answer = self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {}, repeatable=True)
+        except ProxboxError as exc:
+            # Of two that cancel the same job at once, NetBox 4.7.3 answers one with an IntegrityError (HTTP 500). And a
+            # job that was seen a moment ago and is not found now was deleted.
+            if exc.status == 404 or (exc.status == 500 and self.get_status(job.id) in ENDED):
+                return False
+            if exc.status == 400 and job.is_sync and "only applies to Proxbox" in (exc.detail or ""):
+                return None
+            raise
         return "already finished" not in str(answer.get("detail"))
 
     def endpoint_ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:

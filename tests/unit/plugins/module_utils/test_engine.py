@@ -500,6 +500,30 @@ def test_a_run_that_ended_by_itself_has_a_successor_already(server: Script, jobs
     assert outcome.successor is None and outcome.cancelled == ()
 
 
+def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, jobs: Jobs, row: Row) -> None:
+    clash = Answer({"error": "duplicate key", "exception": "IntegrityError"}, 500)
+    server.answer(page(row(5, **NIGHTLY)), clash, page({"id": 5, "status": {"value": "failed"}}), page())
+    assert absent(jobs, "wait").cancelled == ()
+    server.answers[:] = [page(row(5, **NIGHTLY)), clash, page({"id": 5, "status": {"value": "scheduled"}})]
+    with pytest.raises(ProxboxError, match="IntegrityError"):
+        absent(jobs, "wait")
+    server.answers[:] = [page(row(5, **NIGHTLY)), Answer({"detail": "No Job matches."}, 404), page()]
+    assert absent(jobs, "wait").cancelled == ()
+
+
+def test_a_job_that_starts_while_it_is_cancelled_is_looked_at_again(server: Script, jobs: Jobs, row: Row) -> None:
+    refusal = Answer({"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}, 400)
+    starting = row(5, status="running", **NIGHTLY) | {"data": None}
+    running, ended = row(5, status="running", **NIGHTLY), page({"id": 5, "status": {"value": "completed"}})
+    successor = row(6, **NIGHTLY)
+    server.answer(
+        page(row(5, **NIGHTLY)), refusal, page(starting), page(running), ended, page(successor), cancelled(6), page()
+    )
+    assert [job.id for job in absent(jobs, "wait").cancelled] == [6], "it is not killed, and leaves nothing behind"
+    server.answers[:] = [page(row(5, **NIGHTLY)), refusal, refusal, cancelled(5), page(row(5, status="failed"))]
+    assert _engine.cancel_jobs(jobs, job_id=5, name=None, keep_schedule=False).plan.changed
+
+
 def test_cancel_refuses_what_is_no_sync(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="Housekeeping", status="running", data={"other": 1})))
     with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is no Proxbox sync"):
