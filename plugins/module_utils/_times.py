@@ -78,24 +78,22 @@ class At:
     minute: int
     second: int = 0
 
-    def on(self, day: date, hour: int = 0) -> datetime:
-        """The instant, in UTC, of this wall time on ``day`` (and in ``hour``, for a minute of the hour)."""
-        hour = hour if self.hour is None else self.hour
-        wall = datetime.combine(day, time(hour, self.minute, self.second), tzinfo=self.zone)
-        return wall.astimezone(UTC)
+    def on(self, day: date) -> datetime:
+        """The instant, in UTC, of this time of day on ``day``."""
+        return datetime.combine(day, time(self.hour, self.minute, self.second), tzinfo=self.zone).astimezone(UTC)
 
     def first(self, now: datetime) -> datetime:
         """The instant of a dated time; of a time of day or a minute of the hour, the next one after ``now``."""
         if self.day is not None:
             return self.on(self.day)
-        local = now.astimezone(self.zone)
-        for ahead in range(3):
-            day = local.date() + timedelta(days=ahead)
-            for hour in range(24) if self.hour is None else (self.hour,):
-                instant = self.on(day, hour)
-                if instant > now + LEAD:
-                    return instant
-        raise AssertionError("a wall time comes at least every other day")
+        if self.hour is None:
+            # By the wall clock's own minute: not every zone's daylight saving moves by a whole hour.
+            instant = now.replace(second=0, microsecond=0)
+            while instant <= now + LEAD or instant.astimezone(self.zone).minute != self.minute:
+                instant += timedelta(minutes=1)
+            return instant
+        today = now.astimezone(self.zone).date()
+        return next(due for due in (self.on(today + timedelta(days=ahead)) for ahead in range(3)) if due > now + LEAD)
 
     def next(self, interval: int, now: datetime) -> datetime:
         """The first occurrence after ``now`` of a schedule that repeats every ``interval`` minutes from this time."""
@@ -129,8 +127,11 @@ class At:
         if self.hour is not None and interval % DAY == 0:
             return self._on_wall_time(scheduled, 1, None)
         # Any day's (or hour's) occurrence may have been the first: only what all of them share can be asked for.
-        step = timedelta(minutes=gcd(interval, 60 if self.hour is None else DAY))
-        return _near_multiple(scheduled - self.on(scheduled.astimezone(self.zone).date()), step)
+        local = scheduled.astimezone(self.zone)
+        if self.hour is None:
+            past_minute = timedelta(minutes=local.minute - self.minute, seconds=local.second)
+            return _near_multiple(past_minute, timedelta(minutes=gcd(interval, 60)))
+        return _near_multiple(scheduled - self.on(local.date()), timedelta(minutes=gcd(interval, DAY)))
 
     def _on_wall_time(self, scheduled: datetime, days: int, anchor: date | None) -> bool:
         # Through the wall clock and back, so that a time which a daylight-saving change skips still matches itself.

@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _times as times
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 
 BERLIN = ZoneInfo("Europe/Berlin")
+LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
 
 
 def utc(text: str) -> datetime:
@@ -149,11 +150,13 @@ WORDS = st.one_of(
     MOMENTS.map(lambda moment: moment.strftime("%Y-%m-%d %H:%M")),
 )
 ZONES = st.sampled_from(
-    [UTC, BERLIN, ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Kolkata")]
+    [UTC, BERLIN, ZoneInfo("America/New_York"), LORD_HOWE, ZoneInfo("Asia/Kolkata")]
 )
 INTERVALS = st.one_of(st.integers(1, 50_000), st.integers(1, 60).map(lambda days: days * 1440))
 
 
+@example(word=":00", zone=LORD_HOWE, interval=4, now=utc("2024-04-07T00:00:00")).via("half an hour was repeated")
+@example(word=":10", zone=LORD_HOWE, interval=60, now=utc("2024-10-05T15:20:00")).via("half an hour is skipped")
 @given(word=WORDS, zone=ZONES, interval=INTERVALS, now=MOMENTS)
 def test_the_next_occurrence_holds(word: str, zone: ZoneInfo, interval: int, now: datetime) -> None:
     at = times.parse_at(word, zone)
