@@ -98,7 +98,8 @@ class Jobs:
         """Up to ``limit`` sync jobs (0: all of them), newest first, page after page of ``sync-jobs/``."""
         extra = {"include_log_entries": "true"} if include_log else {}
         rows = self._rows({**filters, **extra}, page=min(limit, 100) if include_log else limit)
-        return [Job.from_api(row) for row in islice(rows, limit or None)]
+        # By id: a job that is created meanwhile moves another one onto the next page, where it comes again.
+        return list({row["id"]: Job.from_api(row) for row in islice(rows, limit or None)}.values())
 
     def get(self, job_id: int, *, include_log: bool = False, after_create: bool = False) -> Job:
         """One job by its numeric id, whatever its kind; one GET.
