@@ -149,9 +149,7 @@ WORDS = st.one_of(
     st.integers(0, 59).map(lambda minute: f":{minute:02}"),
     MOMENTS.map(lambda moment: moment.strftime("%Y-%m-%d %H:%M")),
 )
-ZONES = st.sampled_from(
-    [UTC, BERLIN, ZoneInfo("America/New_York"), LORD_HOWE, ZoneInfo("Asia/Kolkata")]
-)
+ZONES = st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York"), LORD_HOWE, ZoneInfo("Asia/Kolkata")])
 INTERVALS = st.one_of(st.integers(1, 50_000), st.integers(1, 60).map(lambda days: days * 1440))
 
 
