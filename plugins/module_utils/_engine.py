@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import STALE_AFTER, dead, doubtful, unserved
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
@@ -31,6 +32,9 @@ SETTLE = 15.0
 AWAY = 120.0
 """How long, in seconds, NetBox may be out of reach while a task waits for a sync to end."""
 
+DOUBT = 60.0
+"""How often, in seconds, a task that waits for a sync looks at whether its worker still lives."""
+
 ARRIVAL = 10.0
 """How long, in seconds, to look for a job whose creation got no answer."""
 
@@ -42,13 +46,15 @@ HISTORY = 10
 class Outcome:
     """What a task did. ``plan`` is what it set out to do; ``job`` what it leaves behind, or None.
 
-    ``successor`` is the job that carries on the schedule of one that was cancelled.
+    ``successor`` is the job that carries on the schedule of one that was cancelled. ``warnings`` tell of a job that
+    nobody will take.
     """
 
     plan: Plan
     job: Job | None
     cancelled: tuple[Job, ...] = ()
     successor: Job | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def reconcile(
@@ -59,19 +65,23 @@ def reconcile(
     history: bool = False,
     when_running: str = "wait",
     wait_timeout: float = 3600,
+    stale_after: timedelta = STALE_AFTER,
     check_mode: bool = False,
 ) -> Outcome:
     """Make what NetBox has what ``decide`` wants. A no-op is one GET; a create is GET, POST, GET.
+
+    A member that is running, or overdue, costs GETs more: RQ is asked whether it is alive.
 
     :param decide: the pure decision over the jobs observed and the server's time.
     :param history: read ended jobs of that name too: a one-time schedule may have run already.
     :param when_running: what to do with a member that is to go but is running: ``wait`` for its end and cancel the
         successor it leaves, ``cancel`` it, or ``fail`` before anything is written.
     :param wait_timeout: seconds to wait for the end of a run.
+    :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ.
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
     seen = jobs.with_history(name, HISTORY) if history else jobs.living(name)
-    return _carry_out(jobs, name, decide, seen, when_running, wait_timeout, check_mode)
+    return _carry_out(jobs, name, decide, seen, when_running, wait_timeout, stale_after, check_mode)
 
 
 def reconcile_many(
@@ -81,6 +91,7 @@ def reconcile_many(
     purge: Callable[[str], bool] | None = None,
     when_running: str = "wait",
     wait_timeout: float = 3600,
+    stale_after: timedelta = STALE_AFTER,
     check_mode: bool = False,
 ) -> dict[str, Outcome | ProxboxError]:
     """As ``reconcile`` for every name in ``wanted`` (its decision, and whether it needs the history); one GET for all.
@@ -102,7 +113,7 @@ def reconcile_many(
     for name, (decide, history) in decisions.items():
         try:
             seen = jobs.with_history(name, HISTORY) if history else living.get(name, [])
-            results[name] = _carry_out(jobs, name, decide, seen, when_running, wait_timeout, check_mode)
+            results[name] = _carry_out(jobs, name, decide, seen, when_running, wait_timeout, stale_after, check_mode)
         except ProxboxError as exc:
             results[name] = exc
     return results
@@ -115,9 +126,12 @@ def _carry_out(
     seen: list[Job],
     when_running: str,
     wait_timeout: float,
+    stale_after: timedelta,
     check_mode: bool,
 ) -> Outcome:
     now = jobs.session.server_now
+    seen, warnings = _examined(jobs, seen, stale_after)
+    verdicts = {job.id: job.dead for job in seen if job.dead}
     first = plan = decide(seen, now)
     _check_before_create(jobs, plan, check_mode)
     if when_running == "fail" and plan.running:
@@ -126,7 +140,7 @@ def _carry_out(
             "later, or choose when_running: wait or cancel."
         )
     if check_mode or not plan.changed:
-        return Outcome(plan, plan.after, plan.cancel)
+        return Outcome(plan, plan.after, plan.cancel, warnings=warnings)
     created: int | None = None
     cancelled: list[Job] = []
     awaited: set[int] = set()
@@ -139,12 +153,13 @@ def _carry_out(
             if job not in spare and jobs.cancel(job):
                 cancelled.append(job)
         for job in spare:
-            _wait_for_run(jobs, job, wait_timeout)
-            if job.interval:
+            verdicts |= _wait_for_run(jobs, job, wait_timeout, stale_after)
+            if job.interval and job.id not in verdicts:
                 awaited.add(job.id)
             deadline = time.monotonic() + SETTLE
         own = None if any(job.id == created for job in cancelled) else created
         seen, settled = _look_again(jobs, name, own, awaited)
+        seen = [replace(job, dead=verdicts.get(job.id)) for job in seen]
         plan = decide(seen, now)
         if settled and not plan.changed:
             return Outcome(first, plan.keep, tuple(cancelled))
@@ -187,15 +202,64 @@ def _create(jobs: Jobs, new: NewJob, seen: list[Job]) -> int:
         time.sleep(1)
 
 
-def _wait_for_run(jobs: Jobs, job: Job, timeout: float) -> None:
+def _examined(jobs: Jobs, seen: list[Job], stale_after: timedelta) -> tuple[list[Job], tuple[str, ...]]:
+    """``seen`` with the dead marked, and what to warn of. No request, unless a job is running or overdue."""
+    now = jobs.session.server_now
+    examined, warnings = [], []
+    for job in seen:
+        reason = None
+        if doubtful(job, now):
+            task = jobs.rq.task(job)
+            service = jobs.rq.service if job.status != "running" and not (task and task.over) else None
+            reason = dead(job, task, service, now, stale_after)
+            if reason and task and jobs.get_status(job.id) != job.status:
+                reason = None  # it moved on between the two reads: alive
+            warning = unserved(job, service) if service and not reason else None
+            warnings += [warning] if warning else []
+        examined.append(replace(job, dead=reason))
+    return examined, tuple(warnings)
+
+
+def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta) -> dict[int, str]:
+    """Wait for the end of a run; of one that turns out to be dead, return the id and why."""
+    left, _warnings = _wait(jobs, job.id, timeout, 5.0, stale_after)
+    if left is None:
+        return {}
+    if left.dead:
+        return {job.id: left.dead}
+    raise ProxboxError(
+        f"The sync {job.name!r} (job {job.id}) is still running after {timeout:g} s, so its schedule is not ended yet: "
+        "run the task again later, raise wait_timeout, or choose when_running: cancel."
+    )
+
+
+def _wait(
+    jobs: Jobs, job_id: int, timeout: float, poll_interval: float, stale_after: timedelta
+) -> tuple[Job | None, tuple[str, ...]]:
+    """Wait for a job's end; return it when it is dead, or when the time is over (and what to warn of), else None."""
     deadline = time.monotonic() + timeout
-    while not _has_ended(jobs, job.id):
-        if time.monotonic() > deadline:
-            raise ProxboxError(
-                f"The sync {job.name!r} (job {job.id}) is still running after {timeout:g} s, so its schedule is not "
-                "ended yet: run the task again later, raise wait_timeout, or choose when_running: cancel."
-            )
-        time.sleep(max(0.0, min(5.0, deadline - time.monotonic())))
+    doubt = time.monotonic() + DOUBT
+    while not _has_ended(jobs, job_id):
+        now = time.monotonic()
+        if now >= min(doubt, deadline):
+            (job,), warnings = _examined(jobs, [jobs.get(job_id)], stale_after)
+            if job.dead or now >= deadline:
+                return job, warnings
+            doubt = now + DOUBT
+        time.sleep(max(0.0, min(poll_interval, deadline - now)))
+    return None, ()
+
+
+def _has_ended(jobs: Jobs, job_id: int) -> bool:
+    """Whether a job has ended. A NetBox that is away, being restarted say, is waited for: the sync goes on."""
+    back_by = time.monotonic() + AWAY
+    while True:
+        try:
+            return jobs.get_status(job_id) in ENDED
+        except ProxboxError as exc:
+            if exc.status not in (None, 502, 503, 504) or time.monotonic() > back_by:
+                raise
+            time.sleep(1)
 
 
 def _look_again(jobs: Jobs, name: str, created: int | None, awaited: set[int]) -> tuple[list[Job], bool]:
@@ -222,6 +286,7 @@ def run_job(
     poll_interval: float,
     when_running: str = "start",
     max_age: timedelta | None = None,
+    stale_after: timedelta = STALE_AFTER,
     check_mode: bool = False,
 ) -> Outcome:
     """Run a sync now; with ``wait_timeout`` wait so many seconds at most for its end. GET, POST, then GETs.
@@ -231,6 +296,8 @@ def run_job(
     """
     seen = jobs.underway()
     now = jobs.session.server_now
+    if when_running != "start":
+        seen, _warnings = _examined(jobs, seen, stale_after)
     if max_age is not None:
         seen += jobs.completed_since(now - max_age)
     plan = plan_run(new, seen, now, when_running=when_running, max_age=max_age)
@@ -241,22 +308,9 @@ def run_job(
     job_id = plan.keep.id if plan.keep else _create(jobs, new, seen)
     if wait_timeout is None:
         return Outcome(plan, jobs.get(job_id, after_create=True))
-    deadline = time.monotonic() + wait_timeout
-    while not _has_ended(jobs, job_id) and time.monotonic() < deadline:
-        time.sleep(max(0.0, min(poll_interval, deadline - time.monotonic())))
-    return Outcome(plan, jobs.get(job_id, include_log=True))
-
-
-def _has_ended(jobs: Jobs, job_id: int) -> bool:
-    """Whether a job has ended. A NetBox that is away, being restarted say, is waited for: the sync goes on."""
-    back_by = time.monotonic() + AWAY
-    while True:
-        try:
-            return jobs.get_status(job_id) in ENDED
-        except ProxboxError as exc:
-            if exc.status not in (None, 502, 503, 504) or time.monotonic() > back_by:
-                raise
-            time.sleep(1)
+    left, warnings = _wait(jobs, job_id, wait_timeout, poll_interval, stale_after)
+    job = jobs.get(job_id, include_log=True)
+    return Outcome(plan, replace(job, dead=left.dead if left and job.living else None), warnings=warnings)
 
 
 def cancel_jobs(

@@ -85,6 +85,7 @@ class Job:
 
     ``is_sync`` is None and ``scope`` is None while NetBox itself does not say: the row's ``data`` is null for a moment
     when a run starts. ``scope`` stays None for a sync of chosen virtual machines or objects: no schedule asks for one.
+    ``dead`` says why a job that looks alive is not, where somebody has found out.
     """
 
     id: int | None
@@ -104,6 +105,7 @@ class Job:
     url: str = ""
     stages: tuple[Stage, ...] = ()
     log_entries: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
+    dead: str | None = field(default=None, compare=False)
 
     @property
     def living(self) -> bool:
@@ -140,11 +142,11 @@ class Job:
             status=status["value"] if isinstance(status, Mapping) else str(status or ""),
             is_sync=_is_sync(row),
             scope=_scope(block.get("params")),
-            scheduled=_time(row.get("scheduled")),
+            scheduled=read_time(row.get("scheduled")),
             interval=row.get("interval"),
-            created=_time(row.get("created")),
-            started=_time(row.get("started")),
-            completed=_time(row.get("completed")),
+            created=read_time(row.get("created")),
+            started=read_time(row.get("started")),
+            completed=read_time(row.get("completed")),
             error=row.get("error") or "",
             queue=row.get("queue_name") or "",
             rq_job_id=str(row.get("job_id") or ""),
@@ -211,7 +213,8 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _time(text: str | None) -> datetime | None:
+def read_time(text: str | None) -> datetime | None:
+    """A time as NetBox writes it, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 

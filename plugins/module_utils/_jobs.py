@@ -30,6 +30,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
     Scope,
     iso,
 )
+from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 
 PLUGIN_MINIMUM = "0.0.26"
@@ -51,6 +52,7 @@ class Jobs:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.rq = Rq(session)
         self._endpoints: dict[str, list[dict[str, Any]]] = {}
 
     def living(self, name: str | None = None) -> list[Job]:

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
@@ -21,6 +22,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_interval
 
 
 def _environment(*names: str) -> str:
@@ -65,6 +67,7 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
     "drift": {"type": "str", "choices": ["repair", "ignore"], "default": "repair"},
     "when_running": {"type": "str", "choices": ["wait", "cancel", "fail"], "default": "wait"},
     "wait_timeout": {"type": "float", "default": 3600},
+    "stale_after": {"type": "str", "default": "2h"},
 }
 
 LOG_TAIL = 5
@@ -112,8 +115,25 @@ def with_endpoints(scope: Scope, params: dict[str, Any], jobs: Jobs) -> Scope:
     )
 
 
-def outcome_result(outcome: Outcome) -> dict[str, Any]:
-    """The result of a task that carried out a plan."""
+def running_options(module: AnsibleModule) -> dict[str, Any]:
+    """The options of ``RUNNING_SPEC`` and check mode, as the engine takes them."""
+    return {
+        "when_running": module.params["when_running"],
+        "wait_timeout": module.params["wait_timeout"],
+        "stale_after": stale_after(module),
+        "check_mode": module.check_mode,
+    }
+
+
+def stale_after(module: AnsibleModule) -> timedelta:
+    """The option ``stale_after``."""
+    return timedelta(minutes=parse_interval(module.params["stale_after"], "stale_after"))
+
+
+def outcome_result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+    """The result of a task that carried out a plan; its warnings are given to Ansible."""
+    for warning in outcome.warnings:
+        module.warn(warning)
     plan = outcome.plan
     return {
         "changed": plan.changed,
@@ -124,7 +144,7 @@ def outcome_result(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def many_result(outcomes: dict[str, Outcome | ProxboxError]) -> dict[str, Any]:
+def many_result(module: AnsibleModule, outcomes: dict[str, Outcome | ProxboxError]) -> dict[str, Any]:
     """The result of a task that carried out a plan for each of many schedules; ``failed`` when one of them did."""
     schedules, diffs, failures = [], [], []
     for name, outcome in outcomes.items():
@@ -134,7 +154,7 @@ def many_result(outcomes: dict[str, Outcome | ProxboxError]) -> dict[str, Any]:
                 {"name": name, "changed": False, "failed": True, "msg": str(outcome), "failure": outcome.failure}
             )
             continue
-        result = outcome_result(outcome)
+        result = outcome_result(module, outcome)
         diffs.append({**result.pop("diff"), "before_header": name, "after_header": name})
         schedules.append({"name": name, "failed": False, **result})
     result = {
@@ -156,7 +176,7 @@ def run_result(module: AnsibleModule, outcome: Outcome, *, wait_timeout: float |
     ``partial`` says what a sync means that NetBox calls completed but some of whose stages failed: ``fail``, ``warn``
     or ``ignore``.
     """
-    result = outcome_result(outcome)
+    result = outcome_result(module, outcome)
     job = outcome.job
     if wait_timeout is None or job.id is None:
         return result
@@ -168,7 +188,12 @@ def run_result(module: AnsibleModule, outcome: Outcome, *, wait_timeout: float |
         if partial != "fail" or not sentence:
             return result
         return {**result, "failed": True, "msg": sentence, "log_tail": log}
-    if job.living:
+    if job.dead:
+        sentence = (
+            f"The sync {job.name!r} (job {job.id}) will not end: {job.dead}. Cancel it with "
+            "proxbox.proxbox.proxbox_job and state: cancelled, and look at the worker's log."
+        )
+    elif job.living:
         sentence = (
             f"The sync {job.name!r} (job {job.id}) is still {job.status} after {wait_timeout:g} s and goes on: raise "
             "wait_timeout, or follow it with proxbox.proxbox.proxbox_job_info."

@@ -66,8 +66,8 @@ class Plan:
 
     @property
     def running(self) -> tuple[Job, ...]:
-        """Those to be cancelled that are running."""
-        return tuple(job for job in self.cancel if job.status == "running")
+        """Those to be cancelled that are really running."""
+        return tuple(job for job in self.cancel if job.status == "running" and not job.dead)
 
     @property
     def after(self) -> Job | None:
@@ -197,7 +197,8 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
         if schedule_at <= now:
             raise ProxboxError(
                 f"schedule_at is {iso(schedule_at)}, which has passed (NetBox's clock: {iso(now)}), and NetBox has no "
-                f"sync named {wanted.name!r} for that time: give a time to come, or an interval."
+                f"sync named {wanted.name!r} that ran for that time{''.join(f'; {reason}' for reason in why)}: give a "
+                "time to come, or an interval."
             )
     why.append("no living member matches" if living else "no living member")
     return Plan(
@@ -227,7 +228,7 @@ def plan_run(
         if max_age is not None and job.fully_succeeded and job.completed and job.completed >= now - max_age:
             return Plan(new.name, keep=job)
     for job in same:
-        if when_running != "start" and job.status in ("pending", "running"):
+        if when_running != "start" and job.status in ("pending", "running") and not job.dead:
             return Plan(new.name, keep=job)
     return Plan(new.name, create=new, why=("a sync is to run now",))
 
@@ -276,6 +277,8 @@ def _members(name: str, jobs: Iterable[Job]) -> list[Job]:
 
 def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
     """Why a living member is not the wanted schedule, or None when it is."""
+    if job.dead:
+        return job.dead
     if job.scope != wanted.scope:
         return "its scope differs"
     if job.interval != wanted.interval:

@@ -160,7 +160,8 @@ class Session:
         request = self._request(route, filters, limit=limit, offset=offset)
         with _sentences("GET", request.url) as said:
             for row in request.get():
-                if not isinstance(row, dict) or "id" not in row:
+                # RQ's workers and queues have a name, and no id.
+                if not isinstance(row, dict) or not row.keys() & {"id", "name"}:
                     raise said.no_netbox()
                 yield row
 

@@ -27,9 +27,10 @@ _INTERVAL_WORDS = {"hourly": 60, "daily": DAY, "weekly": 7 * DAY}
 _INTERVAL_UNITS = {"m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
 
 
-def parse_interval(text: str) -> int:
+def parse_interval(text: str, option: str = "interval") -> int:
     """Return the minutes that ``1440``, ``1d``, ``12h``, ``30m``, ``1w``, ``hourly``, ``daily`` or ``weekly`` mean.
 
+    :param option: what the user calls it.
     :raises ProxboxError: with a sentence, for anything else and for less than a minute.
     """
     word = str(text).strip().lower()
@@ -40,13 +41,14 @@ def parse_interval(text: str) -> int:
         minutes = int(match[1]) * _INTERVAL_UNITS[match[2] or "m"]
     else:
         raise ProxboxError(
-            f"interval {text!r} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, "
+            f"{option} {text!r} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, "
             "daily or weekly."
         )
     if minutes < 1:
-        raise ProxboxError(f"interval {text!r} is less than a minute: leave interval out for a sync that runs once.")
+        hint = "leave interval out for a sync that runs once" if option == "interval" else "give more"
+        raise ProxboxError(f"{option} {text!r} is less than a minute: {hint}.")
     if minutes > INTERVAL_MAXIMUM:
-        raise ProxboxError(f"interval {text!r} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
+        raise ProxboxError(f"{option} {text!r} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
     return minutes
 
 

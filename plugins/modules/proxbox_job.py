@@ -84,6 +84,13 @@ options:
       - Seconds between two looks at the job while waiting.
     type: float
     default: 5
+  stale_after:
+    description:
+      - How long a sync may have been running until it counts as dead. A number with a unit (V(90m), V(2h)), or
+        minutes. A dead one is neither joined nor waited for.
+      - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
+    type: str
+    default: 2h
   partial:
     description:
       - What to make of a sync that NetBox calls completed, although some of its stages failed, when O(wait=true).
@@ -335,6 +342,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     outcome_result,
     run_module,
     run_result,
+    stale_after,
     with_endpoints,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import read_run
@@ -350,7 +358,10 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
             keep_schedule=params["keep_schedule"],
             check_mode=module.check_mode,
         )
-        return {**outcome_result(outcome), "successor": outcome.successor.result() if outcome.successor else None}
+        return {
+            **outcome_result(module, outcome),
+            "successor": outcome.successor.result() if outcome.successor else None,
+        }
     new = read_run(
         name=params["name"],
         sync_types=params["sync_types"],
@@ -366,6 +377,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         poll_interval=params["poll_interval"],
         when_running=params["when_running"],
         max_age=None if params["max_age"] is None else timedelta(minutes=params["max_age"]),
+        stale_after=stale_after(module),
         check_mode=module.check_mode,
     )
     return run_result(module, outcome, wait_timeout=timeout, partial=params["partial"])
@@ -383,6 +395,7 @@ def main() -> None:
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 3600},
             "poll_interval": {"type": "float", "default": 5},
+            "stale_after": {"type": "str", "default": "2h"},
             "partial": {"type": "str", "choices": ["fail", "warn", "ignore"], "default": "fail"},
             **SCOPE_SPEC,
         },

@@ -21,6 +21,7 @@ author:
 extends_documentation_fragment:
   - proxbox.proxbox.connection
   - proxbox.proxbox.connection.scope
+  - proxbox.proxbox.schedule
   - proxbox.proxbox.attributes
 attributes:
   check_mode:
@@ -58,35 +59,6 @@ options:
       - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
       - If not set, the sync runs once.
     type: str
-  timezone:
-    description:
-      - IANA name of the time zone in which O(schedule_at) is meant, if it has no offset of its own.
-    type: str
-    default: UTC
-  drift:
-    description:
-      - What to do when the next run is not at the time that O(schedule_at) and O(interval) make. It drifts when a
-        run is late, or takes longer than the interval, for NetBox counts on from there.
-      - With V(repair), the schedule is made anew for the right time. With V(ignore), any time will do once the
-        schedule exists.
-    type: str
-    choices: [repair, ignore]
-    default: repair
-  when_running:
-    description:
-      - What to do with a sync of this schedule that is running and would have to go, because the schedule is
-        removed or changed.
-      - With V(wait), it may end, and then the successor that it leaves is cancelled.
-      - With V(cancel), it is cancelled.
-      - With V(fail), the task fails and changes nothing.
-    type: str
-    choices: [wait, cancel, fail]
-    default: wait
-  wait_timeout:
-    description:
-      - Seconds to wait for the end of a running sync with O(when_running=wait). When they are over, the task fails.
-    type: float
-    default: 3600
 notes:
   - A run that has been made by hand, with the same name, counts as a member of the chain.
   - Now is what NetBox's own clock says.
@@ -317,6 +289,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     SCHEDULE_SPEC,
     outcome_result,
     run_module,
+    running_options,
     with_endpoints,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
@@ -324,15 +297,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
-    running = {
-        "when_running": params["when_running"],
-        "wait_timeout": params["wait_timeout"],
-        "check_mode": module.check_mode,
-    }
     if params["state"] == "absent":
         name = params["name"].strip()
-        outcome = reconcile(jobs, name, partial(plan_absent, name), **running)
-        return outcome_result(outcome)
+        outcome = reconcile(jobs, name, partial(plan_absent, name), **running_options(module))
+        return outcome_result(module, outcome)
     wanted = read_wanted(
         name=params["name"],
         sync_types=params["sync_types"],
@@ -342,14 +310,9 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         repair_drift=params["drift"] == "repair",
     )
     wanted = replace(wanted, scope=with_endpoints(wanted.scope, params, jobs))
-    outcome = reconcile(
-        jobs,
-        wanted.name,
-        partial(plan_present, wanted),
-        history=wanted.once,
-        **running,
-    )
-    return outcome_result(outcome)
+    decide = partial(plan_present, wanted)
+    outcome = reconcile(jobs, wanted.name, decide, history=wanted.once, **running_options(module))
+    return outcome_result(module, outcome)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
   - proxbox.proxbox.connection
+  - proxbox.proxbox.schedule
   - proxbox.proxbox.attributes
 attributes:
   check_mode:
@@ -51,8 +52,8 @@ options:
           - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
             time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
             YAML reads some times as numbers.
-          - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
-          - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it.
+          - With an interval, a time in the past is fine. It sets the phase, and the next occurrence counts.
+          - Without one, a time in the past is fine only if NetBox has a job that ran for it.
           - If not set, the first run starts at once.
         type: str
       interval:
@@ -89,35 +90,6 @@ options:
         type: list
         elements: str
         default: []
-  timezone:
-    description:
-      - IANA name of the time zone in which O(schedule_at) is meant, if it has no offset of its own.
-    type: str
-    default: UTC
-  drift:
-    description:
-      - What to do when the next run is not at the time that O(schedule_at) and O(interval) make. It drifts when a
-        run is late, or takes longer than the interval, for NetBox counts on from there.
-      - With V(repair), the schedule is made anew for the right time. With V(ignore), any time will do once the
-        schedule exists.
-    type: str
-    choices: [repair, ignore]
-    default: repair
-  when_running:
-    description:
-      - What to do with a sync of this schedule that is running and would have to go, because the schedule is
-        removed or changed.
-      - With V(wait), it may end, and then the successor that it leaves is cancelled.
-      - With V(cancel), it is cancelled.
-      - With V(fail), the task fails and changes nothing.
-    type: str
-    choices: [wait, cancel, fail]
-    default: wait
-  wait_timeout:
-    description:
-      - Seconds to wait for the end of a running sync with O(when_running=wait). When they are over, the task fails.
-    type: float
-    default: 3600
   purge_unlisted:
     description:
       - Whether to end every other living Proxbox schedule, whoever made it.
@@ -213,6 +185,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     SCHEDULE_SPEC,
     many_result,
     run_module,
+    running_options,
     with_endpoints,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
@@ -234,16 +207,9 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     purge = None
     if params["purge_unlisted"]:
         purge = partial(unlisted, listed={*names}, keep=params["keep"])
-    outcomes = reconcile_many(
-        jobs,
-        wanted,
-        purge=purge,
-        when_running=params["when_running"],
-        wait_timeout=params["wait_timeout"],
-        check_mode=module.check_mode,
-    )
+    outcomes = reconcile_many(jobs, wanted, purge=purge, **running_options(module))
     order = [*names, *(name for name in outcomes if name not in names)]
-    return many_result({name: {**failed, **outcomes}[name] for name in order})
+    return many_result(module, {name: {**failed, **outcomes}[name] for name in order})
 
 
 def decision(module: AnsibleModule, jobs: Jobs, entry: dict[str, Any]) -> tuple[Any, bool]:

@@ -33,6 +33,7 @@ NEWEST = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=10&offset=0"
 AGAIN = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
 UNDERWAY = "GET /api/plugins/proxbox/sync-jobs/?status=pending&status=running&limit=0"
 CREATE = "POST /api/plugins/proxbox/sync/schedule/"
+TASK = "GET /api/core/background-tasks/5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55/"
 Row = Callable[..., dict[str, Any]]
 
 
@@ -53,6 +54,16 @@ def page(*rows: dict[str, Any]) -> Answer:
 
 def cancelled(job_id: int, detail: str = "Job has been cancelled.") -> Answer:
     return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail})
+
+
+def task(status: str | None, heartbeat: str | None = None) -> Answer:
+    """RQ's record of a job; None when the token may not read it, ``lost`` when there is none."""
+    if status is None:
+        return Answer({"detail": "You do not have permission to perform this action."}, 403, headers=DATE)
+    if status == "lost":
+        body = {"error": "No such job: rq:job:5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55", "exception": "NoSuchJobError"}
+        return Answer(body, 500, headers=DATE)
+    return Answer({"status": status, "last_heartbeat": heartbeat}, headers=DATE)
 
 
 def created(job_id: int) -> Answer:
@@ -235,40 +246,131 @@ POLL = "GET /api/core/jobs/?id=5&fields=..."
 def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     ended = page({"id": 5, "status": {"value": "completed"}})
-    server.answer(page(running), page(running), ended, page(), page(successor), cancelled(6), page())
+    seen = [page(running), task("started"), page(running), ended, page(), page(successor), cancelled(6), page()]
+    server.answer(*seen)
     outcome = absent(jobs, "wait")
     assert [job.id for job in outcome.cancelled] == [6]
-    assert asked(server) == [LIVING, POLL, POLL, AGAIN, AGAIN, "POST /api/plugins/proxbox/jobs/6/cancel/", AGAIN]
+    assert asked(server) == [LIVING, TASK, POLL, POLL, AGAIN, AGAIN, "POST /api/plugins/proxbox/jobs/6/cancel/", AGAIN]
 
 
 def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **{**NIGHTLY, "interval": 60}), row(8, interval=60)
     new = row(7, **NIGHTLY)
     ended = page({"id": 5, "status": {"value": "completed"}})
-    server.answer(page(running), created(7), ended, page(new), page(new, successor), cancelled(8), page(new))
+    seen = [page(running), task(None), created(7), ended, page(new), page(new, successor), cancelled(8), page(new)]
+    server.answer(*seen)
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
-    assert asked(server)[1] == CREATE, "the new one comes first"
+    assert asked(server)[2] == CREATE, "the new one comes first"
 
 
 def test_a_running_sync_is_cancelled_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, status="running", **NIGHTLY)), cancelled(5), page())
+    server.answer(page(row(5, status="running", **NIGHTLY)), task(None), cancelled(5), page())
     assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, row: Row, check_mode: bool) -> None:
-    server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)))
+    server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)), task("started"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
         absent(jobs, "fail", check_mode)
-    assert asked(server) == [LIVING]
+    assert asked(server) == [LIVING, TASK]
 
 
 def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, status="running", **NIGHTLY)))
+    running = page(row(5, status="running", **NIGHTLY))
+    server.answer(running, task(None), running)
     with pytest.raises(ProxboxError, match=r"still running after 0.05 s.* choose when_running: cancel"):
         absent(jobs, "wait", wait_timeout=0.05)
     assert all(text.startswith("GET") for text in server.requests)
+
+
+RUNNING = {**NIGHTLY, "status": "running", "scheduled": "2026-04-10T02:00:00Z"}
+CREATED_ANEW = [LIVING, TASK, POLL, CREATE, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+
+
+@pytest.mark.parametrize(
+    ("started", "record", "why"),
+    [
+        ("2026-04-10T02:00:01Z", task("failed"), "it is running, but its RQ task is failed"),
+        ("2026-04-10T02:00:01Z", task("lost"), "it is running, but its RQ task is lost"),
+        ("2026-04-10T09:00:00Z", task("started", "2026-04-10T09:50:00Z"), "has not been heard of since 2026"),
+        ("2026-04-10T07:59:59Z", task(None), "it has been running since 2026-04-10T07:59:59Z, longer than stale_after"),
+    ],
+)
+def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: str, record: Answer, why: str) -> None:
+    dead = row(5, started=started, **RUNNING)
+    still = [] if record.status == 403 else [page({"id": 5, "status": {"value": "running"}})]
+    server.answer(page(dead), record, *still, created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
+    assert why in outcome.plan.why[0]
+    assert asked(server) == [text for text in CREATED_ANEW if still or text != POLL]
+
+
+@pytest.mark.parametrize(
+    ("started", "record"),
+    [
+        ("2026-04-10T02:00:01Z", task("started", "2026-04-10T09:59:31Z")),  # long, but its worker says it goes on
+        ("2026-04-10T08:00:01Z", task(None)),
+        (None, task(None)),
+    ],
+)
+def test_a_run_that_lives_is_left_alone(
+    server: Script, jobs: Jobs, row: Row, started: str | None, record: Answer
+) -> None:
+    server.answer(page(row(5, started=started, **RUNNING)), record)
+    assert not present(jobs).plan.changed
+    assert asked(server) == [LIVING, TASK]
+
+
+def test_a_run_that_ends_between_two_reads_is_not_dead(server: Script, jobs: Jobs, row: Row) -> None:
+    ended = page({"id": 5, "status": {"value": "completed"}})
+    server.answer(page(row(5, started="2026-04-10T09:59:00Z", **RUNNING)), task("finished"), ended)
+    assert not present(jobs).plan.changed
+    assert asked(server) == [LIVING, TASK, POLL]
+
+
+def worker(*queues: str) -> dict[str, Any]:
+    return {"name": "w", "state": "idle", "queue_names": list(queues)}
+
+
+OVERDUE = {**NIGHTLY, "scheduled": "2026-04-10T02:00:00Z"}
+WORKERS = "GET /api/core/background-workers/?limit=0"
+STATUS = "GET /api/status/"
+
+
+def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, row: Row) -> None:
+    still = page({"id": 5, "status": {"value": "scheduled"}})
+    server.answer(page(row(5, **OVERDUE)), task("lost"), still, created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and outcome.warnings == ()
+    assert asked(server) == CREATED_ANEW
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests", "warning"),
+    [
+        ([task("scheduled"), page(worker("high"))], [TASK, WORKERS], "no worker serves the queue 'default': start one"),
+        ([task("queued"), page(worker("default"))], [TASK, WORKERS], None),
+        ([task(None), Answer({"rq-workers-running": 0}, headers=DATE)], [TASK, STATUS], "no worker runs at all"),
+    ],
+)
+def test_an_overdue_member_that_waits_for_a_worker_stays(
+    server: Script, jobs: Jobs, row: Row, answers: list[Answer], requests: list[str], warning: str | None
+) -> None:
+    server.answer(page(row(5, **OVERDUE)), *answers)
+    outcome = present(jobs, wanted(repair_drift=False))
+    assert not outcome.plan.changed
+    assert len(outcome.warnings) == bool(warning) and (not warning or warning in outcome.warnings[0])
+    assert asked(server) == [LIVING, *requests]
+
+
+def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
+    running = Answer({"rq-workers-running": 2}, headers=DATE)
+    server.answer(page(row(5, **OVERDUE)), task(None), running, created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than stale_after" in outcome.plan.why[0]
 
 
 ALL = "GET /api/plugins/proxbox/sync-jobs/?status=scheduled&status=pending&status=running&limit=0"
@@ -289,7 +391,7 @@ def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> Non
 
 
 def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
-    refusal = Answer({"errors": {"job_name": ["No."]}}, 400)
+    refusal = Answer({"errors": {"job_name": ["No."]}}, 400, headers=DATE)
     server.answer(page(row(5, name="b", **NIGHTLY)), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
     outcomes = many(jobs, "a", "b", "c")
     assert isinstance(outcomes["a"], ProxboxError)

@@ -51,10 +51,12 @@ def test_the_shape_of_a_job_is_the_documented_one(module: str, key: str) -> None
 @pytest.mark.parametrize("module", MODULES)
 def test_the_examples_use_options_that_exist(module: str) -> None:
     found = importlib.import_module(f"{PLUGINS}.modules.{module}")
-    options = {*yaml.safe_load(found.DOCUMENTATION)["options"]}
-    for fragment in ("DOCUMENTATION", "SCOPE"):
-        connection = importlib.import_module(f"{PLUGINS}.doc_fragments.connection").ModuleDocFragment
-        options |= {*yaml.safe_load(getattr(connection, fragment))["options"]}
+    documentation = yaml.safe_load(found.DOCUMENTATION)
+    options = {*documentation["options"]}
+    for name in documentation["extends_documentation_fragment"]:
+        file, _dot, fragment = name.removeprefix("proxbox.proxbox.").partition(".")
+        fragments = importlib.import_module(f"{PLUGINS}.doc_fragments.{file}").ModuleDocFragment
+        options |= {*yaml.safe_load(getattr(fragments, fragment.upper() or "DOCUMENTATION"))["options"]}
     tasks = yaml.safe_load(found.EXAMPLES)
     assert tasks
     for task in tasks:

@@ -130,7 +130,7 @@ def test_once_means_once() -> None:
         [job(status="completed", scheduled=then, interval=None, scope=Scope(frozenset({"devices"})))],
         [job(status="failed", scheduled=then, interval=None, error="Cancelled via API.")],
     ):
-        with pytest.raises(ProxboxError, match=r"has passed .*no sync named 'nightly' for that time"):
+        with pytest.raises(ProxboxError, match=r"has passed .*no sync named 'nightly' that ran for that time"):
             plan_present(once, other, NOW)
 
 

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every module that declares schedules, one or many, documents alike."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options named in ``RUNNING_SPEC``."""
+
+    DOCUMENTATION = r"""
+options:
+  timezone:
+    description:
+      - IANA name of the time zone in which a time is meant that has no offset of its own.
+    type: str
+    default: UTC
+  drift:
+    description:
+      - What to do when the next run is not at a time that the first time and the interval make. It drifts when a run
+        is late, or takes longer than the interval, for NetBox counts on from there.
+      - With V(repair), the schedule is made anew for the right time. With V(ignore), any time will do once the
+        schedule exists.
+    type: str
+    choices: [repair, ignore]
+    default: repair
+  when_running:
+    description:
+      - What to do with a sync of a schedule that is running and would have to go, because the schedule is removed or
+        changed.
+      - With V(wait), it may end, and then the successor that it leaves is cancelled.
+      - With V(cancel), it is cancelled.
+      - With V(fail), the task fails and changes nothing.
+    type: str
+    choices: [wait, cancel, fail]
+    default: wait
+  wait_timeout:
+    description:
+      - Seconds to wait for the end of a running sync with O(when_running=wait). When they are over, the task fails.
+    type: float
+    default: 3600
+  stale_after:
+    description:
+      - How long a sync may run, or a scheduled one be overdue although workers run, until it counts as dead. A number
+        with a unit (V(90m), V(2h)), or minutes. A dead one is cancelled, and the schedule goes on with a new one.
+      - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone. With a superuser's
+        token, a run whose worker was killed is found at once, and one that takes long but lives is left alone.
+      - The default is the plugin's own time-out for a sync. Where that has been raised, raise this too.
+    type: str
+    default: 2h
+"""
