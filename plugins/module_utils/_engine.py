@@ -13,7 +13,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import STALE_AFTER, dead, doubtful, unserved
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import (
+    STALE_AFTER,
+    Report,
+    dead,
+    doubtful,
+    no_worker,
+)
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
@@ -105,9 +111,7 @@ def reconcile_many(
         living.setdefault(job.name, []).append(job)
     decisions = dict(wanted)
     for name in sorted(living.keys() - wanted.keys()):
-        # A sync that somebody runs once, now, is no schedule.
-        is_schedule = any(job.interval or job.status == "scheduled" for job in living[name])
-        if purge and is_schedule and purge(name):
+        if purge and _is_schedule(living[name]) and purge(name):
             decisions[name] = (partial(plan_absent, name), False)
     results: dict[str, Outcome | ProxboxError] = {}
     for name, (decide, history) in decisions.items():
@@ -214,10 +218,33 @@ def _examined(jobs: Jobs, seen: list[Job], stale_after: timedelta) -> tuple[list
             reason = dead(job, task, service, now, stale_after)
             if reason and task and jobs.get_status(job.id) != job.status:
                 reason = None  # it moved on between the two reads: alive
-            warning = unserved(job, service) if service and not reason else None
-            warnings += [warning] if warning else []
+            if service and not reason and not service.serves(job.queue):
+                warnings.append(no_worker(job, service))
         examined.append(replace(job, dead=reason))
     return examined, tuple(warnings)
+
+
+def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta) -> list[Report]:
+    """How the schedule ``name`` fares, or every one: its living jobs, and the ``history`` newest that have ended.
+
+    One GET for what lives, one for the workers (two where the token may only know how many), one for each schedule.
+    """
+    living: dict[str, list[Job]] = {}
+    # A run that is just starting is not listed by the first route, and a monitor would take it for lost.
+    for job in jobs.living(name) or (jobs.living_now(name) if name else []):
+        living.setdefault(job.name, []).append(job)
+    reports = []
+    for found, members in sorted(living.items()):
+        if name or _is_schedule(members):
+            examined, _warnings = _examined(jobs, members, stale_after)
+            ended = jobs.ended(found, history) if history else []
+            reports.append(Report(found, tuple(examined), tuple(ended), jobs.rq.service, jobs.session.server_now))
+    return reports
+
+
+def _is_schedule(members: list[Job]) -> bool:
+    """Whether those living jobs are a schedule: a sync that somebody runs once, now, is none."""
+    return any(job.interval or job.status == "scheduled" for job in members)
 
 
 def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta) -> dict[int, str]:

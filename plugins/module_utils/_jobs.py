@@ -73,6 +73,10 @@ class Jobs:
         known = {job.id for job in newest}
         return newest + [job for job in self.living(name) if job.id not in known]
 
+    def ended(self, name: str, count: int) -> list[Job]:
+        """The ``count`` newest sync jobs named exactly ``name`` that have ended, newest first; one GET."""
+        return self._sync_jobs({"name": name, "status": list(ENDED)}, page=count)
+
     def living_now(self, name: str) -> list[Job]:
         """As ``living``, through ``core/jobs/``, which also lists a run whose ``data`` is null as it starts.
 

@@ -63,11 +63,13 @@ SCHEDULE_SPEC: dict[str, dict[str, Any]] = {
     **SCOPE_SPEC,
 }
 
+STALE_SPEC: dict[str, dict[str, Any]] = {"stale_after": {"type": "str", "default": "2h"}}
+
 RUNNING_SPEC: dict[str, dict[str, Any]] = {
     "drift": {"type": "str", "choices": ["repair", "ignore"], "default": "repair"},
     "when_running": {"type": "str", "choices": ["wait", "cancel", "fail"], "default": "wait"},
     "wait_timeout": {"type": "float", "default": 3600},
-    "stale_after": {"type": "str", "default": "2h"},
+    **STALE_SPEC,
 }
 
 LOG_TAIL = 5
@@ -126,7 +128,7 @@ def running_options(module: AnsibleModule) -> dict[str, Any]:
 
 
 def stale_after(module: AnsibleModule) -> timedelta:
-    """The option ``stale_after``."""
+    """The option of ``STALE_SPEC``."""
     return timedelta(minutes=parse_interval(module.params["stale_after"], "stale_after"))
 
 

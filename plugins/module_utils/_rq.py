@@ -48,15 +48,30 @@ class Rq:
         if not self._refused:
             try:
                 return Service.of(self.workers())
-            except ProxboxError as exc:
-                if exc.status != 403:
+            except ProxboxError:
+                if not self._refused:
                     raise
-                self._refused = True
-        return Service(int(self.session.get("status/").get("rq-workers-running") or 0))
+        return Service(self.count)
+
+    @cached_property
+    def count(self) -> int:
+        """How many workers run; one GET."""
+        return int(self.session.get("status/").get("rq-workers-running") or 0)
 
     def workers(self) -> list[Worker]:
-        """Every worker that RQ knows; one GET."""
-        return [Worker.from_api(row) for row in self.session.list("core/background-workers/", {})]
+        """Every worker that RQ knows; one GET.
+
+        :raises ProxboxError: with a sentence; where the token may not read them, one that says how many run.
+        """
+        try:
+            return [Worker.from_api(row) for row in self.session.list("core/background-workers/", {})]
+        except ProxboxError as exc:
+            if exc.status != 403 or "permission" not in (exc.detail or ""):
+                raise
+            self._refused = True
+            raise exc.saying(
+                f"{exc} NetBox shows its workers to superusers alone; how many run, it tells everyone: {self.count}."
+            ) from None
 
     def queues(self) -> list[Queue]:
         """Every queue that this NetBox has; one GET."""

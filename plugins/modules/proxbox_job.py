@@ -339,6 +339,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import can
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     SCOPE_SPEC,
+    STALE_SPEC,
     outcome_result,
     run_module,
     run_result,
@@ -395,7 +396,7 @@ def main() -> None:
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 3600},
             "poll_interval": {"type": "float", "default": 5},
-            "stale_after": {"type": "str", "default": "2h"},
+            **STALE_SPEC,
             "partial": {"type": "str", "choices": ["fail", "warn", "ignore"], "default": "fail"},
             **SCOPE_SPEC,
         },

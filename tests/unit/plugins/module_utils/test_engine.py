@@ -373,6 +373,35 @@ def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, j
     assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than stale_after" in outcome.plan.why[0]
 
 
+ENDED = (
+    "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed&limit=10&offset=0"
+)
+
+
+def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
+    once_now = row(8, name="by hand", status="pending", created="2026-04-10T09:59:59Z")
+    ran = row(3, status="completed", started="2026-04-10T02:00:00Z", completed="2026-04-10T02:00:48Z")
+    server.answer(page(row(5, **NIGHTLY), once_now), page(ran), page(worker("default")))
+    (found,) = _engine.report(jobs, None, history=10, stale_after=timedelta(hours=2))
+    assert found.result()["health"] == "ok" and found.result()["last_run"]["duration"] == 48
+    assert asked(server) == [ALL, ENDED, WORKERS]
+
+
+def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
+    starting = row(5, data=None, **{**RUNNING, "started": "2026-04-10T10:00:00Z"})
+    server.answer(page(), page(starting), task(None), Answer({"rq-workers-running": 1}, headers=DATE))
+    (found,) = _engine.report(jobs, "nightly", history=0, stale_after=timedelta(hours=2))
+    assert found.result()["health"] == "ok" and found.job.id == 5
+    assert asked(server) == [LIVING, AGAIN, TASK, STATUS]
+
+
+def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
+    server.answer(task(None), Answer({"rq-workers-running": 3}, headers=DATE))
+    with pytest.raises(ProxboxError, match=r"HTTP 403.*to superusers alone; how many run, it tells everyone: 3\."):
+        jobs.rq.workers()
+    assert asked(server) == [WORKERS, STATUS]
+
+
 ALL = "GET /api/plugins/proxbox/sync-jobs/?status=scheduled&status=pending&status=running&limit=0"
 
 

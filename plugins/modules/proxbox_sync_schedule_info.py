@@ -1,0 +1,202 @@
+#!/usr/bin/python
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxbox_sync_schedule_info
+short_description: Read how the schedules of Proxbox syncs fare
+version_added: 0.1.0
+description:
+  - Reads each living schedule, with its next and its last run and what is wrong with it.
+  - It takes one request for all of what lives, one or two for the workers, and one for each schedule.
+author:
+  - proxbox.proxbox contributors (@proxbox)
+extends_documentation_fragment:
+  - proxbox.proxbox.connection
+  - proxbox.proxbox.attributes
+  - proxbox.proxbox.attributes.info_module
+options:
+  name:
+    description:
+      - Only the schedule with just this name. If it is not alive, the result is empty.
+    type: str
+  history:
+    description:
+      - How many of each schedule's newest ended jobs to look at for its last run and its failures.
+    type: int
+    default: 10
+  stale_after:
+    description:
+      - How long a sync may run, or a scheduled one be overdue although workers run, until it counts as dead. A number
+        with a unit (V(90m), V(2h)), or minutes.
+      - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
+    type: str
+    default: 2h
+notes:
+  - A schedule that has ended is not there. To be sure that one lives, declare it with
+    M(proxbox.proxbox.proxbox_sync_schedule), in check mode if nothing may change.
+seealso:
+  - module: proxbox.proxbox.proxbox_sync_schedule
+  - module: proxbox.proxbox.proxbox_worker_info
+  - module: proxbox.proxbox.proxbox_job_info
+"""
+
+EXAMPLES = r"""
+- name: Read every schedule
+  proxbox.proxbox.proxbox_sync_schedule_info:
+    netbox_url: https://netbox.example.com
+    netbox_token: "{{ vault_netbox_token }}"
+  register: proxbox
+
+# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+
+- name: Show when each runs next
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.health }}, next at {{ item.next_run }}"
+  loop: "{{ proxbox.schedules }}"
+
+- name: Read the nightly one
+  proxbox.proxbox.proxbox_sync_schedule_info:
+    name: nightly
+  register: nightly
+
+- name: Fail when it is not as it should be
+  ansible.builtin.assert:
+    that:
+      - nightly.schedules | length == 1
+      - nightly.schedules[0].health == 'ok'
+"""
+
+RETURN = r"""
+schedules:
+  description: The living schedules, sorted by name.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Name of the schedule.
+      type: str
+      returned: always
+      sample: nightly
+    health:
+      description:
+        - The worst of what is wrong, or V(ok).
+        - V(stale), a member looks alive and is dead. V(duplicate), more than one member lives. V(no_worker), nobody
+          serves the queue of the next run. V(overdue), the next run should have started by now. V(failing), the last
+          run did not succeed, or one of its stages did not.
+      type: str
+      returned: always
+      sample: ok
+    why:
+      description: What is wrong, all of it, the worst first, a sentence for each.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    next_run:
+      description:
+        - When the next run is due, in UTC. While one is under way, the earliest that NetBox will make of it.
+        - V(null) if none will come.
+      type: str
+      returned: always
+      sample: "2026-04-02T02:00:00Z"
+    last_run:
+      description:
+        - The last run that has ended, in the shape of RV(schedules[].job). Its RV(schedules[].last_run.status),
+          RV(schedules[].last_run.error) and RV(schedules[].last_run.duration) say how it went.
+        - V(null) if there is none among the newest O(history).
+      type: dict
+      returned: always
+      contains:
+        status:
+          description: How it ended, V(completed), V(errored) or V(failed).
+          type: str
+          returned: always
+          sample: completed
+        error:
+          description: What went wrong, in NetBox's words; empty if nothing did.
+          type: str
+          returned: always
+          sample: ""
+        duration:
+          description: Seconds from start to end.
+          type: float
+          returned: always
+          sample: 48.1
+    consecutive_failures:
+      description: How many of the newest runs in a row did not succeed in every stage; at most O(history).
+      type: int
+      returned: always
+      sample: 0
+    job:
+      description: The living member, in the shape that M(proxbox.proxbox.proxbox_job_info) returns.
+      type: dict
+      returned: always
+    duplicates:
+      description: Ids of further living members.
+      type: list
+      elements: int
+      returned: always
+      sample: []
+failure:
+  description: The facts behind C(msg), when a request failed.
+  type: dict
+  returned: failure
+  contains:
+    url:
+      description: The address that was asked.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
+    method:
+      description: The HTTP method.
+      type: str
+      returned: always
+      sample: GET
+    status:
+      description: The HTTP status; V(null) when there was no answer.
+      type: int
+      returned: always
+      sample: 403
+    detail:
+      description: The server's own words.
+      type: str
+      returned: always
+      sample: Invalid v1 token
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import report
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import STALE_SPEC, run_module, stale_after
+
+
+def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    if params["history"] < 0:
+        raise ProxboxError(f"history {params['history']} is no number of jobs: give 0 for none of them, or more.")
+    reports = report(jobs, params["name"], history=params["history"], stale_after=stale_after(module))
+    return {"changed": False, "schedules": [found.result() for found in reports]}
+
+
+def main() -> None:
+    run_module(
+        {
+            "name": {"type": "str"},
+            "history": {"type": "int", "default": 10},
+            **STALE_SPEC,
+        },
+        work,
+    )
+
+
+if __name__ == "__main__":
+    main()

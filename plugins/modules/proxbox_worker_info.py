@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxbox_worker_info
+short_description: Read the RQ workers that execute Proxbox syncs, and their queues
+version_added: 0.1.0
+description:
+  - Reads NetBox's RQ workers and queues, and tells which queues nobody serves.
+  - NetBox shows them to superusers only, so O(netbox_token) has to be a superuser's.
+author:
+  - proxbox.proxbox contributors (@proxbox)
+extends_documentation_fragment:
+  - proxbox.proxbox.connection
+  - proxbox.proxbox.attributes
+  - proxbox.proxbox.attributes.info_module
+options: {}
+notes:
+  - RQ remembers a worker that was killed for some minutes.
+seealso:
+  - module: proxbox.proxbox.proxbox_sync_schedule_info
+"""
+
+EXAMPLES = r"""
+- name: Read workers and queues
+  proxbox.proxbox.proxbox_worker_info:
+    netbox_url: https://netbox.example.com
+    netbox_token: "{{ vault_netbox_superuser_token }}"
+  register: rq
+
+- name: Fail when nobody executes syncs
+  ansible.builtin.assert:
+    that: rq.sync_queue not in rq.unserved_queues
+    fail_msg: "Nobody serves {{ rq.unserved_queues | join(', ') }}"
+"""
+
+RETURN = r"""
+workers:
+  description: The workers, sorted by name.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Name that RQ knows it by.
+      type: str
+      returned: always
+      sample: 9a88c4fa8ce74086b5516fa46f1c7d02
+    state:
+      description: RQ's word for what it does, such as V(idle) or V(busy).
+      type: str
+      returned: always
+      sample: idle
+    queues:
+      description: The queues it serves, in the order in which it looks at them.
+      type: list
+      elements: str
+      returned: always
+      sample: [high, default, low]
+    pid:
+      description: Its process id on its host.
+      type: int
+      returned: always
+      sample: 20178
+    born:
+      description: When it started, in UTC.
+      type: str
+      returned: always
+      sample: "2026-04-01T00:00:00Z"
+    successful:
+      description: How many jobs it has ended well.
+      type: int
+      returned: always
+      sample: 19
+    failed:
+      description: How many of its jobs failed.
+      type: int
+      returned: always
+      sample: 4
+    busy_for:
+      description: Seconds that it has worked.
+      type: float
+      returned: always
+      sample: 47.0
+queues:
+  description: The queues of this NetBox, sorted by name.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Name of the queue.
+      type: str
+      returned: always
+      sample: default
+    workers:
+      description: How many workers serve it.
+      type: int
+      returned: always
+      sample: 1
+    waiting:
+      description: How many jobs wait for a worker.
+      type: int
+      returned: always
+      sample: 0
+    running:
+      description: How many jobs run.
+      type: int
+      returned: always
+      sample: 0
+    scheduled:
+      description: How many jobs are for later.
+      type: int
+      returned: always
+      sample: 2
+    failed:
+      description: How many failed jobs RQ remembers.
+      type: int
+      returned: always
+      sample: 36
+unserved_queues:
+  description: Names of the queues that no worker serves.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+sync_queue:
+  description: Name of the queue on which Proxbox syncs wait.
+  type: str
+  returned: success
+  sample: default
+failure:
+  description: The facts behind C(msg), when a request failed.
+  type: dict
+  returned: failure
+  contains:
+    url:
+      description: The address that was asked.
+      type: str
+      returned: always
+      sample: https://netbox.example.com/api/core/background-workers/
+    method:
+      description: The HTTP method.
+      type: str
+      returned: always
+      sample: GET
+    status:
+      description: The HTTP status; V(null) when there was no answer.
+      type: int
+      returned: always
+      sample: 403
+    detail:
+      description: The server's own words.
+      type: str
+      returned: always
+      sample: Invalid v1 token
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
+from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import SYNC_QUEUE, Service
+
+
+def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    workers = jobs.rq.workers()
+    queues = jobs.rq.queues()
+    service = Service.of(workers)
+    return {
+        "changed": False,
+        "workers": sorted((worker.result() for worker in workers), key=lambda worker: worker["name"]),
+        "queues": sorted((queue.result() for queue in queues), key=lambda queue: queue["name"]),
+        "unserved_queues": sorted(queue.name for queue in queues if not service.serves(queue.name)),
+        "sync_queue": SYNC_QUEUE,
+    }
+
+
+def main() -> None:
+    run_module({}, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a schedule fares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, doubtful
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope, Stage
+from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Worker
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+NEXT = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
+SERVED = Service(1, frozenset({"default"}))
+
+
+def living(job_id: int = 9, **changes: object) -> Job:
+    defaults = {"status": "scheduled", "scheduled": NEXT, "interval": 1440, "queue": "default", "scope": Scope()}
+    return Job(job_id, "nightly", **{**defaults, **changes})
+
+
+def ended(job_id: int, status: str = "completed", **changes: object) -> Job:
+    then = NEXT - timedelta(days=9 - job_id)
+    return Job(job_id, "nightly", status, **{"started": then, "completed": then, "scope": Scope(), **changes})
+
+
+def report(*members: Job, history: tuple[Job, ...] = (), service: Service = SERVED) -> Report:
+    return Report("nightly", members or (living(),), history, service, NOW)
+
+
+RUNNING = living(status="running", scheduled=NEXT - timedelta(days=1), started=NEXT - timedelta(days=1))
+FAILED = ended(8, "errored", error="The backend is away.")
+PARTIAL = ended(8, stages=(Stage("devices", None, True, None, 1.0), Stage("storage", None, False, "no disk", 1.0)))
+CANCELLED = ended(8, "failed", error="Cancelled via API.")
+
+
+@pytest.mark.parametrize(
+    ("found", "health", "why"),
+    [
+        (report(), "ok", ""),
+        (report(history=(ended(8), FAILED)), "ok", ""),
+        (report(history=(FAILED, ended(7))), "failing", "the last run did not succeed: The backend is away."),
+        (report(history=(FAILED, FAILED)), "failing", "the last 2 runs did not succeed: The backend is away."),
+        (report(history=(PARTIAL,)), "failing", "storage: no disk"),
+        (report(history=(CANCELLED, ended(7))), "ok", ""),
+        (report(living(scheduled=NOW - timedelta(hours=1))), "overdue", "job 9: due since 2026-04-10T09:00:00Z"),
+        (report(living(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
+        (report(service=Service(0)), "no_worker", "no worker runs at all"),
+        (report(service=Service(1, frozenset({"high"}))), "no_worker", "no worker serves the queue 'default'"),
+        (report(service=Service(1)), "ok", ""),
+        (report(RUNNING, service=Service(0)), "ok", ""),
+        (report(living(4), living(9)), "duplicate", "living members: 4, 9"),
+        (report(living(9, dead="it is lost"), history=(FAILED,)), "stale", "job 9: it is lost"),
+    ],
+)
+def test_health(found: Report, health: str, why: str) -> None:
+    result = found.result()
+    assert result["health"] == health
+    assert why in "".join(result["why"][:1]) and bool(why) == bool(result["why"])
+
+
+def test_the_worst_comes_first_and_nothing_is_left_out() -> None:
+    found = report(
+        living(4, dead="it is lost"),
+        living(9, scheduled=NOW - timedelta(hours=3)),
+        history=(FAILED,),
+        service=Service(0),
+    )
+    assert [word for word, _sentence in found.findings()] == [
+        "stale",
+        "duplicate",
+        "no_worker",
+        "no_worker",
+        "overdue",
+        "failing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([living()], NEXT),
+        ([living(4, scheduled=NEXT + timedelta(days=1)), living(9)], NEXT),
+        ([RUNNING], NEXT),
+        ([living(status="running", scheduled=NEXT - timedelta(days=3))], NOW + timedelta(minutes=1)),
+        ([living(status="running", interval=None)], None),
+        ([living(status="running", dead="it is lost")], None),
+    ],
+)
+def test_the_next_run(members: list[Job], expected: datetime | None) -> None:
+    assert report(*members).next_run == expected
+
+
+def test_the_last_run_is_one_that_began() -> None:
+    never = ended(8, "failed", error="Cancelled via API.", started=None)
+    assert report(history=(never, ended(7))).last_run.id == 7
+    assert report(history=(never,)).last_run is None
+    assert report(history=(CANCELLED, FAILED, FAILED, ended(5))).consecutive_failures == 2
+
+
+def test_what_is_worth_asking_rq_about() -> None:
+    assert doubtful(RUNNING, NOW)
+    assert not doubtful(living(), NOW)
+    assert doubtful(living(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
+    assert not doubtful(ended(8), NOW)
+
+
+def test_a_queue_is_served_by_any_worker() -> None:
+    service = Service.of([Worker("a", "idle", ("high",)), Worker("b", "busy", ("default", "low"))])
+    assert service.workers == 2
+    assert [queue for queue in ("high", "default", "low", "other") if not service.serves(queue)] == ["other"]
