@@ -61,6 +61,22 @@ requirements:
   - requests
 """
 
+    LOGIN = r"""
+options:
+  netbox_username:
+    description:
+      - Name of a NetBox user, for the few things that NetBox does on its web pages only. That is deleting rows, and
+        cancelling jobs with netbox-proxbox 0.0.11 to 0.0.23. Everything else goes by O(netbox_token).
+      - Environment variable E(NETBOX_USERNAME).
+    type: str
+  netbox_password:
+    description:
+      - The password of O(netbox_username). Sites with single sign-on only have no use for it.
+      - Environment variable E(NETBOX_PASSWORD).
+    type: str
+
+"""
+
     SCOPE = r"""
 options:
   sync_types:

@@ -73,6 +73,7 @@ def reconcile(
     wait_timeout: float = 3600,
     stale_after: timedelta = STALE_AFTER,
     check_mode: bool = False,
+    purge: bool = False,
 ) -> Outcome:
     """Make what NetBox has what ``decide`` wants. A no-op is one GET; a create is GET, POST, GET.
 
@@ -84,10 +85,14 @@ def reconcile(
         successor it leaves, ``cancel`` it, or ``fail`` before anything is written.
     :param wait_timeout: seconds to wait for the end of a run.
     :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ.
+    :param purge: read every row of the chain, for ``decide`` may want to delete them.
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
-    seen = jobs.with_history(name, HISTORY) if history else jobs.living(name)
-    return _carry_out(jobs, name, decide, seen, when_running, wait_timeout, stale_after, check_mode)
+    seen = jobs.with_history(name, HISTORY) if history else jobs.chain(name) if purge else jobs.living(name)
+    outcome = _carry_out(jobs, name, decide, seen, when_running, wait_timeout, stale_after, check_mode)
+    if outcome.plan.delete and not check_mode:
+        _delete_rows(jobs, name)
+    return outcome
 
 
 def reconcile_many(
@@ -137,7 +142,7 @@ def _carry_out(
     seen, warnings = _examined(jobs, seen, stale_after)
     verdicts = {job.id: job.dead for job in seen if job.dead}
     first = plan = decide(seen, now)
-    _check_before_create(jobs, plan, check_mode)
+    _check_before(jobs, plan, check_mode)
     if when_running == "fail" and plan.running:
         raise ProxboxError(
             f"The schedule {name!r} is running (job {plan.running[0].id}), and nothing was changed: run the task again "
@@ -177,6 +182,17 @@ def _carry_out(
         if not settled:
             plan = Plan(name)
             time.sleep(0.5)
+
+
+def _delete_rows(jobs: Jobs, name: str) -> None:
+    """Delete every row of a chain that has ended, those too that came while it was ended."""
+    jobs.pages.delete(job.id for job in jobs.chain(name) if not job.living)
+    left = jobs.chain(name)
+    if left:
+        raise ProxboxError(
+            f"NetBox's web page deleted the rows of {name!r}, but {len(left)} of them are still there (job "
+            f"{left[0].id}): look at what may hold them, or makes new ones, and run the task again."
+        )
 
 
 def _create(jobs: Jobs, new: NewJob, seen: list[Job]) -> int:
@@ -328,7 +344,7 @@ def run_job(
     if max_age is not None:
         seen += jobs.completed_since(now - max_age)
     plan = plan_run(new, seen, now, when_running=when_running, max_age=max_age)
-    _check_before_create(jobs, plan, check_mode)
+    _check_before(jobs, plan, check_mode)
     serves = plan.keep is not None and (when_running == "skip" or not plan.keep.living)
     if check_mode or serves:
         return Outcome(plan, plan.after)
@@ -355,6 +371,7 @@ def cancel_jobs(
     else:
         living = jobs.living(name)
         plan = plan_cancel_named(name, living, jobs.session.server_now, keep_schedule=keep_schedule)
+    _check_before(jobs, plan, check_mode)
     if check_mode or not plan.changed:
         return Outcome(plan, target, plan.cancel, plan.after)
     successor = jobs.get(_create(jobs, plan.create, living), after_create=True) if plan.create else None
@@ -379,8 +396,10 @@ def _cancel(jobs: Jobs, job: Job) -> bool:
     return done
 
 
-def _check_before_create(jobs: Jobs, plan: Plan, check_mode: bool) -> None:
+def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> None:
     """Refuse beforehand what the server would refuse, or worse, would take."""
+    if plan.cancel:
+        jobs.check_cancel()
     if plan.create:
         jobs.check_scope(plan.create.scope)
         if check_mode:

@@ -4,17 +4,18 @@
 
 """Proxbox sync jobs over NetBox's REST API: list, get, enqueue, cancel, as typed objects.
 
-Routes, all below ``/api/``, as netbox-proxbox 0.0.26+ on NetBox 4.5.8+ has them:
+Routes, all below ``/api/``, and the first netbox-proxbox that has them:
 
-* ``GET plugins/proxbox/sync-jobs/``: Proxbox sync jobs only, filtered in SQL;
-* ``GET core/jobs/``: every job, trimmed by ``fields=``; also knows the row whose ``data`` is null for a moment;
-* ``POST plugins/proxbox/sync/schedule/``: create;
-* ``POST plugins/proxbox/jobs/<id>/cancel/``: cancel.
+* ``GET plugins/proxbox/sync-jobs/`` (0.0.26): Proxbox sync jobs only, filtered in SQL;
+* ``GET core/jobs/`` (NetBox): every job, trimmed by ``fields=``; with the row whose ``data`` is null for a moment;
+* ``POST plugins/proxbox/sync/schedule/`` (0.0.11): create;
+* ``POST plugins/proxbox/jobs/<id>/cancel/`` (0.0.24): cancel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -30,11 +31,18 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
     Scope,
     iso,
 )
+from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
 from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 
-PLUGIN_MINIMUM = "0.0.26"
-"""The first netbox-proxbox with the route ``sync-jobs/``."""
+PLUGIN_MINIMUM = (0, 0, 11)
+"""The first netbox-proxbox with the route ``sync/schedule/``."""
+
+CANCEL_MINIMUM = (0, 0, 24)
+"""The first netbox-proxbox with the route ``jobs/<id>/cancel/``; before it, only its web page cancels."""
+
+ROUTE_MINIMUM = (0, 0, 26)
+"""The first netbox-proxbox with the route ``sync-jobs/``; before it, ``core/jobs/`` serves."""
 
 _SYNC_JOBS = "plugins/proxbox/sync-jobs/"
 _SCHEDULE = "plugins/proxbox/sync/schedule/"
@@ -44,15 +52,27 @@ _FIELDS = (
     "id,name,status,object_type,created,scheduled,interval,started,completed,user,data,error,job_id,queue_name,"
     "display_url"
 )
+_SIFT: dict[str, Callable[[Job, Any], bool]] = {
+    "sync_type": lambda job, types: bool(job.scope and job.scope.sync_types & {"all", *types}),
+    "errored": lambda job, errored: (job.status in ("errored", "failed") or bool(job.error)) is errored,
+}
+"""What the plugin filters on ``sync-jobs/`` and ``core/jobs/`` does not know, done here for older plugins."""
+
+_PLUGIN_FILTERS = (*_SIFT, "include_log_entries")
 _ENDPOINTS = {"proxmox": "plugins/proxbox/endpoints/proxmox/", "netbox": "plugins/proxbox/endpoints/netbox/"}
 
 
 class Jobs:
     """The Proxbox sync jobs of one NetBox."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, pages: Pages | None = None) -> None:
+        """
+        :param pages: a login to NetBox's web pages, for what no route of the API does; None where there is none.
+        """
         self.session = session
+        self.pages = pages
         self.rq = Rq(session)
+        self._old_plugin: tuple[int, ...] | None = None
         self._endpoints: dict[str, list[dict[str, Any]]] = {}
 
     def living(self, name: str | None = None) -> list[Job]:
@@ -67,7 +87,7 @@ class Jobs:
 
         One GET of ``sync-jobs/``; a second one when there are more, for a living one may be older than all of those.
         """
-        newest = self._sync_jobs({"name": name}, page=count)
+        newest = self._sync_jobs({"name": name}, count=count)
         if len(newest) < count:
             return newest
         known = {job.id for job in newest}
@@ -75,7 +95,7 @@ class Jobs:
 
     def ended(self, name: str, count: int) -> list[Job]:
         """The ``count`` newest sync jobs named exactly ``name`` that have ended, newest first; one GET."""
-        return self._sync_jobs({"name": name, "status": list(ENDED)}, page=count)
+        return self._sync_jobs({"name": name, "status": list(ENDED)}, count=count)
 
     def living_now(self, name: str) -> list[Job]:
         """As ``living``, through ``core/jobs/``, which also lists a run whose ``data`` is null as it starts.
@@ -105,7 +125,11 @@ class Jobs:
         extra = {"include_log_entries": "true"} if include_log else {}
         rows = self._rows({**filters, **extra}, page=min(limit, 100) if include_log else limit)
         # By id: a job that is created meanwhile moves another one onto the next page, where it comes again.
-        return list({row["id"]: Job.from_api(row) for row in islice(rows, limit or None)}.values())
+        return list({job.id: job for job in islice(rows, limit or None)}.values())
+
+    def chain(self, name: str) -> list[Job]:
+        """Every sync job named exactly ``name``, living or not, newest first, page after page."""
+        return self.search({"name": name}, limit=0, include_log=False)
 
     def get(self, job_id: int, *, include_log: bool = False, after_create: bool = False) -> Job:
         """One job by its numeric id, whatever its kind; one GET.
@@ -165,7 +189,7 @@ class Jobs:
                 answer = self.session.post(_SCHEDULE, body)
             except ProxboxError as exc:
                 if exc.status == 404:
-                    raise self._no_route(exc) from None
+                    self._plugin_version(exc)
                 if exc.status == 400 and "sync_types" in (exc.detail or ""):
                     raise exc.saying(f"{exc} Sync types of netbox-proxbox 0.0.29: {', '.join(SYNC_TYPES)}.") from None
                 raise
@@ -182,18 +206,35 @@ class Jobs:
 
         :raises ProxboxError: with a sentence.
         """
+        if self._old_plugin and self._old_plugin < CANCEL_MINIMUM:
+            return self._cancel_by_page(job)
         try:
             with _needs("core.delete_job"):
                 answer = self.session.post(f"plugins/proxbox/jobs/{job.id}/cancel/", {}, repeatable=True)
         except ProxboxError as exc:
             # Of two that cancel the same job at once, NetBox 4.7.3 answers one with an IntegrityError (HTTP 500). And a
             # job that was seen a moment ago and is not found now was deleted.
+            if exc.status == 404 and exc.detail is None:  # a web page: there is no such route
+                self._old_plugin = self._plugin_version(exc)
+                self.check_cancel()
+                return self._cancel_by_page(job)
             if exc.status == 404 or (exc.status == 500 and self.get_status(job.id) in ENDED):
                 return False
             if exc.status == 400 and job.is_sync and "only applies to Proxbox" in (exc.detail or ""):
                 return None
             raise
         return "already finished" not in str(answer.get("detail"))
+
+    def _cancel_by_page(self, job: Job) -> bool:
+        living = self.get_status(job.id) not in ENDED
+        if living:
+            self.pages.cancel(job.id)
+            if self.get_status(job.id) not in ENDED:
+                raise ProxboxError(
+                    f"NetBox's web page did not cancel the job {job.id} ({job.name}): look at {self.session.url}"
+                    f"/core/jobs/{job.id}/ and at the permissions of the user of netbox_username."
+                )
+        return living
 
     def endpoint_ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
         """The ids of the endpoints ``wanted`` (names or ids as text) of ``kind`` ``proxmox`` or ``netbox``.
@@ -244,39 +285,81 @@ class Jobs:
             raise ProxboxError(f"The {label} endpoint {wanted!r} is disabled in NetBox: enable it, or leave it out.")
         return matches[0]
 
-    def _sync_jobs(self, filters: Mapping[str, Any], *, page: int | None = None) -> list[Job]:
-        # The rows of this route are Proxbox syncs by the server's own word, whatever their data says at the moment.
-        return [replace(Job.from_api(row), is_sync=True) for row in self._rows(filters, page=page or 0, one=bool(page))]
+    def _sync_jobs(self, filters: Mapping[str, Any], *, count: int = 0) -> list[Job]:
+        """Sync jobs, newest first; with ``count`` only so many, in one GET where every row of that name is a sync."""
+        return list(islice(self._rows(filters, page=count), count or None))
 
-    def _rows(self, filters: Mapping[str, Any], *, page: int = 0, one: bool = False) -> Iterable[dict]:
+    def _rows(self, filters: Mapping[str, Any], *, page: int = 0) -> Iterator[Job]:
+        """Sync jobs, newest first, page after page, each page when it is needed.
+
+        The rows of ``sync-jobs/`` are Proxbox syncs by the server's own word, whatever their data says at the moment.
+        A plugin that lacks this route is asked through ``core/jobs/``, and the rows are sifted here.
+        """
         with _needs("core.view_job"):
-            try:
-                yield from self.session.list(_SYNC_JOBS, filters, limit=page, offset=0 if one else None)
-            except ProxboxError as exc:
-                if exc.status == 404:
-                    raise self._no_route(exc) from None
-                raise
+            if self._old_plugin is None:
+                try:
+                    for row in self.session.list(_SYNC_JOBS, filters, limit=page):
+                        yield replace(Job.from_api(row), is_sync=True)
+                    return
+                except ProxboxError as exc:
+                    if exc.status != 404:
+                        raise
+                    self._old_plugin = self._plugin_version(exc)
+            log = ",log_entries" if "include_log_entries" in filters else ""
+            kept = {key: value for key, value in filters.items() if key not in _PLUGIN_FILTERS}
+            for row in self.session.list(_CORE_JOBS, {**kept, "fields": _FIELDS + log}, limit=page):
+                job = Job.from_api(row)
+                if job.is_sync and all(key not in filters or fits(job, filters[key]) for key, fits in _SIFT.items()):
+                    yield job
 
-    def _no_route(self, exc: ProxboxError) -> ProxboxError:
-        """Why a route of the plugin is missing: wrong address, no plugin, or one too old; one GET of ``status/``."""
+    def check_cancel(self) -> None:
+        """Refuse beforehand what could not be cancelled. No request: the plugin's release is known from reading.
+
+        :raises ProxboxError: with a sentence, for a plugin without the route when there is no login for its web page.
+        """
+        if self._old_plugin and self._old_plugin < CANCEL_MINIMUM and self.pages is None:
+            raise ProxboxError(
+                f"The netbox-proxbox of {self.session.url} is older than {_dotted(CANCEL_MINIMUM)} and cannot cancel "
+                "jobs over the API, so nothing was changed: upgrade it, or give netbox_username and netbox_password "
+                "for its web page."
+            )
+
+    def _plugin_version(self, exc: ProxboxError) -> tuple[int, ...]:
+        """The plugin's release, after a route of it answered 404; one GET of ``status/``.
+
+        :raises ProxboxError: with a sentence: wrong address, no plugin, or one too old to be of any use.
+        """
         try:
             status = self.session.get(_STATUS)
             version = status["plugins"].get("netbox_proxbox")
             netbox = status["netbox-version"]
         except (ProxboxError, KeyError, AttributeError, TypeError):
-            return exc.saying(
+            raise exc.saying(
                 f"There is no NetBox API at {self.session.url}: look at netbox_url ({exc.method} {exc.url} answered "
                 f"HTTP {exc.status})."
-            )
+            ) from None
         if version is None:
-            return exc.saying(
+            raise exc.saying(
                 f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
                 "netbox_proxbox to PLUGINS.",
             )
-        return exc.saying(
-            f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which lacks the route {exc.url}: "
-            f"upgrade the plugin to {PLUGIN_MINIMUM} or newer.",
-        )
+        release = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+        if release < PLUGIN_MINIMUM:
+            raise exc.saying(
+                f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which schedules nothing over the "
+                f"API: upgrade the plugin to {_dotted(PLUGIN_MINIMUM)} or newer, best to {_dotted(ROUTE_MINIMUM)} or "
+                "newer.",
+            )
+        if release >= ROUTE_MINIMUM:
+            raise exc.saying(
+                f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, and yet not the route {exc.url}: "
+                "look at what stands before NetBox."
+            )
+        return release
+
+
+def _dotted(release: tuple[int, ...]) -> str:
+    return ".".join(map(str, release))
 
 
 class _needs:

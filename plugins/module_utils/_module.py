@@ -21,6 +21,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Out
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_interval
 
@@ -47,6 +48,11 @@ CONNECTION_SPEC: dict[str, dict[str, Any]] = {
     "client_key": {"type": "path"},
     "headers": {"type": "dict", "no_log": True},
     "timeout": {"type": "float", "default": 30},
+}
+
+LOGIN_SPEC: dict[str, dict[str, Any]] = {
+    "netbox_username": {"type": "str", "fallback": (_environment, ["NETBOX_USERNAME"])},
+    "netbox_password": {"type": "str", "no_log": True, "fallback": (_environment, ["NETBOX_PASSWORD"])},
 }
 
 SCOPE_SPEC: dict[str, dict[str, Any]] = {
@@ -94,7 +100,8 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
     if problem:
         module.fail_json(msg=problem)
     try:
-        result = work(module, Jobs(Session(_connection(module.params))))
+        session = Session(_connection(module.params))
+        result = work(module, Jobs(session, _pages(module.params, session)))
     except ProxboxError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure)
     except Exception as exc:
@@ -219,6 +226,11 @@ def _partial_failure(job: Job) -> str | None:
         f"The sync {job.name!r} (job {job.id}) completed, but {len(failed)} of its {len(job.stages)} stages failed: "
         f"{stages} | {job.url}"
     )
+
+
+def _pages(params: dict[str, Any], session: Session) -> Pages | None:
+    username, password = params.get("netbox_username"), params.get("netbox_password")
+    return Pages(session, username, password) if username and password else None
 
 
 def _connection(params: dict[str, Any]) -> Connection:

@@ -51,18 +51,22 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run does: ``create`` first, then ``cancel``; ``keep`` is the member that stays as it is."""
+    """What one run does: ``create`` first, then ``cancel``; ``keep`` is the member that stays as it is.
+
+    ``delete`` are the rows that NetBox is to forget at the end, those of ``cancel`` among them.
+    """
 
     name: str
     keep: Job | None = None
     create: NewJob | None = None
     cancel: tuple[Job, ...] = ()
+    delete: tuple[Job, ...] = ()
     why: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether the plan writes anything."""
-        return bool(self.create or self.cancel)
+        return bool(self.create or self.cancel or self.delete)
 
     @property
     def running(self) -> tuple[Job, ...]:
@@ -86,10 +90,14 @@ class Plan:
     def diff(self) -> dict[str, Any]:
         """``before`` and ``after`` in Ansible's diff form: the living member's settings, and surplus members by id."""
         before = ([self.keep] if self.keep else []) + sorted(self.cancel, key=lambda job: job.id or 0)
-        return {
+        diff = {
             "before": _settings(self.name, before[0] if before else None, before[1:]),
             "after": _settings(self.name, self.after, ()),
         }
+        if self.delete:
+            diff["before"]["rows"] = sorted(job.id for job in self.delete)
+            diff["after"]["rows"] = []
+        return diff
 
 
 def _settings(name: str, job: Job | None, surplus: Iterable[Job]) -> dict[str, Any]:
@@ -265,10 +273,15 @@ def _plan_cancel(name: str, cancel: list[Job], living: Iterable[Job], now: datet
     return Plan(name, create=create, cancel=tuple(cancel), why=(*why, f"its schedule goes on at {iso(due)}"))
 
 
-def plan_absent(name: str, jobs: Iterable[Job], now: datetime | None = None) -> Plan:
-    """No living member: cancel every one, whatever the time is."""
-    cancel = tuple(job for job in _members(name, jobs) if job.living)
-    return Plan(name, cancel=cancel, why=tuple(f"job {job.id}: the schedule is to be absent" for job in cancel))
+def plan_absent(name: str, jobs: Iterable[Job], now: datetime | None = None, *, purge: bool = False) -> Plan:
+    """No living member: cancel every one, whatever the time is; with ``purge``, delete every row of the chain."""
+    members = _members(name, jobs)
+    cancel = tuple(job for job in members if job.living)
+    delete = tuple(members) if purge else ()
+    why = [f"job {job.id}: the schedule is to be absent" for job in cancel]
+    if delete:
+        why.append(f"{len(delete)} rows are to be deleted")
+    return Plan(name, cancel=cancel, delete=delete, why=tuple(why))
 
 
 def _members(name: str, jobs: Iterable[Job]) -> list[Job]:

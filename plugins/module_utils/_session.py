@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,7 +106,7 @@ class Session:
         self._api = pynetbox.api(self.url, token=_checked_token(connection.token))
         self._api.http_session = self._http_session()
 
-    def _http_session(self) -> requests.Session:
+    def _http_session(self, *, pages: bool = False) -> requests.Session:
         connection = self._connection
         http = requests.Session()
         verify: bool | str | None = None
@@ -127,20 +128,20 @@ class Session:
             # ``verify`` is said at each call, for only then does it come before REQUESTS_CA_BUNDLE.
             kwargs.update(allow_redirects=False, timeout=connection.timeout, verify=verify)
             if method.upper() == "GET" or self._repeatable:
-                return self._received(_patiently(lambda: send(method, url, **kwargs), connection.timeout))
+                return received(_patiently(lambda: send(method, url, **kwargs), connection.timeout))
             # On a connection of its own: one kept alive may have been closed by the server meanwhile, and then nobody
             # could tell whether the request arrived.
             http.close()
-            return self._received(send(method, url, **kwargs))
+            return received(send(method, url, **kwargs))
+
+        def received(response: requests.Response) -> requests.Response:
+            self._note_clock(response)
+            if response.is_redirect and not pages:
+                raise RequestError(response)
+            return response
 
         http.request = request
         return http
-
-    def _received(self, response: requests.Response) -> requests.Response:
-        self._note_clock(response)
-        if response.is_redirect:
-            raise RequestError(response)
-        return response
 
     def _note_clock(self, response: requests.Response) -> None:
         try:
@@ -148,16 +149,13 @@ class Session:
         except (KeyError, ValueError, TypeError):
             self.server_now = self.server_now or datetime.now(UTC)
 
-    def list(
-        self, route: str, filters: Mapping[str, Any], *, limit: int = 0, offset: int | None = None
-    ) -> Iterator[dict]:
-        """GET the rows of a list route below ``/api/``, page after page.
+    def list(self, route: str, filters: Mapping[str, Any], *, limit: int = 0) -> Iterator[dict]:
+        """GET the rows of a list route below ``/api/``, page after page, each page when it is needed.
 
         :param limit: rows a page; 0 leaves it to the server's maximum.
-        :param offset: with an offset, that one page only.
         :raises ProxboxError: while reading, with a sentence for each failure.
         """
-        request = self._request(route, filters, limit=limit, offset=offset)
+        request = self._request(route, filters, limit=limit)
         with _sentences("GET", request.url) as said:
             for row in request.get():
                 # RQ's workers and queues have a name, and no id.
@@ -187,6 +185,25 @@ class Session:
             if not isinstance(answer, dict):
                 raise said.no_netbox()
             return answer
+
+    def page(self, method: str, path: str, form: Mapping[str, Any] | None = None) -> tuple[int, str]:
+        """GET or POST (a form) one of NetBox's web pages, with the cookies of those before; the status and the page.
+
+        No redirect is followed: the status is 302 then.
+
+        :raises ProxboxError: with a sentence, when there is no answer or the server behind it fails.
+        """
+        url = f"{self.url}/{path}"
+        with _sentences(method, url):
+            # Over TLS, Django takes no form without a Referer.
+            answer = self._pages.request(method, url, data=form, headers={"Referer": url})
+            if answer.status_code >= 500:
+                raise RequestError(answer)
+            return answer.status_code, answer.text
+
+    @cached_property
+    def _pages(self) -> requests.Session:
+        return self._http_session(pages=True)
 
     def _request(self, route: str, filters: Mapping[str, Any] | None = None, **paging: Any) -> Request:
         return Request(

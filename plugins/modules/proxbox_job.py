@@ -18,6 +18,7 @@ author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
   - proxbox.proxbox.connection
+  - proxbox.proxbox.connection.login
   - proxbox.proxbox.connection.scope
   - proxbox.proxbox.attributes
 attributes:
@@ -338,6 +339,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import cancel_jobs, run_job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+    LOGIN_SPEC,
     SCOPE_SPEC,
     STALE_SPEC,
     outcome_result,
@@ -387,6 +389,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 def main() -> None:
     run_module(
         {
+            **LOGIN_SPEC,
             "state": {"type": "str", "choices": ["present", "cancelled"], "default": "present"},
             "name": {"type": "str"},
             "job_id": {"type": "int"},

@@ -20,6 +20,7 @@ author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
   - proxbox.proxbox.connection
+  - proxbox.proxbox.connection.login
   - proxbox.proxbox.connection.scope
   - proxbox.proxbox.schedule
   - proxbox.proxbox.attributes
@@ -59,6 +60,13 @@ options:
       - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
       - If not set, the sync runs once.
     type: str
+  purge:
+    description:
+      - Whether O(state=absent) also deletes every row of the schedule from NetBox's job list, those of past runs and
+        their logs included.
+      - No token can do this, so it goes through NetBox's web page and takes O(netbox_username) and O(netbox_password).
+    type: bool
+    default: false
 notes:
   - A run that has been made by hand, with the same name, counts as a member of the chain.
   - Now is what NetBox's own clock says.
@@ -106,6 +114,14 @@ EXAMPLES = r"""
   proxbox.proxbox.proxbox_sync_schedule:
     name: hourly inventory
     state: absent
+
+- name: End a schedule and forget that it was ever there
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: every day
+    state: absent
+    purge: true
+    netbox_username: automation
+    netbox_password: "{{ vault_netbox_password }}"
 """
 
 RETURN = r"""
@@ -283,8 +299,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import reconcile
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+    LOGIN_SPEC,
     RUNNING_SPEC,
     SCHEDULE_SPEC,
     outcome_result,
@@ -299,7 +317,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     if params["state"] == "absent":
         name = params["name"].strip()
-        outcome = reconcile(jobs, name, partial(plan_absent, name), **running_options(module))
+        if params["purge"] and jobs.pages is None:
+            raise ProxboxError(
+                "purge deletes rows through NetBox's web page, for no token can: give netbox_username and "
+                "netbox_password too."
+            )
+        decide = partial(plan_absent, name, purge=params["purge"])
+        outcome = reconcile(jobs, name, decide, purge=params["purge"], **running_options(module))
         return outcome_result(module, outcome)
     wanted = read_wanted(
         name=params["name"],
@@ -318,8 +342,10 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 def main() -> None:
     run_module(
         {
+            **LOGIN_SPEC,
             **SCHEDULE_SPEC,
             "timezone": {"type": "str", "default": "UTC"},
+            "purge": {"type": "bool", "default": False},
             **RUNNING_SPEC,
         },
         work,

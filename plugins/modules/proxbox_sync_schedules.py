@@ -18,6 +18,7 @@ author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
   - proxbox.proxbox.connection
+  - proxbox.proxbox.connection.login
   - proxbox.proxbox.schedule
   - proxbox.proxbox.attributes
 attributes:
@@ -181,6 +182,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import rec
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+    LOGIN_SPEC,
     RUNNING_SPEC,
     SCHEDULE_SPEC,
     many_result,
@@ -233,6 +235,7 @@ def unlisted(name: str, listed: set[str], keep: list[str]) -> bool:
 def main() -> None:
     run_module(
         {
+            **LOGIN_SPEC,
             "schedules": {
                 "type": "list",
                 "elements": "dict",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -30,6 +31,15 @@ class Answer:
     hang_up: bool = False
 
 
+DATE = {"Date": "Fri, 10 Apr 2026 10:00:00 GMT"}
+"""NetBox's clock, where a test tells it."""
+
+
+def page(*rows: dict[str, Any]) -> Answer:
+    """One page that is all there is."""
+    return Answer({"count": len(rows), "next": None, "previous": None, "results": list(rows)}, headers=DATE)
+
+
 class Script:
     """The answers to give, in order, and the requests that came. The last answer is repeated."""
 
@@ -39,6 +49,11 @@ class Script:
         self.requests: list[str] = []
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
+
+    @property
+    def asked(self) -> list[str]:
+        """The requests, with the long list of fields cut short."""
+        return [f"{text.partition('fields=')[0]}fields=..." if "fields=" in text else text for text in self.requests]
 
     def answer(self, *answers: Answer) -> Script:
         self.answers.extend(answers)
@@ -61,7 +76,9 @@ def server() -> Iterator[Script]:
         def reply(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             script.requests.append(f"{self.command} {self.path}")
-            script.bodies.append(json.loads(self.rfile.read(length)) if length else None)
+            body = self.rfile.read(length).decode()
+            is_form = "form" in (self.headers.get("Content-Type") or "")
+            script.bodies.append(parse_qs(body) if is_form else json.loads(body) if body else None)
             script.headers.append(dict(self.headers))
             answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             time.sleep(answer.delay)

@@ -25,11 +25,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     read_wanted,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page
 
-DATE = {"Date": "Fri, 10 Apr 2026 10:00:00 GMT"}
 LIVING = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=scheduled&status=pending&status=running&limit=0"
-NEWEST = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=10&offset=0"
+NEWEST = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=10"
 AGAIN = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
 UNDERWAY = "GET /api/plugins/proxbox/sync-jobs/?status=pending&status=running&limit=0"
 CREATE = "POST /api/plugins/proxbox/sync/schedule/"
@@ -48,10 +47,6 @@ def jobs(server: Script) -> Jobs:
     return Jobs(Session(Connection(server.url, "0" * 40, timeout=5)))
 
 
-def page(*rows: dict[str, Any]) -> Answer:
-    return Answer({"count": len(rows), "next": None, "previous": None, "results": list(rows)}, headers=DATE)
-
-
 def cancelled(job_id: int, detail: str = "Job has been cancelled.") -> Answer:
     return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail})
 
@@ -68,11 +63,6 @@ def task(status: str | None, heartbeat: str | None = None) -> Answer:
 
 def created(job_id: int) -> Answer:
     return Answer({"ok": True, "job_id": job_id, "message": "Sync job scheduled."}, 201)
-
-
-def asked(server: Script) -> list[str]:
-    """The requests, with the long list of fields cut short."""
-    return [f"{text.partition('fields=')[0]}fields=..." if "fields=" in text else text for text in server.requests]
 
 
 def wanted(**words: Any) -> Wanted:
@@ -100,14 +90,14 @@ def test_a_no_op_is_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)))
     outcome = present(jobs)
     assert not outcome.plan.changed and outcome.job.id == 5
-    assert asked(server) == [LIVING]
+    assert server.asked == [LIVING]
 
 
 def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.plan.changed and outcome.job.id == 7
-    assert asked(server) == [LIVING, CREATE, AGAIN]
+    assert server.asked == [LIVING, CREATE, AGAIN]
     assert server.bodies[1] == {
         "sync_types": ["all"],
         "job_name": "nightly",
@@ -124,21 +114,21 @@ def test_check_mode_writes_nothing_and_predicts(server: Script, jobs: Jobs, row:
     )
     outcome = present(jobs, check_mode=True)
     assert outcome.plan.changed is (seen != [5])
-    assert asked(server) == [LIVING]
+    assert server.asked == [LIVING]
 
 
 def test_a_change_creates_before_it_cancels(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), created(7), cancelled(5), page(row(7, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
-    assert asked(server) == [LIVING, CREATE, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+    assert server.asked == [LIVING, CREATE, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
 
 
 def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, jobs: Jobs, row: Row) -> None:
     both = page(row(7, **NIGHTLY), row(6, **NIGHTLY))
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     assert present(jobs).job.id == 6
-    assert asked(server) == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
+    assert server.asked == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
 
 
 def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
@@ -156,7 +146,7 @@ def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs
     server.answer(page(), created(7), page(), page(row(7, status="errored", scheduled=None)))
     outcome = present(jobs, once)
     assert outcome.job.status == "errored"
-    assert asked(server) == [NEWEST, CREATE, AGAIN, "GET /api/core/jobs/?id=7&fields=..."]
+    assert server.asked == [NEWEST, CREATE, AGAIN, "GET /api/core/jobs/?id=7&fields=..."]
 
 
 def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Script, jobs: Jobs, row: Row) -> None:
@@ -178,7 +168,7 @@ def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
     assert outcome.job is None and [job.id for job in outcome.cancelled] == [5, 6]
     server.requests.clear()
     assert not _engine.reconcile(jobs, "nightly", lambda seen, now: plan_absent("nightly", seen)).plan.changed
-    assert asked(server) == [LIVING]
+    assert server.asked == [LIVING]
 
 
 def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +199,7 @@ def test_a_create_whose_answer_is_lost_is_not_sent_again(server: Script, jobs: J
     outcome = present(jobs)
     assert outcome.job.id == 7
     since = "GET /api/core/jobs/?name=nightly&created__after=2026-04-10T09%3A59%3A58Z&fields=..."
-    assert asked(server) == [LIVING, CREATE, since, since, AGAIN]
+    assert server.asked == [LIVING, CREATE, since, since, AGAIN]
 
 
 def test_a_create_that_never_arrived_is_told(
@@ -226,7 +216,7 @@ def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs)
     server.answer(page(), Answer({"detail": "no"}, 500))
     with pytest.raises(ProxboxError, match="HTTP 500"):
         present(jobs)
-    assert asked(server) == [LIVING, CREATE]
+    assert server.asked == [LIVING, CREATE]
 
 
 def absent(jobs: Jobs, when_running: str, check_mode: bool = False, wait_timeout: float = 60) -> _engine.Outcome:
@@ -250,7 +240,7 @@ def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Job
     server.answer(*seen)
     outcome = absent(jobs, "wait")
     assert [job.id for job in outcome.cancelled] == [6]
-    assert asked(server) == [LIVING, TASK, POLL, POLL, AGAIN, AGAIN, "POST /api/plugins/proxbox/jobs/6/cancel/", AGAIN]
+    assert server.asked == [LIVING, TASK, POLL, POLL, AGAIN, AGAIN, "POST /api/plugins/proxbox/jobs/6/cancel/", AGAIN]
 
 
 def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
@@ -261,7 +251,7 @@ def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row
     server.answer(*seen)
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
-    assert asked(server)[2] == CREATE, "the new one comes first"
+    assert server.asked[2] == CREATE, "the new one comes first"
 
 
 def test_a_running_sync_is_cancelled_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
@@ -274,7 +264,7 @@ def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, ro
     server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)), task("started"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
         absent(jobs, "fail", check_mode)
-    assert asked(server) == [LIVING, TASK]
+    assert server.asked == [LIVING, TASK]
 
 
 def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
@@ -305,7 +295,7 @@ def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: s
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
     assert why in outcome.plan.why[0]
-    assert asked(server) == [text for text in CREATED_ANEW if still or text != POLL]
+    assert server.asked == [text for text in CREATED_ANEW if still or text != POLL]
 
 
 @pytest.mark.parametrize(
@@ -321,14 +311,14 @@ def test_a_run_that_lives_is_left_alone(
 ) -> None:
     server.answer(page(row(5, started=started, **RUNNING)), record)
     assert not present(jobs).plan.changed
-    assert asked(server) == [LIVING, TASK]
+    assert server.asked == [LIVING, TASK]
 
 
 def test_a_run_that_ends_between_two_reads_is_not_dead(server: Script, jobs: Jobs, row: Row) -> None:
     ended = page({"id": 5, "status": {"value": "completed"}})
     server.answer(page(row(5, started="2026-04-10T09:59:00Z", **RUNNING)), task("finished"), ended)
     assert not present(jobs).plan.changed
-    assert asked(server) == [LIVING, TASK, POLL]
+    assert server.asked == [LIVING, TASK, POLL]
 
 
 def worker(*queues: str) -> dict[str, Any]:
@@ -345,7 +335,7 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
     server.answer(page(row(5, **OVERDUE)), task("lost"), still, created(7), cancelled(5), page(row(7, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.job.id == 7 and outcome.warnings == ()
-    assert asked(server) == CREATED_ANEW
+    assert server.asked == CREATED_ANEW
 
 
 @pytest.mark.parametrize(
@@ -363,7 +353,7 @@ def test_an_overdue_member_that_waits_for_a_worker_stays(
     outcome = present(jobs, wanted(repair_drift=False))
     assert not outcome.plan.changed
     assert len(outcome.warnings) == bool(warning) and (not warning or warning in outcome.warnings[0])
-    assert asked(server) == [LIVING, *requests]
+    assert server.asked == [LIVING, *requests]
 
 
 def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
@@ -373,9 +363,7 @@ def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, j
     assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than stale_after" in outcome.plan.why[0]
 
 
-ENDED = (
-    "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed&limit=10&offset=0"
-)
+ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed&limit=10"
 
 
 def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
@@ -384,7 +372,7 @@ def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: 
     server.answer(page(row(5, **NIGHTLY), once_now), page(ran), page(worker("default")))
     (found,) = _engine.report(jobs, None, history=10, stale_after=timedelta(hours=2))
     assert found.result()["health"] == "ok" and found.result()["last_run"]["duration"] == 48
-    assert asked(server) == [ALL, ENDED, WORKERS]
+    assert server.asked == [ALL, ENDED, WORKERS]
 
 
 def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
@@ -392,14 +380,14 @@ def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs
     server.answer(page(), page(starting), task(None), Answer({"rq-workers-running": 1}, headers=DATE))
     (found,) = _engine.report(jobs, "nightly", history=0, stale_after=timedelta(hours=2))
     assert found.result()["health"] == "ok" and found.job.id == 5
-    assert asked(server) == [LIVING, AGAIN, TASK, STATUS]
+    assert server.asked == [LIVING, AGAIN, TASK, STATUS]
 
 
 def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
     server.answer(task(None), Answer({"rq-workers-running": 3}, headers=DATE))
     with pytest.raises(ProxboxError, match=r"HTTP 403.*to superusers alone; how many run, it tells everyone: 3\."):
         jobs.rq.workers()
-    assert asked(server) == [WORKERS, STATUS]
+    assert server.asked == [WORKERS, STATUS]
 
 
 ALL = "GET /api/plugins/proxbox/sync-jobs/?status=scheduled&status=pending&status=running&limit=0"
@@ -416,7 +404,7 @@ def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> Non
     server.answer(page(*(row(number, name=name, **NIGHTLY) for number, name in enumerate(names, 1))))
     outcomes = many(jobs, *names)
     assert not any(outcome.plan.changed for outcome in outcomes.values())
-    assert asked(server) == [ALL]
+    assert server.asked == [ALL]
 
 
 def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
@@ -443,7 +431,7 @@ def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row
     server.answers[:] = [seen]
     server.requests.clear()
     assert many(jobs, "listed", purge=lambda name: True, check_mode=True)["tmp 1"].plan.changed
-    assert asked(server) == [ALL]
+    assert server.asked == [ALL]
 
 
 def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
@@ -452,7 +440,7 @@ def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row
     newest = [row(job_id, status="completed") for job_id in range(20, 10, -1)]
     server.answer(page(*newest), page(row(3, scheduled="2030-01-01T02:00:00Z")))
     assert present(jobs, once).job.id == 3
-    assert asked(server) == [NEWEST, LIVING]
+    assert server.asked == [NEWEST, LIVING]
 
 
 @pytest.mark.parametrize(
@@ -508,7 +496,7 @@ def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Job
     server.answers[:] = [page()]
     with pytest.raises(ProxboxError, match="would refuse sync_types foo"):
         present(jobs, wanted(sync_types=["foo"]), check_mode=True)
-    assert asked(server) == [LIVING]
+    assert server.asked == [LIVING]
 
 
 ENDPOINTS = page(
@@ -557,7 +545,7 @@ def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, job
     outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
     assert outcome.job.succeeded and outcome.job.last_log_lines(3) == ["INFO: done"]
     poll = "GET /api/core/jobs/?id=7&fields=..."
-    assert asked(server) == [UNDERWAY, CREATE, poll, poll, poll, poll]
+    assert server.asked == [UNDERWAY, CREATE, poll, poll, poll, poll]
     assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[2:5]] == ["id%2Cstatus"] * 3
     assert "log_entries" in server.requests[5]
 
@@ -591,7 +579,7 @@ def test_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answers[:] = [page(row(5, status="completed"))]
     server.requests.clear()
     assert not _engine.cancel_jobs(jobs, job_id=5, name=None).plan.changed
-    assert asked(server) == ["GET /api/core/jobs/?id=5&fields=..."]
+    assert server.asked == ["GET /api/core/jobs/?id=5&fields=..."]
 
 
 def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> None:
@@ -608,7 +596,7 @@ def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
     outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, max_age=hour)
     assert not outcome.plan.changed and outcome.job.id == 5
     recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z&limit=0"
-    assert asked(server) == [UNDERWAY, recent]
+    assert server.asked == [UNDERWAY, recent]
 
 
 def test_cancelling_a_run_creates_its_successor_first(server: Script, jobs: Jobs, row: Row) -> None:
@@ -619,7 +607,7 @@ def test_cancelling_a_run_creates_its_successor_first(server: Script, jobs: Jobs
     assert outcome.successor.id == 6 and [job.id for job in outcome.cancelled] == [5]
     get = "GET /api/core/jobs/?id={}&fields=..."
     cancel = "POST /api/plugins/proxbox/jobs/5/cancel/"
-    assert asked(server) == [get.format(5), LIVING, CREATE, get.format(6), cancel, get.format(5)]
+    assert server.asked == [get.format(5), LIVING, CREATE, get.format(6), cancel, get.format(5)]
 
 
 def test_a_run_that_ended_by_itself_has_a_successor_already(server: Script, jobs: Jobs, row: Row) -> None:

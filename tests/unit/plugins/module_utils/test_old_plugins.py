@@ -1,0 +1,202 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What older releases of netbox-proxbox lack is done in another way, or refused; and NetBox's web pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome, cancel_jobs, reconcile
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page
+
+LIVING = "name=nightly&status=scheduled&status=pending&status=running"
+NEW_ROUTE = f"GET /api/plugins/proxbox/sync-jobs/?{LIVING}&limit=0"
+OLD_ROUTE = f"GET /api/core/jobs/?{LIVING}&fields=..."
+STATUS = "GET /api/status/"
+CREATE = "POST /api/plugins/proxbox/sync/schedule/"
+POLL = "GET /api/core/jobs/?id=5&fields=..."
+NIGHTLY = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440}
+NO_ROUTE = Answer("<html>Page Not Found</html>", 404, "text/html", headers=DATE)
+MOVED = Answer("", 302, "text/html", headers={**DATE, "Location": "/elsewhere/"})
+Row = Callable[..., dict[str, Any]]
+
+
+def jobs(server: Script, login: bool = False) -> Jobs:
+    session = Session(Connection(server.url, "0" * 40, timeout=5))
+    return Jobs(session, Pages(session, "automation", "s3cret") if login else None)
+
+
+def plugin(version: str | None) -> Answer:
+    plugins = {"netbox_proxbox": version} if version else {}
+    return Answer({"netbox-version": "4.6.0", "plugins": plugins}, headers=DATE)
+
+
+def form(inside: str = 'name="password"', token: str = "T0ken") -> Answer:
+    text = f'<form><input type="hidden" name="csrfmiddlewaretoken" value="{token}"><input {inside}></form>'
+    return Answer(text, 200, "text/html", headers=DATE)
+
+
+def state(status: str) -> Answer:
+    return page({"id": 5, "status": {"value": status}})
+
+
+def present(target: Jobs, interval: str = "daily") -> Outcome:
+    wanted = read_wanted(name="nightly", sync_types=["all"], schedule_at="02:00", interval=interval, timezone="UTC")
+    return reconcile(target, "nightly", partial(plan_present, wanted))
+
+
+def absent(target: Jobs, purge: bool = False, check_mode: bool = False) -> Outcome:
+    decide = partial(plan_absent, "nightly", purge=purge)
+    return reconcile(target, "nightly", decide, purge=purge, check_mode=check_mode)
+
+
+@pytest.mark.parametrize("version", ["0.0.24", "0.0.25", "0.0.11", "0.0.23.post1"])
+def test_without_its_route_the_syncs_are_read_as_jobs(server: Script, row: Row, version: str) -> None:
+    foreign = row(4, data={"output": "a script of that name"}, object_type="extras.script")
+    server.answer(NO_ROUTE, plugin(version), page(foreign, row(5, **NIGHTLY)))
+    outcome = present(jobs(server))
+    assert not outcome.plan.changed and outcome.job.id == 5
+    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE]
+
+
+@pytest.mark.parametrize("version", ["0.0.11", "0.0.25"])
+def test_an_old_plugin_creates_all_the_same(server: Script, row: Row, version: str) -> None:
+    created = Answer({"ok": True, "job_id": 7}, 201, headers=DATE)
+    server.answer(NO_ROUTE, plugin(version), page(), created, page(row(7, **NIGHTLY)))
+    assert present(jobs(server)).job.id == 7
+    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, CREATE, OLD_ROUTE]
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ("0.0.10", r"has netbox-proxbox 0.0.10, which schedules nothing over the API: upgrade the plugin to 0.0.11 "),
+        ("0.0.5", r"upgrade the plugin to 0.0.11 or newer, best to 0.0.26"),
+        ("0.0.29", r"has netbox-proxbox 0.0.29, and yet not the route .*sync-jobs/"),
+        (None, r"does not have the plugin netbox-proxbox: install it"),
+    ],
+)
+def test_what_is_too_old_is_refused(server: Script, version: str | None, says: str) -> None:
+    server.answer(NO_ROUTE, plugin(version))
+    with pytest.raises(ProxboxError, match=says):
+        absent(jobs(server))
+
+
+def test_the_filters_that_only_the_plugin_knows_are_done_here(server: Script, row: Row) -> None:
+    rows = [
+        row(9, sync_types=["storage"]),
+        row(8, sync_types=["devices", "storage"], status="failed", error="Cancelled via API."),
+        row(7, status="errored", sync_types=["all"]),
+        row(6, status="completed", sync_types=["devices"]),
+    ]
+    server.answer(NO_ROUTE, plugin("0.0.25"), page(*rows), page(*rows), page(*rows))
+    target = jobs(server)
+
+    def ids(**filters: Any) -> list[int]:
+        return [job.id for job in target.search(filters, limit=2, include_log=False)]
+
+    assert ids(sync_type=["devices"]) == [8, 7]
+    assert ids(sync_type=["devices"], errored=False) == [6]
+    assert ids(errored=True) == [8, 7]
+    assert not [text for text in server.requests[2:] if "sync_type" in text or "errored" in text]
+
+
+def test_a_release_that_cannot_cancel_is_told_before_anything_is_written(server: Script, row: Row) -> None:
+    server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **{**NIGHTLY, "interval": 60})))
+    with pytest.raises(ProxboxError, match=r"older than 0\.0\.24 and cannot cancel.*nothing was changed: upgrade it"):
+        present(jobs(server))
+    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE]
+
+
+LOGIN = [form(), MOVED, form(token="session")]
+LOGGED_IN = ["GET /login/", "POST /login/", "GET /user/preferences/"]
+
+
+def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, row: Row) -> None:
+    server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **NIGHTLY)))
+    server.answer(state("scheduled"), *LOGIN, MOVED, state("failed"), page())
+    outcome = absent(jobs(server, login=True))
+    assert [job.id for job in outcome.cancelled] == [5]
+    cancel = "POST /core/jobs/5/proxbox-cancel/"
+    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, POLL, *LOGGED_IN, cancel, POLL, OLD_ROUTE]
+    assert server.bodies[5] == {"username": ["automation"], "password": ["s3cret"], "csrfmiddlewaretoken": ["T0ken"]}
+    assert server.bodies[7] == {"csrfmiddlewaretoken": ["session"]}
+
+
+def test_a_web_page_that_did_not_cancel_is_told(server: Script, row: Row) -> None:
+    server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **NIGHTLY)))
+    server.answer(state("scheduled"), *LOGIN, MOVED, state("scheduled"))
+    with pytest.raises(ProxboxError, match="did not cancel the job 5"):
+        absent(jobs(server, login=True))
+
+
+def test_a_job_by_its_id_is_cancelled_with_an_old_plugin(server: Script, row: Row) -> None:
+    server.answer(page(row(5, status="running")), NO_ROUTE, plugin("0.0.23"), state("running"))
+    server.answer(*LOGIN, MOVED, state("failed"), page(row(5, status="failed")))
+    outcome = cancel_jobs(jobs(server, login=True), job_id=5, name=None)
+    assert [job.id for job in outcome.cancelled] == [5]
+
+
+CHAIN = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=0"
+DELETE = "POST /core/jobs/delete/"
+
+
+def test_purge_deletes_every_row_that_has_ended(server: Script, row: Row) -> None:
+    rows = [row(5, **NIGHTLY), row(3, status="completed")]
+    done = Answer({"ok": True, "detail": "Job has been cancelled."}, headers=DATE)
+    ended = [row(5, status="failed"), row(3, status="completed")]
+    server.answer(page(*rows), done, page(), page(*ended), *LOGIN, MOVED, page())
+    outcome = absent(jobs(server, login=True), purge=True)
+    assert outcome.plan.changed and outcome.plan.diff()["before"]["rows"] == [3, 5]
+    again = f"GET /api/core/jobs/?{LIVING}&fields=..."
+    cancel = "POST /api/plugins/proxbox/jobs/5/cancel/"
+    assert server.asked == [CHAIN, cancel, again, CHAIN, *LOGGED_IN, DELETE, CHAIN]
+    assert server.bodies[7] == {
+        "pk": ["5", "3"],
+        "confirm": ["true"],
+        "_confirm": ["true"],
+        "csrfmiddlewaretoken": ["session"],
+    }
+
+
+def test_purge_in_check_mode_and_with_nothing_there(server: Script, row: Row) -> None:
+    server.answer(page(row(3, status="completed")), page())
+    assert absent(jobs(server, login=True), purge=True, check_mode=True).plan.changed
+    assert not absent(jobs(server, login=True), purge=True).plan.changed
+    assert server.asked == [CHAIN, CHAIN]
+
+
+def test_rows_that_stay_are_told(server: Script, row: Row) -> None:
+    left = page(row(3, status="completed"))
+    server.answer(left, page(), left, *LOGIN, MOVED, left)
+    with pytest.raises(ProxboxError, match=r"1 of them are still there \(job 3\)"):
+        absent(jobs(server, login=True), purge=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([form(inside='name="sso"')], "takes no user name and password .single sign-on only"),
+        ([MOVED], "takes no user name and password"),
+        ([form(), form()], "does not accept netbox_username and netbox_password"),
+        ([*LOGIN, Answer("<html>", 403, "text/html")], "'automation' may not do this .* core.delete_job .*HTTP 403"),
+        ([form(), MOVED, Answer("<html>", 200, "text/html")], "no form that this collection knows"),
+        ([Answer("<html>", 500, "text/html")], "NetBox failed inside"),
+    ],
+)
+def test_a_web_page_that_cannot_be_used(server: Script, answers: list[Answer], says: str) -> None:
+    server.answer(*answers)
+    with pytest.raises(ProxboxError, match=says) as told:
+        jobs(server, login=True).pages.delete([5])
+    assert "s3cret" not in str(told.value)
