@@ -400,6 +400,8 @@ def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> None:
     """Refuse beforehand what the server would refuse, or worse, would take."""
     if plan.cancel:
         jobs.check_cancel()
+    if not check_mode and (plan.delete or (plan.cancel and jobs.cancels_by_page)):
+        jobs.pages.log_in()
     if plan.create:
         jobs.check_scope(plan.create.scope)
         if check_mode:

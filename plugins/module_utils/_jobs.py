@@ -206,7 +206,7 @@ class Jobs:
 
         :raises ProxboxError: with a sentence.
         """
-        if self._old_plugin and self._old_plugin < CANCEL_MINIMUM:
+        if self.cancels_by_page:
             return self._cancel_by_page(job)
         try:
             with _needs("core.delete_job"):
@@ -312,12 +312,17 @@ class Jobs:
                 if job.is_sync and all(key not in filters or fits(job, filters[key]) for key, fits in _SIFT.items()):
                     yield job
 
+    @property
+    def cancels_by_page(self) -> bool:
+        """Whether the plugin, as far as reading has told its release, cancels on its web page only."""
+        return self._old_plugin is not None and self._old_plugin < CANCEL_MINIMUM
+
     def check_cancel(self) -> None:
-        """Refuse beforehand what could not be cancelled. No request: the plugin's release is known from reading.
+        """Refuse beforehand what could not be cancelled.
 
         :raises ProxboxError: with a sentence, for a plugin without the route when there is no login for its web page.
         """
-        if self._old_plugin and self._old_plugin < CANCEL_MINIMUM and self.pages is None:
+        if self.cancels_by_page and self.pages is None:
             raise ProxboxError(
                 f"The netbox-proxbox of {self.session.url} is older than {_dotted(CANCEL_MINIMUM)} and cannot cancel "
                 "jobs over the API, so nothing was changed: upgrade it, or give netbox_username and netbox_password "

@@ -28,6 +28,13 @@ class Pages:
         self.session = session
         self._login = {"username": username, "password": password}
 
+    def log_in(self) -> None:
+        """Log in, so that a login that fails does so before anything else is done.
+
+        :raises ProxboxError: with a sentence.
+        """
+        assert self._token
+
     def cancel(self, job_id: int) -> None:
         """Ask the plugin to cancel a job. Its page tells nothing of what came of it: read the job afterwards.
 

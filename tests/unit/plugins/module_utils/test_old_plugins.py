@@ -125,18 +125,18 @@ LOGGED_IN = ["GET /login/", "POST /login/", "GET /user/preferences/"]
 
 def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, row: Row) -> None:
     server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **NIGHTLY)))
-    server.answer(state("scheduled"), *LOGIN, MOVED, state("failed"), page())
+    server.answer(*LOGIN, state("scheduled"), MOVED, state("failed"), page())
     outcome = absent(jobs(server, login=True))
     assert [job.id for job in outcome.cancelled] == [5]
     cancel = "POST /core/jobs/5/proxbox-cancel/"
-    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, POLL, *LOGGED_IN, cancel, POLL, OLD_ROUTE]
-    assert server.bodies[5] == {"username": ["automation"], "password": ["s3cret"], "csrfmiddlewaretoken": ["T0ken"]}
+    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, *LOGGED_IN, POLL, cancel, POLL, OLD_ROUTE]
+    assert server.bodies[4] == {"username": ["automation"], "password": ["s3cret"], "csrfmiddlewaretoken": ["T0ken"]}
     assert server.bodies[7] == {"csrfmiddlewaretoken": ["session"]}
 
 
 def test_a_web_page_that_did_not_cancel_is_told(server: Script, row: Row) -> None:
     server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **NIGHTLY)))
-    server.answer(state("scheduled"), *LOGIN, MOVED, state("scheduled"))
+    server.answer(*LOGIN, state("scheduled"), MOVED, state("scheduled"))
     with pytest.raises(ProxboxError, match="did not cancel the job 5"):
         absent(jobs(server, login=True))
 
@@ -156,12 +156,12 @@ def test_purge_deletes_every_row_that_has_ended(server: Script, row: Row) -> Non
     rows = [row(5, **NIGHTLY), row(3, status="completed")]
     done = Answer({"ok": True, "detail": "Job has been cancelled."}, headers=DATE)
     ended = [row(5, status="failed"), row(3, status="completed")]
-    server.answer(page(*rows), done, page(), page(*ended), *LOGIN, MOVED, page())
+    server.answer(page(*rows), *LOGIN, done, page(), page(*ended), MOVED, page())
     outcome = absent(jobs(server, login=True), purge=True)
     assert outcome.plan.changed and outcome.plan.diff()["before"]["rows"] == [3, 5]
     again = f"GET /api/core/jobs/?{LIVING}&fields=..."
     cancel = "POST /api/plugins/proxbox/jobs/5/cancel/"
-    assert server.asked == [CHAIN, cancel, again, CHAIN, *LOGGED_IN, DELETE, CHAIN]
+    assert server.asked == [CHAIN, *LOGGED_IN, cancel, again, CHAIN, DELETE, CHAIN]
     assert server.bodies[7] == {
         "pk": ["5", "3"],
         "confirm": ["true"],
@@ -179,9 +179,16 @@ def test_purge_in_check_mode_and_with_nothing_there(server: Script, row: Row) ->
 
 def test_rows_that_stay_are_told(server: Script, row: Row) -> None:
     left = page(row(3, status="completed"))
-    server.answer(left, page(), left, *LOGIN, MOVED, left)
+    server.answer(left, *LOGIN, page(), left, MOVED, left)
     with pytest.raises(ProxboxError, match=r"1 of them are still there \(job 3\)"):
         absent(jobs(server, login=True), purge=True)
+
+
+def test_a_login_that_fails_does_so_before_anything_is_cancelled(server: Script, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)), form(), form())
+    with pytest.raises(ProxboxError, match="does not accept netbox_username"):
+        absent(jobs(server, login=True), purge=True)
+    assert server.asked == [CHAIN, *LOGGED_IN[:2]]
 
 
 @pytest.mark.parametrize(
