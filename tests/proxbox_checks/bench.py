@@ -228,7 +228,7 @@ def _count(tools: Tools, facts: dict[str, Any], tasks: list[Task]) -> list[tuple
         env = {**tools.playbook_env, "NETBOX_URL": between.url, "NETBOX_TOKEN": facts["netbox_superuser_token"]}
         for task in tasks:
             between.requests, between.received = [], 0
-            command = [tools.program("ansible"), "localhost", "--one-line", "--module-name"]
+            command = [tools.program("ansible"), "localhost", "--module-name"]
             command += [f"proxbox.proxbox.{task.module}", "--args", json.dumps(task.args)]
             done = process.run(command, cwd=tools.staged, env=env, log=tools.logs / "bench-count.log")
             wanted = f"localhost | {'CHANGED' if task.changed else 'SUCCESS'} =>"
