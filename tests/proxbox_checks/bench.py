@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +22,7 @@ from proxbox_checks.proxy import proxy
 from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
 from proxbox_stack import scratch
-from proxbox_stack.pins import NETBOX_COLLECTION, PAIRS
+from proxbox_stack.pins import NETBOX_COLLECTION
 from proxbox_stack.report import StackError, say
 
 HISTORY = 30_000
@@ -129,7 +130,8 @@ def bench(tools: Tools, stack: TestStack, rounds: int) -> str:
     finally:
         if not was_up:
             stack.down()
-    return _report(tasks, found, rounds, missing)
+    about = f"NetBox {facts['netbox_version']}, netbox-proxbox {facts['plugin_version']}, {rounds} rounds"
+    return _report(about, tasks, found, missing)
 
 
 def _netbox_collection(tools: Tools) -> tuple[list[Path], str]:
@@ -294,7 +296,7 @@ def _time(
     return {name: values[1:] for name, values in seconds.items()}
 
 
-def _report(tasks: list[Task], found: list[Figures], rounds: int, missing: str) -> str:
+def _report(about: str, tasks: list[Task], found: list[Figures], missing: str) -> str:
     head = ["", "no finished jobs", f"{HISTORY:,} finished jobs", "aim", ""]
     rows = [head, ["---"] * len(head)]
     for number, task in enumerate(tasks):
@@ -310,31 +312,30 @@ def _report(tasks: list[Task], found: list[Figures], rounds: int, missing: str) 
     for name, other, aim in RATIOS:
         label = f"{name.partition(',')[0]} / {other.partition(',')[0]}"
         if other == TAG and missing:
-            rows.append([label, "", "", aim, f"skipped: {missing}"])
+            rows.append([label, "", "", aim, "skipped"])
             continue
         pairs = [(figures.seconds[name], figures.seconds[other]) for figures in found]
-        ratios = [(min(ours) / min(theirs), median(map(_quotient, ours, theirs))) for ours, theirs in pairs]
+        ratios = [(min(ours) / min(theirs), median(map(truediv, ours, theirs))) for ours, theirs in pairs]
         cells = [f"{least:.2f}; {middle:.2f}" for least, middle in ratios]
         rows.append([label, *cells, aim, _verdict(all(_reaches(middle, aim) for _least, middle in ratios))])
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    pair = PAIRS["current"]
-    about = (
-        f"NetBox {pair.netbox}, netbox-proxbox {pair.plugin}, {SCHEDULES} living schedules; a finished job has "
-        f"{LOG_LINES} log lines. Bytes are those of the answers' bodies. Times are of whole tasks that change nothing, "
-        f"interleaved in one playbook: minimum; median of {rounds} rounds. A ratio is that of the minima; the median "
-        "of each round's own, which is what the aim is for."
+    notes = (
+        f"{about}; {SCHEDULES} living schedules; {LOG_LINES} log lines in each finished job. Bytes are those of the "
+        "answers' bodies, in which ids grow longer. Times are those of whole tasks that change nothing, interleaved in "
+        "one playbook: the minimum; the median. Ratios are that of the minima; the median of each round's own, which "
+        "is held against the aim."
     )
-    return "\n".join([*lines, "", about, ""])
-
-
-def _quotient(ours: float, theirs: float) -> float:
-    return ours / theirs
+    if missing:
+        notes += f" Skipped: {missing}"
+    return "\n".join([*lines, "", notes, ""])
 
 
 def _reaches(ratio: float, aim: str) -> bool:
     comparison, limit = aim.split()
-    return ratio <= float(limit) if comparison == "<=" else ratio < float(limit)
+    # As it is shown.
+    shown = round(ratio, 2)
+    return shown <= float(limit) if comparison == "<=" else shown < float(limit)
 
 
 def _verdict(reached: bool) -> str:

@@ -64,6 +64,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
+    if args.rounds < 1:
+        raise StackError(f"--rounds {args.rounds} measures nothing: give 1 or more.")
     with staging.lock(CHECKOUT):
         tools = Tools(CHECKOUT)
         staging.stage(CHECKOUT)
