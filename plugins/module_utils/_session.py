@@ -115,7 +115,8 @@ class Session:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         elif connection.ca_path:
             verify = _existing(connection.ca_path, "ca_path")
-        else:
+        elif self.url.lower().startswith("https:"):
+            # Only there: to read the system's CA store takes 25 ms.
             http.mount("https://", _SystemTrustAdapter())
         if connection.client_cert:
             cert = _existing(connection.client_cert, "client_cert")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The command line: test, stage, demo, clean."""
+"""The command line: test, bench, stage, demo, clean."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from proxbox_checks import staging
+from proxbox_checks.bench import bench
 from proxbox_checks.demo import demo
 from proxbox_checks.results import table
 from proxbox_checks.stack import TestStack
@@ -62,11 +63,24 @@ def _demo(args: argparse.Namespace) -> int:
     return 0
 
 
+def _bench(args: argparse.Namespace) -> int:
+    if args.rounds < 1:
+        raise StackError(f"--rounds {args.rounds} measures nothing: give 1 or more.")
+    with staging.lock(CHECKOUT):
+        tools = Tools(CHECKOUT)
+        staging.stage(CHECKOUT)
+        report = bench(tools, TestStack(CHECKOUT, "bench"), args.rounds)
+    print(report, end="")
+    if args.output:
+        args.output.write_text(report, encoding="utf-8")
+    return 0
+
+
 def _clean(args: argparse.Namespace) -> int:
     down = [sys.executable, str(CHECKOUT / "tests" / "stack"), "down", "--all", "--purge"]
     if subprocess.run(down, check=False).returncode:
         raise StackError("a stack could not be stopped, so nothing was removed: the lines above say why.")
-    for name in ("stacks", "stage", "venvs"):
+    for name in ("stacks", "stage", "venvs", "collections"):
         folder = scratch.home() / name
         if folder.exists():
             say(f"removing {folder}")
@@ -92,5 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--no-cleanup", action="store_true", help="leave the stack up that the integration tests started")
     command("stage", _stage, "copy the collection to where ansible-test wants it, and print the path")
     command("demo", _demo, "a real NetBox with the collection at work in it")
+    bench_ = command("bench", _bench, "what the modules cost: requests, bytes, and time beside other modules")
+    bench_.add_argument("--rounds", type=int, default=10, help="how often each task is timed (default: %(default)s)")
+    bench_.add_argument("--output", type=Path, help="write the table, which is Markdown, to this file too")
     command("clean", _clean, "stop every stack and remove everything that was built in the scratch folder")
     return parser

@@ -58,6 +58,15 @@ class TestStack:
             raise StackError(f"tests/stack env failed: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
+    def shell(self, script: str) -> None:
+        """Run Python inside NetBox.
+
+        :raises StackError: when it fails.
+        """
+        done = self._run("shell", stdin=script)
+        if done.returncode:
+            raise StackError(f"tests/stack shell failed: {done.stderr.strip()}")
+
     def write_wrapper(self, path: Path, python: Path) -> None:
         """Write tests/stack as a program that works under ansible-test, which hands on neither HOME nor PROXBOX_*."""
         kept = {
@@ -70,6 +79,6 @@ class TestStack:
         path.write_text(f'#!/bin/sh\n{exports}exec {shlex.join(self._command)} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [*self._command, arguments[0], "--name", self.name, *arguments[1:]]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)

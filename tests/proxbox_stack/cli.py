@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""The command line: up, status, env, down, baseline, and start, stop, logs of one component."""
+"""The command line: up, status, env, down, shell, baseline, and start, stop, logs of one component."""
 
 from __future__ import annotations
 
@@ -77,6 +77,10 @@ def _down(args: argparse.Namespace) -> None:
             say(f"the stack {name} is down")
 
 
+def _shell(args: argparse.Namespace) -> None:
+    print(_existing(args.name).shell(sys.stdin.read()), end="")
+
+
 def _baseline(args: argparse.Namespace) -> None:
     name = f"baseline-{args.pair}"
     one = stack.Stack(name)
@@ -117,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     down = command("down", _down, "stop everything; the data stays")
     down.add_argument("--purge", action="store_true", help="remove the data too")
     down.add_argument("--all", action="store_true", help="every stack")
+    command("shell", _shell, "run the Python on standard input inside NetBox")
     baseline = command("baseline", _baseline, "migrate an empty database anew and keep its dump; ten minutes")
     baseline.add_argument("--pair", choices=sorted(PAIRS), default="current")
     for name, text in (

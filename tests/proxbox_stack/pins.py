@@ -58,3 +58,6 @@ DEV_TOOLS = [
     "hypothesis==6.170.15",
     "antsibull-changelog==0.36.0",
 ]
+
+NETBOX_COLLECTION = "ansible==14.5.0"
+"""The package of PyPI that bundles netbox.netbox (3.23.0), with which the benchmark compares."""

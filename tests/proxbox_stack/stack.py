@@ -187,6 +187,12 @@ class Stack:
             "worker_pid": pids["worker"],
         }
 
+    def shell(self, script: str) -> str:
+        """Run Python inside NetBox (``netbox shell``) and return what it prints."""
+        with self._lock():
+            self._prepare(None)
+            return self._netbox.manage("shell", "-v", "0", "-c", script)
+
     def make_baseline(self, pair: str, target: Path) -> None:
         """Migrate an empty database from scratch and dump it to ``target``; takes some ten minutes."""
         with self._lock():
