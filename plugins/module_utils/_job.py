@@ -41,11 +41,15 @@ SYNC_TYPES = (
 
 @dataclass(frozen=True)
 class Scope:
-    """What a sync covers. An empty set of endpoint ids means every endpoint."""
+    """What a sync covers. An empty set of endpoint ids means every endpoint.
+
+    ``objects`` are the ids of the virtual machines or objects that it is for; no schedule of ours asks for any.
+    """
 
     sync_types: frozenset[str] = frozenset({"all"})
     proxmox_endpoints: frozenset[int] = frozenset()
     netbox_endpoints: frozenset[int] = frozenset()
+    objects: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Job:
     """One row of NetBox's ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC; ``interval`` is in minutes.
 
     ``is_sync`` is None and ``scope`` is None while NetBox itself does not say: the row's ``data`` is null for a moment
-    when a run starts. ``scope`` stays None for a sync of chosen virtual machines or objects: no schedule asks for one.
+    when a run starts, and before netbox-proxbox 0.0.26 it tells no scope until the run has ended.
     ``dead`` says why a job that looks alive is not, where somebody has found out.
     """
 
@@ -235,13 +239,12 @@ def _is_sync(row: Mapping[str, Any]) -> bool | None:
 def _scope(params: Any) -> Scope | None:
     if not isinstance(params, Mapping):
         return None
-    if params.get("netbox_vm_ids") or params.get("batch_object_ids"):
-        return None
     types: Iterable[Any] = params.get("sync_types") or [params.get("sync_type") or "all"]
     return Scope(
         sync_types=frozenset(str(item) for item in types),
         proxmox_endpoints=_ids(params.get("proxmox_endpoint_ids")),
         netbox_endpoints=_ids(params.get("netbox_endpoint_ids")),
+        objects=_ids(params.get("netbox_vm_ids")) | _ids(params.get("batch_object_ids")),
     )
 
 

@@ -338,7 +338,9 @@ class Jobs:
             status = self.session.get(_STATUS)
             version = status["plugins"].get("netbox_proxbox")
             netbox = status["netbox-version"]
-        except (ProxboxError, KeyError, AttributeError, TypeError):
+        except (ProxboxError, KeyError, AttributeError, TypeError) as reason:
+            if isinstance(reason, ProxboxError) and reason.status in (401, 403):
+                raise  # a route that is missing answers before NetBox looks at the token
             raise exc.saying(
                 f"There is no NetBox API at {self.session.url}: look at netbox_url ({exc.method} {exc.url} answered "
                 f"HTTP {exc.status})."

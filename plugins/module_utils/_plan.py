@@ -231,7 +231,10 @@ def plan_run(
     :param when_running: ``start`` runs it all the same; ``join`` and ``skip`` keep one that is pending or running.
     :param max_age: a run that succeeded, with all its stages, within that time is kept too.
     """
-    same = sorted((job for job in jobs if job.is_sync and job.scope == new.scope), key=lambda job: job.id or 0)
+    jobs = list(jobs)
+    # Of a run whose scope NetBox does not tell, the name has to do.
+    scopes = {job: new.scope if job.scope is None and job.name == new.name else job.scope for job in jobs}
+    same = sorted((job for job in jobs if job.is_sync and scopes[job] == new.scope), key=lambda job: job.id or 0)
     for job in reversed(same):
         if max_age is not None and job.fully_succeeded and job.completed and job.completed >= now - max_age:
             return Plan(new.name, keep=job)
@@ -264,7 +267,7 @@ def _plan_cancel(name: str, cancel: list[Job], living: Iterable[Job], now: datet
     if recurring.scope is None:
         raise ProxboxError(
             f"The job {recurring.id} ({name}) recurs, and NetBox does not tell what it covers, so its schedule cannot "
-            "be kept: run the task again in a moment, or choose keep_schedule: false."
+            "be kept: run the task again when it has ended, or choose keep_schedule: false."
         )
     step = timedelta(minutes=recurring.interval)
     due = recurring.scheduled or now
@@ -292,7 +295,8 @@ def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
     """Why a living member is not the wanted schedule, or None when it is."""
     if job.dead:
         return job.dead
-    if job.scope != wanted.scope:
+    untold = job.scope is None and job.status == "running"
+    if job.scope != wanted.scope and not untold:
         return "its scope differs"
     if job.interval != wanted.interval:
         return f"its interval is {_minutes(job.interval)}, wanted {_minutes(wanted.interval)}"

@@ -75,7 +75,8 @@ def test_a_job_as_the_api_gives_it(row) -> None:
     assert job.scope == Scope(frozenset({"all", "devices"}), frozenset({3, 12}))
     assert job.result()["proxmox_endpoints"] == [3, 12]
     assert job.result()["created"] == "2026-03-31T12:00:00Z"
-    assert Job.from_api(row(3, netbox_vm_ids=["7"])).scope is None, "a sync of chosen machines is no schedule's"
+    assert Job.from_api(row(3, netbox_vm_ids=["7"])).scope == Scope(objects=frozenset({7}))
+    assert Job.from_api(row(3, data={"proxbox_sync": {"sync_owner": "rq_job"}})).scope is None, "0.0.25, in mid-run"
 
 
 @pytest.mark.parametrize(

@@ -318,3 +318,12 @@ def test_absent_leaves_none(jobs: list[Job]) -> None:
     after = carried_out(plan, jobs)
     assert not [each for each in after if each.living and each.is_sync and each.name == "nightly"]
     assert not plan_absent("nightly", after).changed
+
+
+def test_a_run_whose_scope_is_not_told_is_taken_for_what_is_wanted() -> None:
+    running = job(status="running", scope=None)
+    assert plan_present(NIGHTLY, [running], NOW).keep == running
+    assert plan_present(NIGHTLY, [job(scope=None)], NOW).create, "one that is scheduled always tells"
+    new = NewJob("nightly", Scope())
+    assert plan_run(new, [running], NOW, when_running="join").keep == running
+    assert plan_run(new, [job(status="running", scope=None, name="other")], NOW, when_running="join").create
