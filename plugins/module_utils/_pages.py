@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
@@ -27,13 +26,7 @@ class Pages:
     def __init__(self, session: Session, username: str, password: str) -> None:
         self.session = session
         self._login = {"username": username, "password": password}
-
-    def log_in(self) -> None:
-        """Log in, so that a login that fails does so before anything else is done.
-
-        :raises ProxboxError: with a sentence.
-        """
-        assert self._token
+        self._token: str | None = None
 
     def cancel(self, job_id: int) -> None:
         """Ask the plugin to cancel a job. Its page tells nothing of what came of it: read the job afterwards.
@@ -53,6 +46,7 @@ class Pages:
             self._post("core/jobs/delete/", {"pk": batch, "confirm": "true", "_confirm": "true"})
 
     def _post(self, path: str, form: Mapping[str, str | list[str]]) -> None:
+        self.log_in()
         status, _page = self.session.page("POST", path, {**form, "csrfmiddlewaretoken": self._token})
         if status != 302:
             raise self._error(
@@ -61,9 +55,13 @@ class Pages:
                 f"POST {self.session.url}/{path} answered HTTP {status}",
             )
 
-    @cached_property
-    def _token(self) -> str:
-        """Log in; the CSRF token of the session, two GETs and a POST."""
+    def log_in(self) -> None:
+        """Log in, once: two GETs and a POST. Whoever does so first finds a wrong login before anything else is done.
+
+        :raises ProxboxError: with a sentence.
+        """
+        if self._token:
+            return
         status, page = self.session.page("GET", "login/")
         token = _csrf_token(page)
         if status != 200 or token is None or 'name="password"' not in page:
@@ -79,13 +77,12 @@ class Pages:
                 f"POST {self.session.url}/login/ answered HTTP {status}",
             )
         status, page = self.session.page("GET", "user/preferences/")
-        token = _csrf_token(page)
-        if token is None:
+        self._token = _csrf_token(page)
+        if self._token is None:
             raise self._error(
                 "NetBox's web pages have no form that this collection knows",
                 f"GET {self.session.url}/user/preferences/ answered HTTP {status}",
             )
-        return token
 
     def _error(self, sentence: str, where: str) -> ProxboxError:
         return ProxboxError(f"{sentence} ({where}).")
