@@ -29,8 +29,8 @@ options:
     required: true
   validate_certs:
     description:
-      - Whether to verify NetBox's TLS certificate, against the system's CA store and the one of the Python library
-        certifi.
+      - Whether to verify NetBox's TLS certificate, against the system's CA store, or where there is none against the
+        one of the Python library certifi.
     type: bool
     default: true
   ca_path:
