@@ -17,8 +17,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._health import (
     STALE_AFTER,
     Report,
     dead,
-    doubtful,
     no_worker,
+    overdue,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
@@ -228,14 +228,13 @@ def _examined(jobs: Jobs, seen: list[Job], stale_after: timedelta) -> tuple[list
     examined, warnings = [], []
     for job in seen:
         reason = None
-        if doubtful(job, now):
+        if overdue(job, now) and not jobs.rq.service.serves(job.queue):
+            warnings.append(no_worker(job, jobs.rq.service))
+        elif overdue(job, now) or job.status == "running":
             task = jobs.rq.task(job)
-            service = jobs.rq.service if job.status != "running" and not (task and task.over) else None
-            reason = dead(job, task, service, now, stale_after)
+            reason = dead(job, task, now, stale_after)
             if reason and task and jobs.get_status(job.id) != job.status:
                 reason = None  # it moved on between the two reads: alive
-            if service and not reason and not service.serves(job.queue):
-                warnings.append(no_worker(job, service))
         examined.append(replace(job, dead=reason))
     return examined, tuple(warnings)
 

@@ -30,16 +30,10 @@ def overdue(job: Job, now: datetime) -> bool:
     return job.status in ("scheduled", "pending") and due is not None and due < now - LATE
 
 
-def doubtful(job: Job, now: datetime) -> bool:
-    """Whether a job may be dead although its row looks alive, so that RQ is worth asking."""
-    return job.status == "running" or overdue(job, now)
-
-
-def dead(job: Job, task: Task | None, service: Service | None, now: datetime, stale_after: timedelta) -> str | None:
-    """Why a doubtful job will never end, or never start, by itself; None as long as it may.
+def dead(job: Job, task: Task | None, now: datetime, stale_after: timedelta) -> str | None:
+    """Why a job that is running, or overdue although workers serve its queue, will come to nothing; None if it may.
 
     :param task: RQ's record of it; None where that is not known, and only its age can tell.
-    :param service: who works; None where that has not been asked.
     """
     if task is not None:
         if task.over:
@@ -52,9 +46,7 @@ def dead(job: Job, task: Task | None, service: Service | None, now: datetime, st
         return None
     if job.status == "running":
         return f"it has been running since {iso(since)}, longer than stale_after"
-    if service is not None and service.workers:
-        return f"it has been due since {iso(since)}, longer than stale_after, though workers run"
-    return None
+    return f"it has been due since {iso(since)}, longer than stale_after, though workers run"
 
 
 def no_worker(job: Job, service: Service) -> str:

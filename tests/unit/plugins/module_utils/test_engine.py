@@ -332,18 +332,20 @@ STATUS = "GET /api/status/"
 
 def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, row: Row) -> None:
     still = page({"id": 5, "status": {"value": "scheduled"}})
-    server.answer(page(row(5, **OVERDUE)), task("lost"), still, created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    serving = page(worker("default"))
+    replaced = [created(7), cancelled(5), page(row(7, **NIGHTLY))]
+    server.answer(page(row(5, **OVERDUE)), serving, task("lost"), still, *replaced)
     outcome = present(jobs)
     assert outcome.job.id == 7 and outcome.warnings == ()
-    assert server.asked == CREATED_ANEW
+    assert server.asked == [LIVING, WORKERS, *CREATED_ANEW[1:]]
 
 
 @pytest.mark.parametrize(
     ("answers", "requests", "warning"),
     [
-        ([task("scheduled"), page(worker("high"))], [TASK, WORKERS], "no worker serves the queue 'default': start one"),
-        ([task("queued"), page(worker("default"))], [TASK, WORKERS], None),
-        ([task(None), Answer({"rq-workers-running": 0}, headers=DATE)], [TASK, STATUS], "no worker runs at all"),
+        ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start one"),
+        ([page(worker("default")), task("queued")], [WORKERS, TASK], None),
+        ([task(None), Answer({"rq-workers-running": 0}, headers=DATE)], [WORKERS, STATUS], "no worker runs at all"),
     ],
 )
 def test_an_overdue_member_that_waits_for_a_worker_stays(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, doubtful
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, overdue
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope, Stage
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Worker
 
@@ -103,11 +103,11 @@ def test_the_last_run_is_one_that_began() -> None:
     assert report(history=(CANCELLED, FAILED, FAILED, ended(5))).consecutive_failures == 2
 
 
-def test_what_is_worth_asking_rq_about() -> None:
-    assert doubtful(RUNNING, NOW)
-    assert not doubtful(living(), NOW)
-    assert doubtful(living(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
-    assert not doubtful(ended(8), NOW)
+def test_what_is_overdue() -> None:
+    assert not overdue(RUNNING, NOW)
+    assert not overdue(living(), NOW)
+    assert overdue(living(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
+    assert not overdue(ended(8), NOW)
 
 
 def test_a_queue_is_served_by_any_worker() -> None:
