@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _test(args: argparse.Namespace) -> int:
     groups = args.only or list(GROUPS)
-    if args.target and "integration" not in groups:
-        raise StackError("--target names an integration target: it goes with --only integration.")
+    if args.target and not {"integration", "previous"} & set(groups):
+        raise StackError("--target names an integration target: it goes with --only integration or previous.")
     choice = Choice(groups=groups, targets=args.target, unsupported=args.unsupported, cleanup=not args.no_cleanup)
     with staging.lock(CHECKOUT):
         results = run_steps(CHECKOUT, choice)

@@ -14,7 +14,6 @@ from proxbox_checks.ansible_test import warned_skips
 from proxbox_checks.results import Result
 from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
-from proxbox_stack.report import say
 
 _LISTED = re.compile(r"integration test\(s\) listed below")
 
@@ -22,22 +21,11 @@ _LISTED = re.compile(r"integration test\(s\) listed below")
 def integration(tools: Tools, stack: TestStack, targets: list[str], *, unsupported: bool, cleanup: bool) -> Result:
     """Run the targets, all when none is named, against the stack.
 
-    A stack of which something runs is used, and left up. One that is down is made anew, and taken down afterwards
-    unless ``cleanup`` is off; its data and logs stay until the next run. ``unsupported`` runs the targets too that are
-    marked ``unsupported`` or ``destructive``.
+    ``unsupported`` runs the targets too that are marked ``unsupported`` or ``destructive``.
     """
-    was_up = stack.running
-    if not was_up:
-        stack.down(purge=True)
-    try:
-        stack.up()
+    with stack.in_use(cleanup):
         _write_config(tools, stack)
         return _run(tools, targets, unsupported)
-    finally:
-        if cleanup and not was_up:
-            stack.down()
-        else:
-            say(f"the stack {stack.name} is left up (down: tests/stack down --name {stack.name})")
 
 
 def _write_config(tools: Tools, stack: TestStack) -> None:

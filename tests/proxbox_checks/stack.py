@@ -9,17 +9,20 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from proxbox_stack.report import StackError
+from proxbox_stack.report import StackError, say
 
 
 class TestStack:
-    """The stack ``name`` of tests/stack."""
+    """The stack ``name`` of tests/stack; ``pair`` is the NetBox and plugin that it is made with."""
 
-    def __init__(self, checkout: Path, name: str) -> None:
+    def __init__(self, checkout: Path, name: str, pair: str = "current") -> None:
         self.name = name
+        self._pair = pair
         self._command = [sys.executable, str(checkout / "tests" / "stack")]
 
     @property
@@ -30,13 +33,32 @@ class TestStack:
             return False
         return any(row["state"] == "running" for row in json.loads(done.stdout)["components"].values())
 
+    @contextmanager
+    def in_use(self, cleanup: bool) -> Iterator[None]:
+        """Have it up. One of which something runs is used as it is, and left up.
+
+        One that is down is made anew, and taken down afterwards unless ``cleanup`` is off; its data and logs stay until
+        the next run.
+        """
+        was_up = self.running
+        if not was_up:
+            self.down(purge=True)
+        try:
+            self.up()
+            yield
+        finally:
+            if cleanup and not was_up:
+                self.down()
+            else:
+                say(f"the stack {self.name} is left up (down: tests/stack down --name {self.name})")
+
     def up(self) -> None:
         """Bring it up; its progress goes to the terminal.
 
         :raises StackError: with the sentence of tests/stack, when it does not come up.
         """
         reason = ""
-        command = [*self._command, "up", "--name", self.name]
+        command = [*self._command, "up", "--name", self.name, "--pair", self._pair]
         # What it prints on stdout holds a password, and goes to the terminal alone.
         with subprocess.Popen(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True) as process:
             for line in process.stderr:

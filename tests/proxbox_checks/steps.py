@@ -17,7 +17,7 @@ from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
 from proxbox_stack.report import StackError, say
 
-GROUPS = ("lint", "sanity", "units", "integration")
+GROUPS = ("lint", "sanity", "units", "integration", "previous")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def run_steps(checkout: Path, choice: Choice) -> list[Result]:
 
 
 def stack_name() -> str:
-    """The stack that the integration tests use."""
+    """The stack that the integration tests use; that of the previous pair has ``-previous`` after it."""
     return os.environ.get("PROXBOX_STACK_NAME") or "test"
 
 
@@ -72,7 +72,8 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
         ],
         "sanity": [("ansible-test sanity", ansible_test.sanity)],
         "units": [("pytest", ansible_test.pytest), ("ansible-test units", ansible_test.units)],
-        "integration": [("integration", lambda tools: _integration(tools, choice))],
+        "integration": [("integration", lambda tools: _integration(tools, choice, "current"))],
+        "previous": [("integration, previous pair", lambda tools: _integration(tools, choice, "previous"))],
     }
     return [
         (name, lambda step=step: step(tools))
@@ -82,8 +83,9 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
     ]
 
 
-def _integration(tools: Tools, choice: Choice) -> Result:
-    stack = TestStack(tools.checkout, stack_name())
+def _integration(tools: Tools, choice: Choice, pair: str) -> Result:
+    name = stack_name() if pair == "current" else f"{stack_name()}-{pair}"
+    stack = TestStack(tools.checkout, name, pair)
     return integration(tools, stack, choice.targets, unsupported=choice.unsupported, cleanup=choice.cleanup)
 
 
