@@ -73,7 +73,7 @@ class Report:
     @property
     def next_run(self) -> datetime | None:
         """When the next run is due. While one is under way: the earliest that NetBox will make of it, or None."""
-        waiting = [job.scheduled or job.created for job in self.members if job.status != "running"]
+        waiting = [job.scheduled or job.created for job in self.members if job.status != "running" and not job.dead]
         if waiting:
             return min(waiting)
         if self.job.interval is None or self.job.dead:

@@ -90,6 +90,7 @@ def test_the_worst_comes_first_and_nothing_is_left_out() -> None:
         ([living(status="running", scheduled=NEXT - timedelta(days=3))], NOW + timedelta(minutes=1)),
         ([living(status="running", interval=None)], None),
         ([living(status="running", dead="it is lost")], None),
+        ([living(dead="it is lost")], None),
     ],
 )
 def test_the_next_run(members: list[Job], expected: datetime | None) -> None:
