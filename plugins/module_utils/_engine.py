@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -32,8 +33,11 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     plan_run,
 )
 
-SETTLE = 15.0
-"""How long, in seconds, to look for what NetBox is about to show: a starting run's data, a run's successor."""
+LOOKS = 30
+"""How often to look for what NetBox is about to show: a starting run's data, a run's successor."""
+
+PAUSE = 0.5
+"""The seconds between two such looks."""
 
 AWAY = 120.0
 """How long, in seconds, NetBox may be out of reach while a task waits for a sync to end."""
@@ -138,10 +142,9 @@ def _carry_out(
     stale_after: timedelta,
     check_mode: bool,
 ) -> Outcome:
-    now = jobs.session.server_now
     seen, warnings = _examined(jobs, seen, stale_after)
     verdicts = {job.id: job.dead for job in seen if job.dead}
-    first = plan = decide(seen, now)
+    first = plan = decide(seen, jobs.session.server_now)
     _check_before(jobs, plan, check_mode)
     if when_running == "fail" and plan.running:
         raise ProxboxError(
@@ -153,7 +156,7 @@ def _carry_out(
     created: int | None = None
     cancelled: list[Job] = []
     awaited: set[int] = set()
-    deadline = time.monotonic() + SETTLE
+    looks = LOOKS
     while True:
         if plan.create and created is None:
             created = _create(jobs, plan.create, seen)
@@ -165,23 +168,29 @@ def _carry_out(
             verdicts |= _wait_for_run(jobs, job, wait_timeout, stale_after)
             if job.interval and job.id not in verdicts:
                 awaited.add(job.id)
-            deadline = time.monotonic() + SETTLE
-        own = None if any(job.id == created for job in cancelled) else created
-        seen, settled = _look_again(jobs, name, own, awaited)
-        seen = [replace(job, dead=verdicts.get(job.id)) for job in seen]
-        plan = decide(seen, now)
+            looks = LOOKS
+        if any(job.id == created for job in cancelled):
+            created = None  # it yielded to another one
+        seen, settled = _look_again(jobs, name, created, awaited)
+        seen = [replace(job, dead=verdicts.get(job.id) if job.living else None) for job in seen]
+        plan = decide(seen, jobs.session.server_now)
         if settled and not plan.changed:
             return Outcome(first, plan.keep, tuple(cancelled))
-        if time.monotonic() > deadline:
+        looks -= 1
+        if not looks:
             if not plan.changed:
                 return Outcome(first, plan.keep, tuple(cancelled))
             raise ProxboxError(
-                f"The schedule {name!r} does not settle: after {SETTLE:.0f} s there is still to do: "
+                f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
                 f"{'; '.join(plan.why)}. Look at what else changes it, and run the task again."
             )
+        if any(job.id == created and job.cancelled for job in seen):
+            # Another controller wants something else, at the same moment: who comes last, wins.
+            created, settled = None, False
+            time.sleep(random.uniform(0, 3 * PAUSE))
         if not settled:
             plan = Plan(name)
-            time.sleep(0.5)
+            time.sleep(PAUSE)
 
 
 def _delete_rows(jobs: Jobs, name: str) -> None:
@@ -314,7 +323,8 @@ def _look_again(jobs: Jobs, name: str, created: int | None, awaited: set[int]) -
     settled = all(job.is_sync is not None for job in seen)
     if created is not None and all(job.id != created for job in seen):
         own = jobs.get(created, after_create=True)
-        settled = settled and not (own.interval and all(job.id < created for job in seen))
+        awaits_successor = own.interval and not own.cancelled and all(job.id < created for job in seen)
+        settled = settled and not awaits_successor
         seen.append(own)
     awaited -= {run for run in awaited if any(job.id > run and job.id != created for job in seen)}
     return seen, settled and not awaited
@@ -384,15 +394,14 @@ def cancel_jobs(
 
 def _cancel(jobs: Jobs, job: Job) -> bool:
     """Cancel a job, also one that is starting at this moment. Return whether it was living."""
-    deadline = time.monotonic() + SETTLE
-    while (done := jobs.cancel(job)) is None:
-        if time.monotonic() > deadline:
-            raise ProxboxError(
-                f"NetBox does not cancel the job {job.id} ({job.name}): for {SETTLE:.0f} s its row has said nothing of "
-                "what it is. Run the task again."
-            )
-        time.sleep(0.5)
-    return done
+    for _look in range(LOOKS):
+        done = jobs.cancel(job)
+        if done is not None:
+            return done
+        time.sleep(PAUSE)
+    raise ProxboxError(
+        f"NetBox does not cancel the job {job.id} ({job.name}): its row says nothing of what it is. Run the task again."
+    )
 
 
 def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> None:

@@ -38,7 +38,7 @@ Row = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_engine, "SETTLE", 1.0)
+    monkeypatch.setattr(_engine, "LOOKS", 5)
     monkeypatch.setattr(_engine.time, "sleep", lambda seconds: None)
 
 
@@ -172,7 +172,7 @@ def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
 
 
 def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_engine, "SETTLE", 0.05)
+    monkeypatch.setattr(_engine, "LOOKS", 2)
     ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
     server.answer(page(), created(7), *[page(), page(ended)] * 400)
     with pytest.raises(ProxboxError, match=r"does not settle.* no living member"):
@@ -183,7 +183,7 @@ def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkey
 def test_a_job_that_is_never_known_to_be_a_sync_is_left_alone(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_engine, "SETTLE", 0.05)
+    monkeypatch.setattr(_engine, "LOOKS", 2)
     server.answer(page(), created(7), page(row(5, status="running") | {"data": None}, row(7, **NIGHTLY)))
     assert present(jobs).job.id == 7
 
