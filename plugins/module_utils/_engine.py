@@ -156,6 +156,7 @@ def _carry_out(
     created: int | None = None
     cancelled: list[Job] = []
     awaited: set[int] = set()
+    history = [job for job in seen if not job.living]
     looks = LOOKS
     while True:
         if plan.create and created is None:
@@ -173,18 +174,20 @@ def _carry_out(
             created = None  # it yielded to another one
         seen, settled = _look_again(jobs, name, created, awaited)
         seen = [replace(job, dead=verdicts.get(job.id) if job.living else None) for job in seen]
-        plan = decide(seen, jobs.session.server_now)
-        if settled and not plan.changed:
-            return Outcome(first, plan.keep, tuple(cancelled))
+        plan = decide(seen + history, jobs.session.server_now)
+        own = next((job for job in seen if job.id == created), None)
+        if plan.create and own and not (own.living or own.cancelled or own.interval):
+            plan = replace(plan, create=None, keep=own)  # what was to run once has done so meanwhile
+        converged = not (plan.create or plan.cancel)
         looks -= 1
+        if converged and (settled or not looks):
+            return Outcome(first, plan.keep, tuple(cancelled))
         if not looks:
-            if not plan.changed:
-                return Outcome(first, plan.keep, tuple(cancelled))
             raise ProxboxError(
                 f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
                 f"{'; '.join(plan.why)}. Look at what else changes it, and run the task again."
             )
-        if any(job.id == created and job.cancelled for job in seen):
+        if own and own.cancelled:
             # Another controller wants something else, at the same moment: who comes last, wins.
             created, settled = None, False
             time.sleep(random.uniform(0, 3 * PAUSE))

@@ -46,13 +46,17 @@ class Session:
 
 
 class NetBox:
-    """The rows, the clock and the worker."""
+    """The rows, the clock and the worker.
+
+    ``blind`` tells that a list of syncs has left out a row that was just starting, as the real one does.
+    """
 
     def __init__(self, rows: Iterable[Job], now: datetime, dice: Dice) -> None:
         self.rows = {row.id: row for row in rows}
         self.now = now
         self.dice = dice
         self.works = True
+        self.blind = False
         self.created: list[int] = []
         self.cancelled: list[int] = []
         self._ends: dict[int, datetime] = {}
@@ -115,8 +119,6 @@ class Jobs:
 
     :param turn: called before each request, so that a test decides who comes next.
     :param faults: whether requests may fail, before or after NetBox has acted.
-
-    ``blind`` tells that a list of syncs left out a row that was just starting, as the real one does.
     """
 
     cancels_by_page = False
@@ -129,11 +131,10 @@ class Jobs:
         self.service = Service(1)
         self.faults = faults
         self.turn = turn
-        self.blind = False
 
     def _ask(self, answer: Callable[[], Any]) -> Any:
         self.turn()
-        seconds = self.netbox.dice.take(0, 0, 0, 1, 2, 15, 90)
+        seconds = self.netbox.dice.take(0, 0, 0, 1, 2, 5)
         self.netbox.pass_time(timedelta(seconds=seconds))
         fault = self.netbox.dice.take(*[None] * 6, "before", "after") if self.faults else None
         if fault == "before":
@@ -151,7 +152,7 @@ class Jobs:
 
     def _syncs(self, fits: Callable[[Job], bool]) -> list[Job]:
         rows = self._list(fits)
-        self.blind |= any(row.is_sync is None for row in rows)
+        self.netbox.blind |= any(row.is_sync is None for row in rows)
         return [row for row in rows if row.is_sync]
 
     def living(self, name: str | None = None) -> list[Job]:

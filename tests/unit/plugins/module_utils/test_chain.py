@@ -127,18 +127,18 @@ def test_one_run_converges_and_the_next_changes_nothing(
     wanted = data.draw(wishes())
     untouchable = foreign(netbox)
     decide = partial(plan_present, wanted)
-    jobs = Jobs(netbox)
     try:
-        run(jobs, decide, wanted.once, when_running=when_running)
+        run(Jobs(netbox), decide, wanted.once, when_running=when_running)
         settle(netbox)
-        if jobs.blind:
+        if netbox.blind:
             run(Jobs(netbox), decide, wanted.once)
     except ProxboxError as exc:
         assert wanted.once and "has passed" in str(exc)
         return
     alive = members(netbox)
     assert len(alive) == 1 or (wanted.once and not alive)
-    # A running job that was spared to the end of its run is no reason to change anything either.
+    if wanted.once and not alive and wanted.at and wanted.at.day is None:
+        return  # it has run, and its time comes again tomorrow
     second = run(Jobs(netbox), decide, wanted.once)
     assert not second.plan.changed
     assert not untouchable & {*netbox.cancelled}
@@ -150,10 +150,9 @@ def test_one_run_converges_and_the_next_changes_nothing(
 def test_absent_leaves_none(data: st.DataObject, now: datetime, numbers: list[int], when_running: str) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
     untouchable = foreign(netbox)
-    jobs = Jobs(netbox)
-    run(jobs, partial(plan_absent, NAME), when_running=when_running)
+    run(Jobs(netbox), partial(plan_absent, NAME), when_running=when_running)
     settle(netbox)
-    if jobs.blind:
+    if netbox.blind:
         run(Jobs(netbox), partial(plan_absent, NAME))
     assert not members(netbox)
     assert not run(Jobs(netbox), partial(plan_absent, NAME)).plan.changed
@@ -258,6 +257,8 @@ def test_two_controllers_end_with_one(
     results = both(netbox, Dice(turns), [decide, decide])
     assert [result for result in results if not isinstance(result, Outcome)] == []
     settle(netbox)
+    if netbox.blind:
+        run(Jobs(netbox), decide)
     assert len(members(netbox)) == 1
     assert not run(Jobs(netbox), decide).plan.changed
 

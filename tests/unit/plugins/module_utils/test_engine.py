@@ -436,6 +436,14 @@ def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row
     assert server.asked == [ALL]
 
 
+def test_a_sync_that_has_run_is_not_run_again_for_a_surplus_member(server: Script, jobs: Jobs, row: Row) -> None:
+    once = wanted(schedule_at=None, interval=None)
+    server.answer(page(row(5, **NIGHTLY), row(3, status="completed")), cancelled(5), page())
+    outcome = present(jobs, once)
+    assert outcome.job.id == 3 and [job.id for job in outcome.cancelled] == [5]
+    assert server.asked == [NEWEST, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+
+
 def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
     # The living member is older than the ten newest jobs of that name.
     once = wanted(schedule_at="2030-01-01 02:00", interval=None)
