@@ -11,7 +11,7 @@ CHECK = $(if $(PYTHON),$(PYTHON),$(error No working Python 3.9 or newer was foun
 STACK = $(subst tests/check,tests/stack,$(CHECK))
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint sanity units integration previous bench demo up down clean
+.PHONY: help test lint sanity units integration live previous bench demo up down clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -31,7 +31,10 @@ units: ## the unit tests, by pytest and by ansible-test
 integration: ## ansible-test integration against a real NetBox
 	@$(CHECK) test --only integration
 
-previous: ## the same against an older NetBox and plugin
+live: ## faults between the collection and a real NetBox, and many controllers at once
+	@$(CHECK) test --only live
+
+previous: ## the integration targets against an older NetBox and plugin
 	@$(CHECK) test --only previous
 
 bench: ## what the modules cost beside others: requests, bytes, time; with 30,000 finished jobs

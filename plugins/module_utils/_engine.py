@@ -161,7 +161,8 @@ def _carry_out(
     while True:
         if plan.create and created is None:
             created = _create(jobs, plan.create, seen)
-        spare = plan.running if when_running == "wait" else ()
+        # What this very run has created may go at once: it yields to one that somebody else created meanwhile.
+        spare = [job for job in plan.running if job.id != created] if when_running == "wait" else []
         for job in plan.cancel:
             if job not in spare and jobs.cancel(job):
                 cancelled.append(job)

@@ -24,13 +24,17 @@ def sanity(tools: Tools) -> Result:
     return _ansible_test(tools, "sanity", ["sanity", "--junit"], ("Running sanity test", *_SHOWN))
 
 
-def pytest(tools: Tools) -> Result:
-    """The unit tests by plain pytest, in the development environment."""
+def units_by_pytest(tools: Tools) -> Result:
+    """The unit tests by plain pytest."""
+    return pytest(tools, "tests/unit", {**tools.env, "PYTHONPATH": str(tools.collections)})
+
+
+def pytest(tools: Tools, folder: str, env: dict[str, str]) -> Result:
+    """The tests in ``folder`` by plain pytest, in the development environment."""
     junit = _empty_junit(tools)
     command = [tools.program("pytest"), "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
-    command += ["--junit-xml", str(junit / "pytest.xml"), "tests/unit"]
-    log = tools.logs / "pytest.log"
-    env = {**tools.env, "PYTHONPATH": str(tools.collections)}
+    command += ["--junit-xml", str(junit / "pytest.xml"), folder]
+    log = tools.logs / f"pytest-{Path(folder).name}.log"
     return _outcome(process.run(command, cwd=tools.staged, env=env, log=log, show=process.everything), junit, log)
 
 

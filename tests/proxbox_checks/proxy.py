@@ -25,7 +25,7 @@ ends in the middle; ``broken``: half the JSON, whole by its length; ``slow``: th
 
 @dataclass
 class Proxy:
-    """What has passed: ``GET /api/…`` for each request, in order, and the bytes of the answers' bodies.
+    """What has passed: ``GET /api/…`` and the harm done, for each request in order; and the bytes of the answers.
 
     ``harm`` names one of ``HARMS``, or None, for the request with this method and path.
     """
@@ -34,6 +34,7 @@ class Proxy:
     harm: Callable[[str, str], str | None] = lambda method, path: None
     late: float = 3.0
     requests: list[str] = field(default_factory=list)
+    harms: list[str | None] = field(default_factory=list)
     received: int = 0
 
 
@@ -55,8 +56,9 @@ def proxy(upstream: str) -> Iterator[Proxy]:
 
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            state.requests.append(f"{self.command} {self.path}")
             harm = state.harm(self.command, self.path)
+            state.requests.append(f"{self.command} {self.path}")
+            state.harms.append(harm)
             if harm == "refused":
                 return self.answer(502, b"<html>Bad Gateway</html>", [("Content-Type", "text/html")])
             if harm == "reset":

@@ -12,12 +12,13 @@ from typing import Callable
 
 from proxbox_checks import ansible_test, lint, staging
 from proxbox_checks.integration import integration
+from proxbox_checks.live import live
 from proxbox_checks.results import Result
 from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
 from proxbox_stack.report import StackError, say
 
-GROUPS = ("lint", "sanity", "units", "integration", "previous")
+GROUPS = ("lint", "sanity", "units", "integration", "live", "previous")
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
             ("lint: build", lint.build),
         ],
         "sanity": [("ansible-test sanity", ansible_test.sanity)],
-        "units": [("pytest", ansible_test.pytest), ("ansible-test units", ansible_test.units)],
+        "units": [("pytest", ansible_test.units_by_pytest), ("ansible-test units", ansible_test.units)],
         "integration": [("integration", lambda tools: _integration(tools, choice, "current"))],
+        "live": [("live", lambda tools: live(tools, TestStack(tools.checkout, stack_name()), cleanup=choice.cleanup))],
         "previous": [("integration, previous pair", lambda tools: _integration(tools, choice, "previous"))],
     }
     return [

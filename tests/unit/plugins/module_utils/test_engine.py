@@ -131,6 +131,13 @@ def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, j
     assert server.asked == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
 
 
+def test_what_was_created_a_moment_ago_yields_at_once_though_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+    both = page(row(7, **RUNNING), row(6, **NIGHTLY))
+    server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
+    assert present(jobs).job.id == 6
+    assert server.asked == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
+
+
 def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
     starting = row(5, status="running", **NIGHTLY) | {"data": None}
     known = row(5, status="running", **NIGHTLY)

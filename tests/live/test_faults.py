@@ -1,0 +1,102 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A network that does harm, between the engine and a real NetBox: no schedule is made twice, none is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _session
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+from proxbox_checks.proxy import HARMS, Proxy, proxy
+
+SEEDS = 200
+BATCH = 20
+
+ATTEMPTS = 12
+"""How often a user runs a task again that failed."""
+
+
+def declare(jobs: Jobs, name: str, interval: str) -> _engine.Outcome:
+    wanted = read_wanted(
+        name=name, sync_types=["devices"], schedule_at="2030-01-01 02:00", interval=interval, timezone="UTC"
+    )
+    return _engine.reconcile(jobs, name, partial(plan_present, wanted))
+
+
+def arrived(through: Proxy) -> int:
+    """How many requests to create a job have reached NetBox."""
+    return sum(
+        text.startswith("POST /api/plugins/proxbox/sync/schedule/") and harm not in ("refused", "reset")
+        for text, harm in zip(through.requests, through.harms, strict=True)
+    )
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in life, but with less waiting."""
+    clock = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.1)), monotonic=time.monotonic)
+    monkeypatch.setattr(_engine, "time", clock)
+    monkeypatch.setattr(_engine, "ARRIVAL", 1.0)
+    monkeypatch.setattr(_session, "RETRY_PAUSES", (0.03, 0.1))
+
+
+@pytest.mark.parametrize("batch", range(SEEDS // BATCH))
+def test_no_schedule_is_made_twice_and_none_is_lost(
+    batch: int, name: str, connect: Callable[..., Jobs], impatient: None
+) -> None:
+    seeds = range(batch * BATCH, (batch + 1) * BATCH)
+    with ThreadPoolExecutor(5) as pool:
+        for _result in pool.map(lambda seed: live_through_harm(seed, f"{name} {seed}", connect), seeds):
+            pass
+
+
+def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> None:
+    """Declare a schedule, change it and end it, with harm done to one request in two, as the seed says."""
+    netbox = connect()
+    dice = random.Random(seed)
+    with proxy(netbox.session.url) as through:
+        through.harm = lambda method, path: dice.choice([None] * 9 + list(HARMS))
+        through.late = 1.1
+        before = 0
+        for interval, minutes in (("daily", 1440), ("hourly", 60)):
+            for _attempt in range(ATTEMPTS):
+                try:
+                    declare(connect(through.url, timeout=1), name, interval)
+                except ProxboxError:
+                    assert len(netbox.living(name)) >= before, f"seed {seed}: a change that failed left none"
+                else:
+                    break
+            else:
+                pytest.fail(f"seed {seed}: {ATTEMPTS} attempts failed")
+            assert [job.interval for job in netbox.living(name)] == [minutes], f"seed {seed}"
+            before = 1
+        assert len(netbox.chain(name)) == arrived(through), f"seed {seed}: a job that nobody asked for"
+        for _attempt in range(ATTEMPTS):
+            try:
+                _engine.reconcile(connect(through.url, timeout=1), name, partial(plan_absent, name))
+                break
+            except ProxboxError:
+                continue
+    assert netbox.living(name) == [], f"seed {seed}"
+
+
+def test_what_a_run_costs_on_a_network_that_does_no_harm(name: str, netbox: Jobs, connect: Callable[..., Jobs]) -> None:
+    with proxy(netbox.session.url) as through:
+        costs = []
+        for _run in range(2):
+            declare(connect(through.url), name, "daily")
+            costs.append([text.split()[0] for text in through.requests])
+            through.requests.clear()
+        assert costs == [["GET", "POST", "GET"], ["GET"]]
