@@ -19,7 +19,7 @@ def live(tools: Tools, stack: TestStack, *, cleanup: bool) -> Result:
         stack.write_wrapper(wrapper, tools.python)
         env = {
             **tools.playbook_env,
-            "PYTHONPATH": f"{tools.collections}:{tools.staged / 'tests'}",
+            "PYTHONPATH": f"{tools.collections}:{tools.checkout / 'tests'}",
             "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": str(wrapper)}),
         }
         return pytest(tools, "tests/live", env)
