@@ -1,0 +1,123 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What NetBox, as it is installed on this host, says of its queues and workers: one line of JSON on standard output.
+
+Runs in NetBox's own virtual environment, as NetBox's user. Standard input is a JSON object:
+
+* ``environment``: variables to set, also those that may not be seen in a process list;
+* ``path``: the folder to import NetBox from, empty where it is installed from PyPI;
+* ``units``: systemd units whose workers have to register with RQ under ``queues`` within ``timeout`` seconds.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import ipaddress
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import redirect_stdout
+
+
+def main() -> None:
+    wanted = json.load(sys.stdin)
+    os.environ.update({name: str(value) for name, value in wanted["environment"].items()})
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netbox.settings")
+    if wanted["path"]:
+        sys.path.insert(0, wanted["path"])
+    told = {}
+    # What a configuration or a plugin prints must not get in between.
+    with redirect_stdout(sys.stderr):
+        try:
+            told.update(installed())
+            if wanted["units"] and told["plugin"]:
+                told.update(registered(wanted["units"], set(wanted["queues"]), wanted["timeout"]))
+        except Exception as exc:
+            told["error"] = f"{type(exc).__name__}: {str(exc).strip()}"
+    print(json.dumps(told))
+
+
+def installed() -> dict:
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    plugin = "netbox_proxbox" in settings.PLUGINS
+    queue = settings.RQ_QUEUES["default"]
+    address = queue.get("URL") or queue.get("SENTINELS")
+    return {
+        "netbox": settings.VERSION,
+        "plugin": importlib.metadata.version("netbox-proxbox") if plugin else None,
+        "queues": list(settings.RQ_QUEUES),
+        "sync_queue": sync_queue() if plugin else None,
+        "writable": [settings.MEDIA_ROOT, settings.REPORTS_ROOT, settings.SCRIPTS_ROOT],
+        "redis_here": not address and here(queue.get("HOST")),
+        "postgres_here": here(settings.DATABASES["default"].get("HOST")),
+        "sockets": [host for host in (settings.DATABASES["default"].get("HOST"),) if str(host).startswith("/")],
+    }
+
+
+def sync_queue() -> str:
+    from netbox_proxbox import jobs
+
+    # The constant is there since netbox-proxbox 0.0.8, when the queue became NetBox's default one.
+    return getattr(jobs, "PROXBOX_SYNC_QUEUE_NAME", "default")
+
+
+def here(host: str | None) -> bool:
+    """Whether that server is on this host: no name at all, a socket's path, a loopback address, or our own name."""
+    if not host or host.startswith("/") or host in ("localhost", socket.gethostname(), socket.getfqdn()):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def registered(units: list[str], queues: set[str], timeout: float) -> dict:
+    """Wait until each unit's main process is a worker of those queues; ``missing`` says why one is not."""
+    deadline = time.monotonic() + timeout
+    while True:
+        known = workers()
+        found = {unit: worker_of(unit, known) for unit in units}
+        missing = {unit: why for unit, (why, _) in found.items() if why}
+        for unit, (_, worker) in found.items():
+            if worker and not queues <= set(worker["queues"]):
+                missing[unit] = f"its worker serves {', '.join(worker['queues'])}"
+        crashed = any(why.endswith("restarts it again and again") for why in missing.values())
+        if not missing or crashed or time.monotonic() > deadline:
+            return {"missing": missing, "workers": [worker for _, worker in found.values() if worker]}
+        time.sleep(1)
+
+
+def workers() -> dict[tuple[str, int], dict]:
+    """The workers that RQ knows, by host and process id: those of other hosts have the same ids."""
+    from django_rq.queues import get_connection
+    from rq import Worker
+
+    found = Worker.all(connection=get_connection("default"))
+    return {
+        (worker.hostname, worker.pid): {"name": worker.name, "pid": worker.pid, "queues": worker.queue_names()}
+        for worker in found
+    }
+
+
+def worker_of(unit: str, known: dict[tuple[str, int], dict]) -> tuple[str, dict | None]:
+    """Why a unit has no registered worker, or the worker."""
+    names = ("ActiveState", "SubState", "MainPID", "Result")
+    command = ["systemctl", "show", unit, f"--property={','.join(names)}"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    state = dict(line.split("=", 1) for line in lines)
+    if state["SubState"].startswith("auto-restart") or state["ActiveState"] == "failed":
+        return f"its process ends at once ({state['Result']}), and systemd restarts it again and again", None
+    worker = known.get((socket.gethostname(), int(state["MainPID"])))
+    return ("" if worker else f"it is {state['ActiveState']}, but RQ knows no worker of its process", worker)
+
+
+main()

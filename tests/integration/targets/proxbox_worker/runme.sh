@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The role on a real systemd host, as a user runs it: whole playbooks, whose recap tells what they changed.
+set -euo pipefail
+
+facts=../../integration_config.yml
+inventory=$(sed -n 's/^worker_host_inventory: "\(.*\)"$/\1/p' "$facts")
+log=$(mktemp)
+export ANSIBLE_NOCOLOR=1
+
+say() { printf '\n=== %s\n' "$*"; }
+
+play() { ansible-playbook -i "$inventory" -e "@$facts" "$@" 2>&1 | tee "$log"; }
+
+changed() { grep -Eq '^worker .*changed=[1-9]' "$log" || { echo "FAILED: nothing has changed" >&2; exit 1; }; }
+
+unchanged() { grep -Eq '^worker .*changed=0 ' "$log" || { echo "FAILED: something has changed" >&2; exit 1; }; }
+
+shows() { grep -Eq -- "$1" "$log" || { echo "FAILED: the output does not show: $1" >&2; exit 1; }; }
+
+hides() { if grep -Fq -- "$1" "$log"; then echo "FAILED: the output shows: $1" >&2; exit 1; fi; }
+
+trap 'play reset.yml; rm -f "$log" "$log.loud"' EXIT
+
+say "A host on which nothing is deployed"
+play reset.yml
+
+say "What is refused, with a sentence, before anything is changed"
+play refused.yml -i refused_inventory.yml
+play nothing.yml
+
+say "Check mode on the bare host: a whole diff, and nothing is there afterwards"
+play deploy.yml --check --diff -e deploy_secret=a-secret
+changed
+shows '^\+ExecStart=/opt/netbox/venv/bin/netbox rqworker high default$'
+shows 'Enable and start the worker, in check mode'
+play nothing.yml
+
+say "Deploy, with a secret, as loud as it gets"
+play deploy.yml --diff -vvvv -e deploy_secret=a-secret >"$log.loud" || { tail -n 50 "$log.loud"; exit 1; }
+changed
+hides a-secret
+rm "$log.loud"
+
+say "Deploy again, and in check mode"
+play deploy.yml --diff -e deploy_secret=a-secret
+unchanged
+play deploy.yml --check --diff -e deploy_secret=a-secret
+unchanged
+
+say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
+play running.yml
+
+say "The playbook proves it"
+play proxbox.proxbox.worker -e proxbox_worker_hosts=worker -e '{"proxbox_worker_netbox_url": "{{ netbox_url }}"}' \
+  -e '{"proxbox_worker_netbox_token": "{{ netbox_superuser_token }}"}' -e '{"proxbox_worker_environment": {"DEPLOY": "a-secret"}}'
+shows 'was executed by the worker on worker\.'
+
+say "A restart lets a running sync end, unless told otherwise"
+play restart.yml
+
+say "A worker that ends again and again fails the role, whatever systemd calls it; a drop-in is left alone"
+play crash.yml
+
+say "One worker, three, three, one"
+play deploy.yml -e '{"proxbox_worker_instances": "3"}' # as a survey gives it
+changed
+play scale.yml -e expected=3
+play deploy.yml -e proxbox_worker_instances=3
+unchanged
+play deploy.yml --check -e proxbox_worker_instances=1
+changed
+play scale.yml -e expected=3
+play deploy.yml -e proxbox_worker_instances=1
+changed
+play scale.yml -e expected=1
+play deploy.yml
+unchanged
+
+say "A checkout"
+play checkout.yml
+play deploy.yml --diff
+changed
+shows '^\+ExecStart=/opt/netbox/venv/bin/python3 /opt/netbox/netbox/manage.py rqworker high default$'
+play deploy.yml
+unchanged
+play sync.yml
+
+say "Gone, in check mode, really, and again"
+play deploy.yml --check -e proxbox_worker_state=absent
+changed
+play scale.yml -e expected=1
+play deploy.yml -e proxbox_worker_state=absent
+changed
+play nothing.yml
+play deploy.yml -e proxbox_worker_state=absent
+unchanged
