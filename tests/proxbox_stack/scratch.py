@@ -35,9 +35,18 @@ def subfolder(*names: str) -> Path:
 
 def stack_dir(name: str) -> Path:
     """The folder of the stack ``name``; refused when a PostgreSQL socket in it could not be opened."""
-    if not name or not all(char.isalnum() or char in "-_" for char in name):
-        raise StackError(f"{name!r} cannot name a stack: letters, digits, - and _ only.")
-    path = home() / "stacks" / name
+    path = _named("stacks", name)
     if len(str(path / "run" / ".s.PGSQL.5432")) > SOCKET_LIMIT:
         raise StackError(f"{path} is too long for a Unix socket: set PROXBOX_STACK_HOME to a shorter path.")
     return path
+
+
+def host_dir(name: str) -> Path:
+    """The folder of the host ``name``."""
+    return _named("hosts", name)
+
+
+def _named(kind: str, name: str) -> Path:
+    if not name or not all(char.isalnum() or char in "-_" for char in name):
+        raise StackError(f"{name!r} cannot name one of the {kind}: letters, digits, - and _ only.")
+    return home() / kind / name

@@ -218,7 +218,7 @@ class Stack:
         if not self.state:
             self.state = {
                 "pair": pair,
-                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), probes.free_ports(4, _ports_of_others()))),
+                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), probes.free_ports(4, kept_ports()))),
                 "password": secrets.token_urlsafe(12),
                 "backend_key": secrets.token_urlsafe(32),
                 "encryption_key": secrets.token_urlsafe(32),
@@ -475,7 +475,7 @@ def _v2(keys: dict[str, str]) -> str:
     return f"nbt_{keys['v2_key']}.{keys['v2_secret']}"
 
 
-def _ports_of_others() -> set[int]:
+def kept_ports() -> set[int]:
     """The ports that stacks keep, also those that are down."""
     taken: set[int] = set()
     for name in names():

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+
+"""What this machine must have so that systemd-nspawn can boot a Debian on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from proxbox_stack import packages
+from proxbox_stack.report import StackError
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_PROGRAMS = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container", "ssh": "openssh-client"}
+# One tree of version 2, or what a machine has that still runs version 1: there systemd uses these two.
+_CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"))
+
+
+class Unfit(StackError):
+    """This machine cannot run a test host."""
+
+
+def prepare() -> None:
+    """Install the programs that are missing.
+
+    :raises Unfit: says what this machine has not, and cannot be given.
+    """
+    if sys.platform != "linux":
+        raise Unfit("a test host needs Linux.")
+    if os.getuid() != 0:
+        raise Unfit("a test host is built and booted by root alone: run this with sudo.")
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise Unfit("root may not mount anything here (a container?), and a test host needs mounts of its own.")
+    if not cgroups():
+        raise Unfit("there is no control group under /sys/fs/cgroup that can be written, and systemd needs one.")
+    missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program)]
+    missing += [] if KEYRING.exists() else ["debian-archive-keyring"]
+    if missing:
+        try:
+            packages.install(*missing)
+        except StackError as exc:
+            raise Unfit(str(exc)) from exc
+
+
+def cgroups() -> list[Path]:
+    """The trees of control groups in which the one of a host is made."""
+    return [tree for tree in _CGROUPS if os.access(tree / "cgroup.procs", os.W_OK)]
+
+
+def debian_mirror() -> str:
+    """The mirror that this machine's own apt uses for Debian, else Debian's own."""
+    command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("Debian Debian ")]
+    return found[0] if found else "http://deb.debian.org/debian"
