@@ -8,7 +8,11 @@ set -euo pipefail
 
 facts=../../integration_config.yml
 inventory=$(sed -n 's/^worker_host_inventory: "\(.*\)"$/\1/p' "$facts")
-log=$(mktemp)
+token=$(sed -n 's/^netbox_superuser_token: "\(.*\)"$/\1/p' "$facts")
+work=$(mktemp -d)
+log=$work/log
+secret=$work/secret.yml
+printf 'deploy_secret: a-secret\n' >"$secret"
 export ANSIBLE_NOCOLOR=1
 
 say() { printf '\n=== %s\n' "$*"; }
@@ -23,7 +27,7 @@ shows() { grep -Eq -- "$1" "$log" || { echo "FAILED: the output does not show: $
 
 hides() { if grep -Fq -- "$1" "$log"; then echo "FAILED: the output shows: $1" >&2; exit 1; fi; }
 
-trap 'play reset.yml; rm -f "$log" "$log.loud"' EXIT
+trap 'play reset.yml; rm -r "$work"' EXIT
 
 say "A host on which nothing is deployed"
 play reset.yml
@@ -33,26 +37,31 @@ play refused.yml -i refused_inventory.yml
 play nothing.yml
 
 say "Check mode on the bare host: a whole diff, and nothing is there afterwards"
-play deploy.yml --check --diff -e deploy_secret=a-secret
+play deploy.yml --check --diff -e "@$secret"
 changed
 shows '^\+ExecStart=/opt/netbox/venv/bin/netbox rqworker high default$'
 shows 'Enable and start the worker, in check mode'
 play nothing.yml
 
 say "Deploy, with a secret, as loud as it gets"
-play deploy.yml --diff -vvvv -e deploy_secret=a-secret >"$log.loud" || { tail -n 50 "$log.loud"; exit 1; }
+play deploy.yml --diff -vvvv -e "@$secret" >"$work/loud" || { tail -n 50 "$work/loud"; exit 1; }
 changed
 hides a-secret
-rm "$log.loud"
+hides "$token"
 
 say "Deploy again, and in check mode"
-play deploy.yml --diff -e deploy_secret=a-secret
+play deploy.yml --diff -e "@$secret"
 unchanged
-play deploy.yml --check --diff -e deploy_secret=a-secret
+play deploy.yml --check --diff -e "@$secret"
 unchanged
 
 say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
 play running.yml
+play deploy.yml --tags proxbox_worker_verify
+unchanged
+
+say "It starts after what it needs, where that is on this host"
+play neighbours.yml
 
 say "The playbook proves it"
 play proxbox.proxbox.worker -e proxbox_worker_hosts=worker -e '{"proxbox_worker_netbox_url": "{{ netbox_url }}"}' \
