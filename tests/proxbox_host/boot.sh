@@ -25,7 +25,7 @@ mount -t tmpfs tmpfs /run/systemd/nspawn
 
 printf 'ListenAddress 127.0.0.1\nPort %s\n' "$port" >"$root/etc/ssh/sshd_config.d/test.conf"
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >"$root/etc/hosts"
-mkdir -p -m 0700 "$root/root/.ssh"
+mkdir -p "$root/root/.ssh"
 cp "$folder/key.pub" "$root/root/.ssh/authorized_keys"
 
 for configuration in netbox-wheel/conf/configuration.py netbox-checkout/netbox/netbox/configuration.py; do
