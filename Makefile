@@ -9,9 +9,10 @@ NAME ?= test
 
 CHECK = $(if $(PYTHON),$(PYTHON),$(error No working Python 3.9 or newer was found as python3: install one, or name it with "make PYTHON=/path/to/python3 ...")) tests/check
 STACK = $(subst tests/check,tests/stack,$(CHECK))
+HOST = $(subst tests/check,tests/host,$(CHECK))
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint sanity units integration live previous bench demo up down clean
+.PHONY: help test lint sanity units integration live previous role bench demo up down clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -37,6 +38,9 @@ live: ## faults between the collection and a real NetBox, and many controllers a
 previous: ## the integration targets against an older NetBox and plugin
 	@$(CHECK) test --only previous
 
+role: ## the role, deployed on a host with systemd, as root alone
+	@$(CHECK) test --only role
+
 bench: ## what the modules cost beside others: requests, bytes, time; with 30,000 finished jobs
 	@$(CHECK) bench
 
@@ -46,8 +50,9 @@ demo: ## a real NetBox with the collection at work in it
 up: ## bring the real NetBox stack up, and leave it up (NAME=test)
 	@$(STACK) up --name $(NAME)
 
-down: ## stop that stack; its data stays (NAME=test)
+down: ## stop that stack and the host of its name; their data stays (NAME=test)
+	@$(HOST) down --name $(NAME)
 	@$(STACK) down --name $(NAME)
 
-clean: ## stop every stack and remove everything that was built
+clean: ## stop every host and stack and remove everything that was built
 	@$(CHECK) clean

@@ -77,10 +77,11 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _clean(args: argparse.Namespace) -> int:
-    down = [sys.executable, str(CHECKOUT / "tests" / "stack"), "down", "--all", "--purge"]
-    if subprocess.run(down, check=False).returncode:
-        raise StackError("a stack could not be stopped, so nothing was removed: the lines above say why.")
-    for name in ("stacks", "stage", "venvs", "collections"):
+    for program in ("host", "stack"):
+        down = [sys.executable, str(CHECKOUT / "tests" / program), "down", "--all", "--purge"]
+        if subprocess.run(down, check=False).returncode:
+            raise StackError(f"a {program} could not be stopped, so nothing was removed: the lines above say why.")
+    for name in ("hosts", "stacks", "stage", "venvs", "collections"):
         folder = scratch.home() / name
         if folder.exists():
             say(f"removing {folder}")
@@ -109,5 +110,5 @@ def _parser() -> argparse.ArgumentParser:
     bench_ = command("bench", _bench, "what the modules cost: requests, bytes, and time beside other modules")
     bench_.add_argument("--rounds", type=int, default=10, help="how often each task is timed (default: %(default)s)")
     bench_.add_argument("--output", type=Path, help="write the table, which is Markdown, to this file too")
-    command("clean", _clean, "stop every stack and remove everything that was built in the scratch folder")
+    command("clean", _clean, "stop every host and stack and remove everything that was built in the scratch folder")
     return parser

@@ -24,15 +24,15 @@ def integration(tools: Tools, stack: TestStack, targets: list[str], *, unsupport
     ``unsupported`` runs the targets too that are marked ``unsupported`` or ``destructive``.
     """
     with stack.in_use(cleanup):
-        _write_config(tools, stack)
-        return _run(tools, targets, unsupported)
+        write_config(tools, stack)
+        return run_targets(tools, targets, unsupported=unsupported)
 
 
-def _write_config(tools: Tools, stack: TestStack) -> None:
-    """Tell the targets where the stack is."""
+def write_config(tools: Tools, stack: TestStack, **more: str) -> None:
+    """Tell the targets where the stack is, and ``more``."""
     wrapper = tools.collections / "stack"
     stack.write_wrapper(wrapper, tools.python)
-    facts = {**stack.facts(), "stack_command": str(wrapper)}
+    facts = {**stack.facts(), "stack_command": str(wrapper), **more}
     path = tools.staged / "tests" / "integration" / "integration_config.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -41,7 +41,8 @@ def _write_config(tools: Tools, stack: TestStack) -> None:
     )
 
 
-def _run(tools: Tools, targets: list[str], unsupported: bool) -> Result:
+def run_targets(tools: Tools, targets: list[str], *, unsupported: bool) -> Result:
+    """Run the targets, all when none is named, as ``integration_config.yml`` is."""
     data = tools.staged / "tests" / "output" / "data"
     shutil.rmtree(data, ignore_errors=True)
     log = tools.logs / "ansible-test-integration.log"

@@ -23,6 +23,8 @@ class Result:
     """What was skipped, and why."""
     notes: list[str] = field(default_factory=list)
     """What else the summary should tell."""
+    impossible: str = ""
+    """Why this machine cannot run the step, where it cannot."""
     log: Path | None = None
     name: str = ""
     seconds: float = 0.0
@@ -30,7 +32,12 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether something passed and nothing failed: a step that found nothing to do has failed."""
-        return self.passed > 0 and not self.failed
+        return (self.passed > 0 or bool(self.impossible)) and not self.failed
+
+    @property
+    def verdict(self) -> str:
+        """One word for the summary."""
+        return "skipped" if self.impossible else "ok" if self.ok else "FAILED"
 
 
 def read_junit(folder: Path) -> Result:
@@ -60,14 +67,15 @@ def read_junit(folder: Path) -> Result:
 def table(results: list[Result]) -> str:
     """The summary: a row for each step, then what failed and what was skipped."""
     width = max(len(result.name) for result in results)
-    lines = [f"{'step':{width}}  result  passed  failed  skipped  seconds"]
+    lines = [f"{'step':{width}}  result   passed  failed  skipped  seconds"]
     lines.append("-" * len(lines[0]))
     for result in results:
         lines.append(
-            f"{result.name:{width}}  {'ok' if result.ok else 'FAILED':6}  {result.passed:6}  {len(result.failed):6}  "
+            f"{result.name:{width}}  {result.verdict:7}  {result.passed:6}  {len(result.failed):6}  "
             f"{len(result.skipped):7}  {result.seconds:7.1f}"
         )
     lines += [f"note     {result.name}: {note}" for result in results for note in result.notes]
+    lines += [f"skipped  {result.name}: {result.impossible}" for result in results if result.impossible]
     for result in results:
         reasons = defaultdict(list)
         for name, reason in result.skipped:

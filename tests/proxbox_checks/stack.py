@@ -52,6 +52,18 @@ class TestStack:
             else:
                 say(f"the stack {self.name} is left up (down: tests/stack down --name {self.name})")
 
+    @contextmanager
+    def without_worker(self) -> Iterator[None]:
+        """Have its worker stopped: then nothing executes jobs but what the test starts.
+
+        :raises StackError: when it cannot be stopped, or started again.
+        """
+        self._checked("stop", "worker")
+        try:
+            yield
+        finally:
+            self._checked("start", "worker")
+
     def up(self) -> None:
         """Bring it up; its progress goes to the terminal.
 
@@ -75,19 +87,14 @@ class TestStack:
 
     def facts(self) -> dict[str, Any]:
         """What tests/stack env tells of it."""
-        done = self._run("env", "--format", "json")
-        if done.returncode:
-            raise StackError(f"tests/stack env failed: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+        return json.loads(self._checked("env", "--format", "json"))
 
     def shell(self, script: str) -> None:
         """Run Python inside NetBox.
 
         :raises StackError: when it fails.
         """
-        done = self._run("shell", stdin=script)
-        if done.returncode:
-            raise StackError(f"tests/stack shell failed: {done.stderr.strip()}")
+        self._checked("shell", stdin=script)
 
     def write_wrapper(self, path: Path, python: Path) -> None:
         """Write tests/stack as a program that works under ansible-test, which hands on neither HOME nor PROXBOX_*."""
@@ -100,6 +107,12 @@ class TestStack:
         )
         path.write_text(f'#!/bin/sh\n{exports}exec {shlex.join(self._command)} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
+
+    def _checked(self, *arguments: str, stdin: str = "") -> str:
+        done = self._run(*arguments, stdin=stdin)
+        if done.returncode:
+            raise StackError(f"tests/stack {arguments[0]} failed: {done.stderr.strip()}")
+        return done.stdout
 
     def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [*self._command, arguments[0], "--name", self.name, *arguments[1:]]

@@ -14,11 +14,12 @@ from proxbox_checks import ansible_test, lint, staging
 from proxbox_checks.integration import integration
 from proxbox_checks.live import live
 from proxbox_checks.results import Result
+from proxbox_checks.role import role
 from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
 from proxbox_stack.report import StackError, say
 
-GROUPS = ("lint", "sanity", "units", "integration", "live", "previous")
+GROUPS = ("lint", "sanity", "units", "integration", "live", "previous", "role")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
         "integration": [("integration", lambda tools: _integration(tools, choice, "current"))],
         "live": [("live", lambda tools: live(tools, TestStack(tools.checkout, stack_name()), cleanup=choice.cleanup))],
         "previous": [("integration, previous pair", lambda tools: _integration(tools, choice, "previous"))],
+        "role": [("role", lambda tools: role(tools, TestStack(tools.checkout, stack_name()), cleanup=choice.cleanup))],
     }
     return [
         (name, lambda step=step: step(tools))
@@ -100,6 +102,6 @@ def _timed(name: str, step: Callable[[], Result]) -> Result:
         result = Result(failed=[str(exc)])
     result.name = name
     result.seconds = time.monotonic() - started
-    verdict = "ok" if result.ok else f"FAILED: {(result.failed or ['nothing ran'])[0]}"
+    verdict = result.verdict if result.ok else f"FAILED: {(result.failed or ['nothing ran'])[0]}"
     say(f"{name}: {verdict}, {result.passed} passed, {len(result.failed)} failed, {len(result.skipped)} skipped")
     return result

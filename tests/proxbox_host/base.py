@@ -11,7 +11,9 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from proxbox_host import machine
@@ -58,7 +60,9 @@ def _build(folder: Path, requirements: list[str], constraints: str) -> None:
     shutil.copy(_BUILD, source)
     (source / "constraints.txt").write_text(constraints)
     _write_pip_configuration(source)
+    # What is mounted while it runs is so in a namespace of its own: nothing of it stays when it is interrupted.
     command = [
+        "unshare", "--mount", "--propagation", "private",
         "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(_PACKAGES)}",
         f"--keyring={machine.KEYRING}", f"--customize-hook=copy-in {shlex.quote(str(source))} /tmp",
         f'--customize-hook=chroot "$1" sh /tmp/input/build.sh {shlex.join(requirements)}',
@@ -67,13 +71,38 @@ def _build(folder: Path, requirements: list[str], constraints: str) -> None:
     # They name files that are not inside, and would go before pip.conf.
     foreign = ("PIP_", "PYTHON", "SSL_CERT_", "REQUESTS_", "CURL_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    with open(log, "w") as out:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, check=False
-        )
-    shutil.rmtree(source)
-    if done.returncode:
+    try:
+        code = _run(command, env, log)
+    finally:
+        shutil.rmtree(source)
+    if code:
         raise StackError(f"the host's Debian could not be built. The end of {log}:\n{processes.tail(log)}")
+
+
+def _run(command: list[str], env: dict[str, str], log: Path) -> int:
+    """Run to the end, and show a line now and then; what it has started ends with it when this is interrupted."""
+    with (
+        open(log, "w") as kept,
+        subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            for line in process.stdout:
+                kept.write(line)
+                if line.lstrip().startswith(("I: installing", "Building", "Installing collected")):
+                    say(f"host: {line.strip()[:100]}")
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            raise
+    return process.returncode
 
 
 def _write_pip_configuration(source: Path) -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 #
-# Boots a host and becomes its systemd-nspawn; in a mount namespace of its own, so that each mount ends with it.
+# Boots a host and stays while it runs; in a mount namespace of its own, so that each mount ends with it.
 set -eu
 folder=$1 # of the host
 base=$2   # its root, below what the host writes
@@ -24,7 +24,8 @@ mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn
 
 printf 'ListenAddress 127.0.0.1\nPort %s\n' "$port" >"$root/etc/ssh/sshd_config.d/test.conf"
-mkdir -p -m 0700 "$root/root/.ssh"
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >"$root/etc/hosts"
+mkdir -p "$root/root/.ssh"
 cp "$folder/key.pub" "$root/root/.ssh/authorized_keys"
 
 for configuration in netbox-wheel/conf/configuration.py netbox-checkout/netbox/netbox/configuration.py; do
@@ -35,5 +36,11 @@ done
 
 # Without version 2 of the control groups today's systemd does not start.
 export UNIFIED_CGROUP_HIERARCHY=1
-exec systemd-nspawn --quiet --boot --directory "$root" --machine "$name" --register=no --keep-unit --link-journal=no \
-  --console=read-only --resolv-conf=replace-host --bind-ro "$stack/run:/run/postgresql"
+code=133
+# It ends with this code when the host wants to be booted again.
+while [ "$code" = 133 ]; do
+  code=0
+  systemd-nspawn --quiet --boot --directory "$root" --machine "$name" --register=no --keep-unit --link-journal=no \
+    --console=read-only --resolv-conf=replace-host --bind-ro "$stack/run:/run/postgresql" || code=$?
+done
+exit "$code"

@@ -48,7 +48,7 @@ class Host:
 
     @property
     def running(self) -> Running | None:
-        """Its live systemd-nspawn, if there is one."""
+        """The live process that has booted it, if there is one."""
         process = Running(**self.state["process"]) if self.state.get("process") else None
         return process if process and process.alive else None
 

@@ -11,13 +11,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from proxbox_stack import packages
+from proxbox_stack import packages, scratch
 from proxbox_stack.report import StackError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _PROGRAMS = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container", "ssh": "openssh-client"}
 # One tree of version 2, or what a machine has that still runs version 1: there systemd uses these two.
 _CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"))
+_MOUNT = (
+    "unshare", "--mount", "sh", "-c",
+    "mkdir -p upper work root && mount -t overlay overlay -o lowerdir=/etc,upperdir=upper,workdir=work root",
+)  # fmt: skip
 
 
 class Unfit(StackError):
@@ -33,8 +37,9 @@ def prepare() -> None:
         raise Unfit("a test host needs Linux.")
     if os.getuid() != 0:
         raise Unfit("a test host is built and booted by root alone: run this with sudo.")
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
-        raise Unfit("root may not mount anything here (a container?), and a test host needs mounts of its own.")
+    folder = scratch.subfolder("hosts", ".trial")
+    if subprocess.run(_MOUNT, cwd=folder, capture_output=True, check=False).returncode:
+        raise Unfit(f"root cannot mount an overlay in {folder} (inside a container?), and a test host's disk is one.")
     if not cgroups():
         raise Unfit("there is no control group under /sys/fs/cgroup that can be written, and systemd needs one.")
     missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program)]
