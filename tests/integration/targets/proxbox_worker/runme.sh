@@ -43,7 +43,8 @@ shows '^\+ExecStart=/opt/netbox/venv/bin/netbox rqworker high default$'
 shows 'Enable and start the worker, in check mode'
 play nothing.yml
 
-say "Deploy, with a secret, as loud as it gets"
+say "Deploy over a unit made by hand, with a secret, as loud as it gets"
+play by_hand.yml
 play deploy.yml --diff -vvvv -e "@$secret" >"$work/loud" || { tail -n 50 "$work/loud"; exit 1; }
 changed
 hides a-secret
@@ -59,6 +60,10 @@ say "It is up, hardened, and executes a sync; it survives being stopped in one, 
 play running.yml
 play deploy.yml --tags proxbox_worker_verify
 unchanged
+
+say "It starts with the host"
+play reboot.yml
+play deploy.yml --tags proxbox_worker_verify
 
 say "It starts after what it needs, where that is on this host"
 play neighbours.yml
