@@ -13,7 +13,7 @@ work=$(mktemp -d)
 log=$work/log
 secret=$work/secret.yml
 printf 'deploy_secret: a-secret\n' >"$secret"
-export ANSIBLE_NOCOLOR=1
+export ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
 
 say() { printf '\n=== %s\n' "$*"; }
 
