@@ -85,14 +85,21 @@ def registered(units: list[str], queues: set[str], timeout: float) -> dict:
     deadline = time.monotonic() + timeout
     while True:
         known = workers()
-        found = {unit: worker_of(unit, known) for unit in units}
-        missing = {unit: why for unit, (why, _) in found.items() if why}
-        for unit, (_, worker) in found.items():
-            if worker and not queues <= set(worker["queues"]):
+        missing, found, crashed = {}, [], False
+        for unit in units:
+            state = shown(unit)
+            worker = known.get((socket.gethostname(), int(state["MainPID"])))
+            if state["SubState"].startswith("auto-restart") or state["ActiveState"] == "failed":
+                missing[unit] = f"its process ends at once ({state['Result']}), again and again"
+                crashed = True
+            elif not worker:
+                missing[unit] = f"it is {state['ActiveState']}, but RQ knows no worker of its process"
+            elif not queues <= set(worker["queues"]):
                 missing[unit] = f"its worker serves {', '.join(worker['queues'])}"
-        crashed = any(why.endswith("restarts it again and again") for why in missing.values())
+            else:
+                found.append(worker)
         if not missing or crashed or time.monotonic() > deadline:
-            return {"missing": missing, "workers": [worker for _, worker in found.values() if worker]}
+            return {"missing": missing, "workers": found}
         time.sleep(1)
 
 
@@ -108,16 +115,11 @@ def workers() -> dict[tuple[str, int], dict]:
     }
 
 
-def worker_of(unit: str, known: dict[tuple[str, int], dict]) -> tuple[str, dict | None]:
-    """Why a unit has no registered worker, or the worker."""
-    names = ("ActiveState", "SubState", "MainPID", "Result")
-    command = ["systemctl", "show", unit, f"--property={','.join(names)}"]
+def shown(unit: str) -> dict[str, str]:
+    """What systemd says of a unit."""
+    command = ["systemctl", "show", unit, "--property=ActiveState,SubState,MainPID,Result"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    state = dict(line.split("=", 1) for line in lines)
-    if state["SubState"].startswith("auto-restart") or state["ActiveState"] == "failed":
-        return f"its process ends at once ({state['Result']}), and systemd restarts it again and again", None
-    worker = known.get((socket.gethostname(), int(state["MainPID"])))
-    return ("" if worker else f"it is {state['ActiveState']}, but RQ knows no worker of its process", worker)
+    return dict(line.split("=", 1) for line in lines)
 
 
 main()
