@@ -23,8 +23,8 @@ options:
     description:
       - API token of a NetBox user, version 1 or version 2.
       - If not set, the environment variable E(NETBOX_TOKEN) is used.
-      - The user needs the permissions to view, add and delete C(core.job), and none more; without constraints, for
-        a token that cannot see a schedule would make it anew each time.
+      - The user needs the permissions to view, add and delete C(core.job), and those to view endpoints where these are
+        named; without constraints, for a token that cannot see a schedule would make it anew each time.
     type: str
     required: true
   validate_certs:
@@ -91,14 +91,16 @@ options:
   proxmox_endpoints:
     description:
       - Proxmox endpoints to sync from, each by its name or its numeric id. Empty means every enabled one.
-      - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
+      - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint). An id costs one
+        when a job is created; without that permission NetBox alone judges it.
     type: list
     elements: str
     default: []
   netbox_endpoints:
     description:
       - NetBox endpoints to sync to, each by its name or its numeric id. Empty means every one.
-      - A name costs one more request, and the permission to view C(netbox_proxbox.netboxendpoint).
+      - A name costs one more request, and so does an id when a job is created, for NetBox does not check it. Both take
+        the permission to view C(netbox_proxbox.netboxendpoint).
     type: list
     elements: str
     default: []

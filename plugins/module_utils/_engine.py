@@ -57,7 +57,7 @@ class Outcome:
     """What a task did. ``plan`` is what it set out to do; ``job`` what it leaves behind, or None.
 
     ``successor`` is the job that carries on the schedule of one that was cancelled. ``warnings`` tell of a job that
-    nobody will take.
+    nobody will take. ``waited``: the task has waited for the end of ``job``, and is to judge it.
     """
 
     plan: Plan
@@ -65,6 +65,7 @@ class Outcome:
     cancelled: tuple[Job, ...] = ()
     successor: Job | None = None
     warnings: tuple[str, ...] = ()
+    waited: bool = False
 
 
 def reconcile(
@@ -93,7 +94,7 @@ def reconcile(
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
     seen = jobs.with_history(name, HISTORY) if history else jobs.chain(name) if purge else jobs.living(name)
-    outcome = _carry_out(jobs, name, decide, seen, when_running, wait_timeout, stale_after, check_mode)
+    outcome = _carry_out(jobs, name, decide, seen, history, when_running, wait_timeout, stale_after, check_mode)
     if outcome.plan.delete and not check_mode:
         _delete_rows(jobs, name)
     return outcome
@@ -109,7 +110,9 @@ def reconcile_many(
     stale_after: timedelta = STALE_AFTER,
     check_mode: bool = False,
 ) -> dict[str, Outcome | ProxboxError]:
-    """As ``reconcile`` for every name in ``wanted`` (its decision, and whether it needs the history); one GET for all.
+    """As ``reconcile`` for every name in ``wanted`` (its decision, and whether it runs once); one GET for all.
+
+    A schedule that runs once and has no living member costs one more, for it may have run already.
 
     :param purge: whether a living schedule that is not in ``wanted`` is to end; None leaves all of those alone.
     :return: what was done for each name, or why it failed; one that fails does not stop the others.
@@ -123,10 +126,14 @@ def reconcile_many(
         if purge and _is_schedule(living[name]) and purge(name):
             decisions[name] = (partial(plan_absent, name), False)
     results: dict[str, Outcome | ProxboxError] = {}
-    for name, (decide, history) in decisions.items():
+    for name, (decide, once) in decisions.items():
         try:
-            seen = jobs.with_history(name, HISTORY) if history else living.get(name, [])
-            results[name] = _carry_out(jobs, name, decide, seen, when_running, wait_timeout, stale_after, check_mode)
+            seen = living.get(name, [])
+            if once and not _fulfilled(decide, seen, jobs.session.server_now):
+                seen = jobs.with_history(name, HISTORY)
+            results[name] = _carry_out(
+                jobs, name, decide, seen, once, when_running, wait_timeout, stale_after, check_mode
+            )
         except ProxboxError as exc:
             results[name] = exc
     return results
@@ -137,6 +144,7 @@ def _carry_out(
     name: str,
     decide: Callable[[list[Job], datetime], Plan],
     seen: list[Job],
+    once: bool,
     when_running: str,
     wait_timeout: float,
     stale_after: timedelta,
@@ -147,10 +155,7 @@ def _carry_out(
     first = plan = decide(seen, jobs.session.server_now)
     _check_before(jobs, plan, check_mode)
     if when_running == "fail" and plan.running:
-        raise ProxboxError(
-            f"The schedule {name!r} is running (job {plan.running[0].id}), and nothing was changed: run the task again "
-            "later, or choose when_running: wait or cancel."
-        )
+        raise _runs(name, plan.running[0])
     if check_mode or not plan.changed:
         return Outcome(plan, plan.after, plan.cancel, warnings=warnings)
     created: int | None = None
@@ -159,11 +164,17 @@ def _carry_out(
     history = [job for job in seen if not job.living]
     looks = LOOKS
     while True:
+        # What this very run has created may go at once: it yields to one that somebody else created meanwhile.
+        going = [job if job.id == created or when_running == "cancel" else _started(jobs, job) for job in plan.cancel]
+        running = [job for job in going if job.status == "running" and not job.dead and job.id != created]
+        if running and when_running == "fail":
+            if created is not None:
+                _cancel(jobs, jobs.get(created))
+            raise _runs(name, running[0])
         if plan.create and created is None:
             created = _create(jobs, plan.create, seen)
-        # What this very run has created may go at once: it yields to one that somebody else created meanwhile.
-        spare = [job for job in plan.running if job.id != created] if when_running == "wait" else []
-        for job in plan.cancel:
+        spare = running if when_running == "wait" else []
+        for job in going:
             if job not in spare and jobs.cancel(job):
                 cancelled.append(job)
         for job in spare:
@@ -175,6 +186,9 @@ def _carry_out(
             created = None  # it yielded to another one
         seen, settled = _look_again(jobs, name, created, awaited)
         seen = [replace(job, dead=verdicts.get(job.id) if job.living else None) for job in seen]
+        if once and not _fulfilled(decide, seen + history, jobs.session.server_now):
+            # It may have run and ended between two looks.
+            history = [job for job in jobs.with_history(name, HISTORY) if not job.living]
         plan = decide(seen + history, jobs.session.server_now)
         own = next((job for job in seen if job.id == created), None)
         if plan.create and own and not (own.living or own.cancelled or own.interval):
@@ -182,7 +196,7 @@ def _carry_out(
         converged = not (plan.create or plan.cancel)
         looks -= 1
         if converged and (settled or not looks):
-            return Outcome(first, plan.keep, tuple(cancelled))
+            return Outcome(first, plan.keep, tuple(cancelled), warnings=warnings)
         if not looks:
             raise ProxboxError(
                 f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
@@ -195,6 +209,31 @@ def _carry_out(
         if not settled:
             plan = Plan(name)
             time.sleep(PAUSE)
+
+
+def _fulfilled(decide: Callable[[list[Job], datetime], Plan], seen: list[Job], now: datetime) -> bool:
+    """Whether nothing is to be created, as far as those jobs tell."""
+    try:
+        return not decide(seen, now).create
+    except ProxboxError:
+        return False
+
+
+def _started(jobs: Jobs, job: Job) -> Job:
+    """A job that is to go, running if it was due and has started since it was seen; one GET for one that was due."""
+    due = job.status == "pending" or (
+        job.status == "scheduled" and job.scheduled is not None and job.scheduled <= jobs.session.server_now
+    )
+    if job.dead or not due or jobs.get_status(job.id) != "running":
+        return job
+    return replace(job, status="running")
+
+
+def _runs(name: str, job: Job) -> ProxboxError:
+    return ProxboxError(
+        f"The schedule {name!r} is running (job {job.id}), and nothing was changed: run the task again later, or "
+        "choose when_running: wait or cancel."
+    )
 
 
 def _delete_rows(jobs: Jobs, name: str) -> None:
@@ -229,8 +268,8 @@ def _create(jobs: Jobs, new: NewJob, seen: list[Job]) -> int:
                 return job.id
         if time.monotonic() > deadline:
             raise lost.saying(
-                f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created, and the "
-                "request was not sent again: run the task again."
+                f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created (or the "
+                "token's user may not see it), and the request was not sent again: run the task again."
             )
         time.sleep(1)
 
@@ -283,7 +322,7 @@ def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta) 
     if left.dead:
         return {job.id: left.dead}
     raise ProxboxError(
-        f"The sync {job.name!r} (job {job.id}) is still running after {timeout:g} s, so its schedule is not ended yet: "
+        f"The sync {job.name!r} (job {job.id}) is still running after {timeout:g} s, and was not ended: "
         "run the task again later, raise wait_timeout, or choose when_running: cancel."
     )
 
@@ -355,18 +394,19 @@ def run_job(
     if when_running != "start":
         seen, _warnings = _examined(jobs, seen, stale_after)
     if max_age is not None:
-        seen += jobs.completed_since(now - max_age)
+        seen += jobs.succeeded_since(new.scope, now - max_age)
     plan = plan_run(new, seen, now, when_running=when_running, max_age=max_age)
     _check_before(jobs, plan, check_mode)
     serves = plan.keep is not None and (when_running == "skip" or not plan.keep.living)
     if check_mode or serves:
         return Outcome(plan, plan.after)
-    job_id = plan.keep.id if plan.keep else _create(jobs, new, seen)
+    job = plan.keep or jobs.get(_create(jobs, new, seen), after_create=True)
     if wait_timeout is None:
-        return Outcome(plan, jobs.get(job_id, after_create=True))
-    left, warnings = _wait(jobs, job_id, wait_timeout, poll_interval, stale_after)
-    job = jobs.get(job_id, include_log=True)
-    return Outcome(plan, replace(job, dead=left.dead if left and job.living else None), warnings=warnings)
+        return Outcome(plan, job)
+    left, warnings = _wait(jobs, job.id, wait_timeout, poll_interval, stale_after)
+    job = jobs.get(job.id, include_log=True)
+    job = replace(job, dead=left.dead if left and job.living else None)
+    return Outcome(plan, job, warnings=warnings, waited=True)
 
 
 def cancel_jobs(

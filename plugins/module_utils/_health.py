@@ -51,7 +51,7 @@ def dead(job: Job, task: Task | None, now: datetime, stale_after: timedelta) -> 
 
 def no_worker(job: Job, service: Service) -> str:
     """The sentence about a job that nobody will take."""
-    which = f"no worker serves the queue {job.queue!r}" if service.workers else "no worker runs at all"
+    which = f"no worker serves the queue {job.queue!r}{'' if service.workers else ', for none runs at all'}"
     return f"job {job.id} ({job.name}) is for {iso(job.scheduled or job.created)}, and {which}: start one"
 
 

@@ -110,9 +110,13 @@ class Jobs:
         """The sync jobs that are pending or running, whatever their name; one GET of ``sync-jobs/``."""
         return self._sync_jobs({"status": ["pending", "running"]})
 
-    def completed_since(self, since: datetime) -> list[Job]:
-        """The sync jobs that have completed at ``since`` or later; one GET of ``sync-jobs/``."""
-        return self._sync_jobs({"status": "completed", "completed__after": iso(since)})
+    def succeeded_since(self, scope: Scope, since: datetime) -> list[Job]:
+        """The newest sync job of ``scope`` that has succeeded, with all its stages, at ``since`` or later, if any.
+
+        One GET of ``sync-jobs/``; more only while the newest are of other scopes.
+        """
+        rows = self._rows({"status": "completed", "completed__after": iso(since)}, page=20)
+        return list(islice((job for job in rows if job.scope == scope and job.fully_succeeded), 1))
 
     def created_since(self, name: str, since: datetime) -> list[Job]:
         """The jobs named exactly ``name``, living or not, created at ``since`` or later; one GET of ``core/jobs/``."""
@@ -140,10 +144,11 @@ class Jobs:
             fields = f"{_FIELDS},log_entries" if include_log else _FIELDS
             rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": fields}))
         if not rows and after_create:
+            rest = f" Cancel the job at {self.session.url}/core/jobs/{job_id}/, as a user who sees it."
             raise ProxboxError(
                 f"NetBox created the job {job_id}, and the token's user may not see it: a constraint on an object "
-                "permission for core.view_job hides it. Each run of this task would add another: lift the constraint, "
-                f"and cancel the job at {self.session.url}/core/jobs/{job_id}/ as a user who sees it."
+                "permission for core.view_job hides it. Each run of this task would add another: lift the constraint."
+                f"{' The job was cancelled.' if self._withdraw(job_id) else rest}"
             )
         if not rows:
             raise ProxboxError(
@@ -151,6 +156,20 @@ class Jobs:
                 "of its object permissions)."
             )
         return Job.from_api(rows[0])
+
+    def _withdraw(self, job_id: int) -> bool:
+        """Cancel a job that the token has made and may not see, where NetBox lets it, or a login for its web page."""
+        try:
+            self.session.post(f"plugins/proxbox/jobs/{job_id}/cancel/", {}, repeatable=True)
+        except ProxboxError:
+            if self.pages is None:
+                return False
+            try:
+                self.pages.log_in()
+                self.pages.cancel(job_id)
+            except ProxboxError:
+                return False
+        return True
 
     def get_sync(self, job_id: int) -> Job:
         """As ``get``, for a job that must be a Proxbox sync; one GET.
@@ -244,7 +263,7 @@ class Jobs:
         :raises ProxboxError: for a name that no endpoint, or more than one, has, and for a disabled endpoint.
         """
         wanted = [str(item).strip() for item in wanted]
-        if all(item.isdigit() for item in wanted):
+        if all(item.isascii() and item.isdecimal() for item in wanted):
             return frozenset(int(item) for item in wanted)
         return frozenset(self._endpoint(kind, item)["id"] for item in wanted)
 
@@ -262,7 +281,7 @@ class Jobs:
             try:
                 self._endpoint("proxmox", str(endpoint_id))
             except ProxboxError as exc:
-                if exc.status != 403:
+                if exc.status != 403 or self.cancels_by_page:
                     raise
                 return  # the token may not look them up; this release of the plugin refuses a wrong id itself
 

@@ -104,6 +104,10 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
         result = work(module, Jobs(session, _pages(module.params, session)))
     except ProxboxError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure)
+    except OverflowError:
+        module.fail_json(
+            msg="An option reaches before the year 1 or beyond the year 9999: look at the times and the ages."
+        )
     except Exception as exc:
         # A defect of ours; the traceback is shown from -vvv on.
         module.fail_json(
@@ -187,7 +191,7 @@ def run_result(module: AnsibleModule, outcome: Outcome, *, wait_timeout: float |
     """
     result = outcome_result(module, outcome)
     job = outcome.job
-    if wait_timeout is None or job.id is None:
+    if not outcome.waited:
         return result
     log = job.last_log_lines(LOG_TAIL)
     if job.succeeded:

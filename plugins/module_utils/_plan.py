@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -149,8 +149,12 @@ def read_run(*, name: str | None, sync_types: Iterable[str], wait_timeout: float
 
 def _checked_name(name: str) -> str:
     name = name.strip()
-    if not name or len(name) > 200:
-        raise ProxboxError("name must have 1 to 200 characters: it is the job name that NetBox carries down the chain.")
+    if not name or len(name) > 200 or name == "null":
+        # NetBox's filters read the word null as "has no name".
+        raise ProxboxError(
+            "name must have 1 to 200 characters, and may not be 'null': it is the job name that NetBox carries down "
+            "the chain."
+        )
     return name
 
 
@@ -201,12 +205,13 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
         return Plan(wanted.name, keep=done, cancel=cancel, why=tuple(why))
     schedule_at = None
     if wanted.at:
-        schedule_at = wanted.at.next(wanted.interval, now) if wanted.interval else wanted.at.first(now)
+        at = _with_weekday(wanted, living, now)
+        schedule_at = at.next(wanted.interval, now) if wanted.interval else at.first(now)
         if schedule_at <= now:
             raise ProxboxError(
                 f"schedule_at is {iso(schedule_at)}, which has passed (NetBox's clock: {iso(now)}), and NetBox has no "
                 f"sync named {wanted.name!r} that ran for that time{''.join(f'; {reason}' for reason in why)}: give a "
-                "time to come, or an interval."
+                "time to come, or an interval; state: absent cancels what may be left of it."
             )
     why.append("no living member matches" if living else "no living member")
     return Plan(
@@ -215,6 +220,17 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
         cancel=cancel,
         why=tuple(why),
     )
+
+
+def _with_weekday(wanted: Wanted, living: Iterable[Job], now: datetime) -> At:
+    """The wanted time; a time of day every so many days keeps to the day of the member that it replaces."""
+    at, days = wanted.at, (wanted.interval or 0) // DAY
+    old = next((job for job in living if job.scheduled and job.interval == wanted.interval), None)
+    if old is None or days < 2 or wanted.interval % DAY or at.day is not None or at.hour is None:
+        return at
+    day = old.scheduled.astimezone(at.zone).date()
+    ahead = (day - now.astimezone(at.zone).date()).days
+    return replace(at, day=day - timedelta(days=days * max(0, ahead // days + 1)))
 
 
 def is_that(job: Job, new: NewJob) -> bool:
@@ -261,7 +277,9 @@ def _plan_cancel(name: str, cancel: list[Job], living: Iterable[Job], now: datet
     """NetBox makes no successor of a run that is cancelled: where no other member carries the schedule on, we do."""
     why = tuple(f"job {job.id} is {job.status}" for job in cancel)
     recurring = next((job for job in cancel if job.interval), None)
-    carried_on = any(job.interval and job not in cancel for job in _members(name, living))
+    # By id: one that has started between two reads is still the same one.
+    going = {job.id for job in cancel}
+    carried_on = any(job.interval and job.id not in going for job in _members(name, living))
     if not keep_schedule or recurring is None or carried_on:
         return Plan(name, cancel=tuple(cancel), why=why)
     if recurring.scope is None:

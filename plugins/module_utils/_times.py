@@ -163,7 +163,7 @@ def parse_at(text: str, zone: tzinfo) -> At:
         if (hour or 0) > 23 or minute > 59 or (second or 0) > 59:
             raise ProxboxError(f"schedule_at {text!r} is not a time of day: hours go to 23, minutes and seconds to 59.")
         return At(zone, None, hour, minute, second or 0)
-    if re.fullmatch(r"\d+", word):
+    if re.fullmatch(r"\d+", word) and len(word) != len("20260401"):
         raise ProxboxError(
             f"schedule_at {text!r} is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, "
             'schedule_at: "12:30".'

@@ -337,6 +337,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import cancel_jobs, run_job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     LOGIN_SPEC,
@@ -365,6 +366,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
             **outcome_result(module, outcome),
             "successor": outcome.successor.result() if outcome.successor else None,
         }
+    if params["job_id"] is not None:
+        raise ProxboxError("job_id names a job to cancel: add state: cancelled, or leave it out to run a sync.")
     new = read_run(
         name=params["name"],
         sync_types=params["sync_types"],

@@ -103,7 +103,7 @@ jobs:
   returned: success
   contains:
     id:
-      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      description: Numeric id of the job in NetBox.
       type: int
       returned: always
       sample: 17

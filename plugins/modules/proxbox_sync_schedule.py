@@ -50,14 +50,16 @@ options:
         time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
         YAML reads some times as numbers.
       - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
-      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it.
+      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it. A time of day or a
+        minute, which has no date, is scheduled again by the first task after it has run.
       - If not set, the first run starts at once.
     type: str
   interval:
     description:
       - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
         V(daily) or V(weekly).
-      - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
+      - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends; to that of the
+        offset, where O(schedule_at) has one.
       - If not set, the sync runs once.
     type: str
   purge:
@@ -325,6 +327,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         decide = partial(plan_absent, name, purge=params["purge"])
         outcome = reconcile(jobs, name, decide, purge=params["purge"], **running_options(module))
         return outcome_result(module, outcome)
+    if params["purge"]:
+        raise ProxboxError("purge deletes the rows of a schedule that is to go: it goes with state: absent.")
     wanted = read_wanted(
         name=params["name"],
         sync_types=params["sync_types"],

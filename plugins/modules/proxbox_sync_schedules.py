@@ -11,7 +11,7 @@ short_description: Declare many schedules of Proxbox syncs at once
 version_added: 0.1.0
 description:
   - Does for a list of schedules what M(proxbox.proxbox.proxbox_sync_schedule) does for one, and reads NetBox once
-    for all of them.
+    for all of them, and once more for each that runs once and has no job to come.
   - A schedule that fails does not stop the others. The task then fails, and names all that did.
   - Can end every Proxbox schedule that is not in the list.
 author:
@@ -54,7 +54,8 @@ options:
             time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
             YAML reads some times as numbers.
           - With an interval, a time in the past is fine. It sets the phase, and the next occurrence counts.
-          - Without one, a time in the past is fine only if NetBox has a job that ran for it.
+          - Without one, a time in the past is fine only if NetBox has a job that ran for it. A time of day or a minute,
+            which has no date, is scheduled again by the first task after it has run.
           - If not set, the first run starts at once.
         type: str
       interval:
@@ -229,7 +230,7 @@ def decision(module: AnsibleModule, jobs: Jobs, entry: dict[str, Any]) -> tuple[
 
 
 def unlisted(name: str, listed: set[str], keep: list[str]) -> bool:
-    return name not in listed and not any(fnmatchcase(name, pattern) for pattern in keep)
+    return name not in listed and not any(fnmatchcase(name, pattern.replace("[", "[[]")) for pattern in keep)
 
 
 def main() -> None:

@@ -163,10 +163,18 @@ def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Scr
     assert present(jobs, wanted(schedule_at=None)).job.id == 8
 
 
-def test_what_was_created_and_cannot_be_seen_is_an_error(server: Script, jobs: Jobs) -> None:
-    server.answer(page(), created(7), page(), page())
-    with pytest.raises(ProxboxError, match=r"created the job 7, .* may not see it: .*core.view_job hides it"):
+@pytest.mark.parametrize(
+    ("answer", "rest"),
+    [
+        (Answer({"detail": "Not found."}, 404), r"Cancel the job at http.*/core/jobs/7/, as a user who sees it\.$"),
+        (cancelled(7), r"The job was cancelled\.$"),
+    ],
+)
+def test_what_was_created_and_cannot_be_seen_is_an_error(server: Script, jobs: Jobs, answer: Answer, rest: str) -> None:
+    server.answer(page(), created(7), page(), page(), answer)
+    with pytest.raises(ProxboxError, match=rf"created the job 7, .* may not see it: .*core.view_job hides it.* {rest}"):
         present(jobs)
+    assert server.asked[-1] == "POST /api/plugins/proxbox/jobs/7/cancel/"
 
 
 def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
@@ -274,6 +282,55 @@ def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, ro
     assert server.asked == [LIVING, TASK]
 
 
+def status(job_id: int, value: str) -> Answer:
+    return page({"id": job_id, "status": {"value": value}})
+
+
+def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    due = row(5, scheduled="2026-04-10T09:59:50Z", interval=1440)
+    server.answer(
+        page(due),
+        status(5, "running"),
+        status(5, "completed"),
+        page(row(8, **NIGHTLY)),
+        cancelled(8),
+        page(),
+    )
+    assert [job.id for job in absent(jobs, "wait").cancelled] == [8]
+
+
+def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
+    due = row(5, scheduled="2026-04-10T09:59:50Z", interval=60)
+    server.answer(page(due), status(5, "running"))
+    with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
+        present_with(jobs, when_running="fail")
+    assert all(text.startswith("GET") for text in server.requests)
+
+
+def test_a_run_that_shows_itself_late_fails_the_task_and_nothing_stays(server: Script, jobs: Jobs, row: Row) -> None:
+    late = row(5, status="running", interval=60)
+    server.answer(page(), created(7), page(row(7, **NIGHTLY), late), page(row(7, **NIGHTLY)), cancelled(7))
+    with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
+        present_with(jobs, when_running="fail")
+    assert server.asked[-1] == "POST /api/plugins/proxbox/jobs/7/cancel/"
+
+
+def test_what_is_to_run_once_and_ends_between_two_looks_is_not_run_again(server: Script, jobs: Jobs, row: Row) -> None:
+    pending = {"status": "pending", "scheduled": None, "interval": None, "created": "2026-04-10T09:59:59Z"}
+    ended = page(
+        row(6, **{**pending, "status": "failed", "error": "Cancelled via API."}),
+        row(5, **{**pending, "status": "completed"}),
+    )
+    server.answer(page(row(6, **pending), row(5, **pending)), status(6, "pending"), cancelled(6), page(), ended)
+    outcome = present(jobs, wanted(schedule_at=None, interval=None))
+    assert outcome.job.id == 5 and [job.id for job in outcome.cancelled] == [6]
+    assert CREATE not in server.asked
+
+
+def present_with(jobs: Jobs, **options: Any) -> _engine.Outcome:
+    return _engine.reconcile(jobs, "nightly", lambda seen, now: plan_present(wanted(), seen, now), **options)
+
+
 def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
     running = page(row(5, status="running", **NIGHTLY))
     server.answer(running, task(None), running)
@@ -352,7 +409,11 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
     [
         ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start one"),
         ([page(worker("default")), task("queued")], [WORKERS, TASK], None),
-        ([task(None), Answer({"rq-workers-running": 0}, headers=DATE)], [WORKERS, STATUS], "no worker runs at all"),
+        (
+            [task(None), Answer({"rq-workers-running": 0}, headers=DATE)],
+            [WORKERS, STATUS],
+            "no worker serves the queue 'default', for none runs at all",
+        ),
     ],
 )
 def test_an_overdue_member_that_waits_for_a_worker_stays(
@@ -554,6 +615,7 @@ def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, job
     server.answer(
         page(),
         created(7),
+        page(row(7, status="pending")),
         status("pending"),
         status("running"),
         status("completed"),
@@ -562,9 +624,9 @@ def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, job
     outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
     assert outcome.job.succeeded and outcome.job.last_log_lines(3) == ["INFO: done"]
     poll = "GET /api/core/jobs/?id=7&fields=..."
-    assert server.asked == [UNDERWAY, CREATE, poll, poll, poll, poll]
-    assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[2:5]] == ["id%2Cstatus"] * 3
-    assert "log_entries" in server.requests[5]
+    assert server.asked == [UNDERWAY, CREATE, poll, poll, poll, poll, poll]
+    assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[3:6]] == ["id%2Cstatus"] * 3
+    assert "log_entries" in server.requests[6] and "log_entries" not in server.requests[2]
 
 
 def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Row) -> None:
@@ -612,7 +674,7 @@ def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
     hour = timedelta(minutes=60)
     outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, max_age=hour)
     assert not outcome.plan.changed and outcome.job.id == 5
-    recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z&limit=0"
+    recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z&limit=20"
     assert server.asked == [UNDERWAY, recent]
 
 

@@ -50,7 +50,7 @@ CANCELLED = ended(8, "failed", error="Cancelled via API.")
         (report(history=(CANCELLED, ended(7))), "ok", ""),
         (report(living(scheduled=NOW - timedelta(hours=1))), "overdue", "job 9: due since 2026-04-10T09:00:00Z"),
         (report(living(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
-        (report(service=Service(0)), "no_worker", "no worker runs at all"),
+        (report(service=Service(0)), "no_worker", "no worker serves the queue 'default', for none runs at all"),
         (report(service=Service(1, frozenset({"high"}))), "no_worker", "no worker serves the queue 'default'"),
         (report(service=Service(1)), "ok", ""),
         (report(RUNNING, service=Service(0)), "ok", ""),

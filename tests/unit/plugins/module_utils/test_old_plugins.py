@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -132,6 +133,16 @@ def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, ro
     assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, *LOGGED_IN, POLL, cancel, POLL, OLD_ROUTE]
     assert server.bodies[4] == {"username": ["automation"], "password": ["s3cret"], "csrfmiddlewaretoken": ["T0ken"]}
     assert server.bodies[7] == {"csrfmiddlewaretoken": ["session"]}
+
+
+def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, row: Row) -> None:
+    forbidden = Answer({"detail": "You do not have permission to perform this action."}, 403, headers=DATE)
+    server.answer(NO_ROUTE, plugin("0.0.22"), page(), forbidden)
+    wanted = read_wanted(name="nightly", sync_types=["all"], schedule_at="02:00", interval="daily", timezone="UTC")
+    wanted = replace(wanted, scope=replace(wanted.scope, proxmox_endpoints=frozenset({99})))
+    with pytest.raises(ProxboxError, match="view_proxmoxendpoint"):
+        reconcile(jobs(server), "nightly", partial(plan_present, wanted))
+    assert CREATE not in server.asked
 
 
 def test_a_web_page_that_did_not_cancel_is_told(server: Script, row: Row) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +106,20 @@ def test_drift_is_left_alone_when_asked() -> None:
     assert plan_present(relaxed, [job(interval=60)], NOW).changed
 
 
+def test_a_weekly_time_of_day_keeps_its_weekday() -> None:
+    # Sunday at two in Berlin; NetBox counts on by seven times 24 hours, and daylight saving begins in between.
+    late = job(scheduled=datetime(2026, 4, 5, 1, tzinfo=UTC), interval=10080)
+    weekly = wanted(schedule_at="02:00", interval="weekly", timezone="Europe/Berlin")
+    now = datetime(2026, 3, 30, 12, tzinfo=UTC)
+    repaired = plan_present(weekly, [late], now).create
+    assert repaired.schedule_at == datetime(2026, 4, 5, 0, tzinfo=UTC)
+    again = replace(late, scheduled=repaired.schedule_at)
+    assert not plan_present(weekly, [again], now).changed
+    # One that is a month away comes back by whole weeks.
+    far = replace(late, scheduled=datetime(2026, 5, 3, 0, tzinfo=UTC))
+    assert plan_present(weekly, [far], now).create.schedule_at == datetime(2026, 4, 5, 0, tzinfo=UTC)
+
+
 def test_foreign_jobs_are_never_touched() -> None:
     foreign = [job(1, is_sync=False), job(2, name="Nightly"), job(3, name="nightly "), job(4, is_sync=None)]
     for plan in (plan_present(NIGHTLY, foreign, NOW), plan_absent("nightly", foreign)):
@@ -170,6 +185,11 @@ def test_cancelling_a_run_keeps_its_schedule() -> None:
     assert plan_cancel_named("nightly", [running], NOW, keep_schedule=True).create == plan.create
     assert plan_cancel_one(running, [running], NOW, keep_schedule=False).create is None
     assert plan_cancel_one(running, [running, job(2)], NOW, keep_schedule=True).create is None, "carried on already"
+
+
+def test_a_run_that_starts_between_two_reads_does_not_carry_itself_on() -> None:
+    plan = plan_cancel_one(job(1), [job(1, "running")], NOW, keep_schedule=True)
+    assert plan.create and plan.create.interval == 1440
 
 
 def test_cancelling_the_next_run_skips_it() -> None:
@@ -246,6 +266,7 @@ def test_the_prediction_has_the_shape_of_a_job() -> None:
     [
         ({"name": "  "}, "1 to 200"),
         ({"name": "x" * 201}, "1 to 200"),
+        ({"name": "null"}, "may not be 'null'"),
         ({"sync_types": []}, "empty"),
         ({"sync_types": ["devices", ""]}, "empty"),
         ({"sync_types": ["all", "devices"]}, "'all' with devices"),
