@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,17 +21,18 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._health import (
     no_worker,
     overdue,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, Job, NewJob
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     is_that,
-    known_sync_types,
     plan_absent,
     plan_cancel_named,
     plan_cancel_one,
     plan_run,
+    unknown_sync_types,
 )
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import LEAD
 
 LOOKS = 30
 """How often to look for what NetBox is about to show: a starting run's data, a run's successor."""
@@ -40,13 +41,19 @@ PAUSE = 0.5
 """The seconds between two such looks."""
 
 AWAY = 120.0
-"""How long, in seconds, NetBox may be out of reach while a task waits for a sync to end."""
+"""How long, in seconds, NetBox may be out of reach while a task waits for a sync, or for word of a job it created."""
 
 DOUBT = 60.0
 """How often, in seconds, a task that waits for a sync looks at whether its worker still lives."""
 
 ARRIVAL = 10.0
-"""How long, in seconds, to look for a job whose creation got no answer."""
+"""How long, in seconds, to look for a job whose creation got no answer, once NetBox answers again."""
+
+STARTING = timedelta(seconds=15)
+"""How long the data of a run may be null as it starts, and so not tell that it is a Proxbox sync."""
+
+FRESH = 10.0
+"""How old, in seconds, one read of all schedules may be when the next of them is looked at."""
 
 HISTORY = 10
 """How many of a one-time schedule's newest jobs are read to find the one that ran."""
@@ -55,6 +62,8 @@ HISTORY = 10
 @dataclass(frozen=True)
 class Outcome:
     """What a task did. ``plan`` is what it set out to do; ``job`` what it leaves behind, or None.
+
+    Where it had to wait for a run first, and nothing else to do, ``plan`` is what it did then.
 
     ``successor`` is the job that carries on the schedule of one that was cancelled. ``warnings`` tell of a job that
     nobody will take. ``waited``: the task has waited for the end of ``job``, and is to judge it.
@@ -66,6 +75,24 @@ class Outcome:
     successor: Job | None = None
     warnings: tuple[str, ...] = ()
     waited: bool = False
+
+
+@dataclass
+class _Done:
+    """What has been written so far: a failure after that says so."""
+
+    created: list[int] = field(default_factory=list)
+    cancelled: list[Job] = field(default_factory=list)
+
+    def __enter__(self) -> _Done:
+        return self
+
+    def __exit__(self, kind: type | None, exc: BaseException | None, traceback: object) -> bool:
+        if isinstance(exc, ProxboxError) and (self.created or self.cancelled) and not exc.changed:
+            words = [f"job {job_id} was created" for job_id in self.created]
+            words += [f"job {job.id} was cancelled" for job in self.cancelled]
+            raise exc.saying(f"{exc} Before that, {' and '.join(words)}: look at them.", changed=True) from None
+        return False
 
 
 def reconcile(
@@ -82,6 +109,8 @@ def reconcile(
 ) -> Outcome:
     """Make what NetBox has what ``decide`` wants. A no-op is one GET; a create is GET, POST, GET.
 
+    A change is that, then POST, GET for what is to go; and a GET of ``status/`` first, for old plugins cannot cancel.
+
     A member that is running, or overdue, costs GETs more: RQ is asked whether it is alive.
 
     :param decide: the pure decision over the jobs observed and the server's time.
@@ -93,7 +122,8 @@ def reconcile(
     :param purge: read every row of the chain, for ``decide`` may want to delete them.
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
-    seen = jobs.with_history(name, HISTORY) if history else jobs.chain(name) if purge else jobs.living(name)
+    read = partial(jobs.with_history, count=HISTORY) if history else jobs.chain if purge else jobs.living
+    seen = _told(jobs, partial(read, name))
     outcome = _carry_out(jobs, name, decide, seen, history, when_running, wait_timeout, stale_after, check_mode)
     if outcome.plan.delete and not check_mode:
         _delete_rows(jobs, name)
@@ -119,8 +149,17 @@ def reconcile_many(
     :raises ProxboxError: when NetBox cannot be read at all.
     """
     living: dict[str, list[Job]] = {}
-    for job in jobs.living():
-        living.setdefault(job.name, []).append(job)
+    read_at = 0.0
+
+    def read() -> None:
+        nonlocal read_at
+        living.clear()
+        # Whatever starts at this moment may be one of them.
+        for job in _told(jobs, jobs.living):
+            living.setdefault(job.name, []).append(job)
+        read_at = time.monotonic()
+
+    read()
     decisions = dict(wanted)
     for name in sorted(living.keys() - wanted.keys()):
         if purge and _is_schedule(living[name]) and purge(name):
@@ -128,15 +167,33 @@ def reconcile_many(
     results: dict[str, Outcome | ProxboxError] = {}
     for name, (decide, once) in decisions.items():
         try:
+            if time.monotonic() > read_at + FRESH:
+                read()
             seen = living.get(name, [])
             if once and not _fulfilled(decide, seen, jobs.session.server_now):
-                seen = jobs.with_history(name, HISTORY)
+                seen = _told(jobs, partial(jobs.with_history, name, HISTORY))
             results[name] = _carry_out(
                 jobs, name, decide, seen, once, when_running, wait_timeout, stale_after, check_mode
             )
         except ProxboxError as exc:
             results[name] = exc
     return results
+
+
+def _told(jobs: Jobs, read: Callable[[], list[Job]]) -> list[Job]:
+    """What ``read`` finds. A run that is just starting is read again until NetBox tells whether it is a sync."""
+    for _look in range(LOOKS):
+        seen = read()
+        if not any(_starting(job, jobs.session.server_now) for job in seen):
+            break
+        time.sleep(PAUSE)
+    return seen
+
+
+def _starting(job: Job, now: datetime) -> bool:
+    """Whether NetBox is about to tell what a job is, which it does not yet."""
+    since = job.started or job.created
+    return job.is_sync is None and since is not None and since > now - STARTING
 
 
 def _carry_out(
@@ -152,63 +209,86 @@ def _carry_out(
 ) -> Outcome:
     seen, warnings = _examined(jobs, seen, stale_after)
     verdicts = {job.id: job.dead for job in seen if job.dead}
-    first = plan = decide(seen, jobs.session.server_now)
-    _check_before(jobs, plan, check_mode)
-    if when_running == "fail" and plan.running:
-        raise _runs(name, plan.running[0])
-    if check_mode or not plan.changed:
-        return Outcome(plan, plan.after, plan.cancel, warnings=warnings)
+
     created: int | None = None
-    cancelled: list[Job] = []
-    awaited: set[int] = set()
+
+    def decided(seen: list[Job]) -> Plan:
+        # What this very run has created may go at once: it yields to one that somebody else created.
+        plan = decide(seen, jobs.session.server_now)
+        return plan.sparing(created) if when_running == "wait" else plan
+
+    told = plan = decided(seen)
+    warned = (*warnings.values(), *_check_before(jobs, plan, check_mode))
+    if when_running == "fail":
+        # Also one that has become due since it was seen.
+        for job in () if check_mode else plan.cancel:
+            _refuse_running(name, _started(jobs, job))
+        for job in plan.running:
+            _refuse_running(name, job)
+    if check_mode or not (plan.changed or plan.spare):
+        return Outcome(plan, plan.after, plan.cancel, warnings=warned)
+    awaited: dict[int, set[int | None]] = {}
     history = [job for job in seen if not job.living]
     looks = LOOKS
-    while True:
-        # What this very run has created may go at once: it yields to one that somebody else created meanwhile.
-        going = [job if job.id == created or when_running == "cancel" else _started(jobs, job) for job in plan.cancel]
-        running = [job for job in going if job.status == "running" and not job.dead and job.id != created]
-        if running and when_running == "fail":
-            if created is not None:
-                _cancel(jobs, jobs.get(created))
-            raise _runs(name, running[0])
-        if plan.create and created is None:
-            created = _create(jobs, plan.create, seen)
-        spare = running if when_running == "wait" else []
-        for job in going:
-            if job not in spare and jobs.cancel(job):
-                cancelled.append(job)
-        for job in spare:
-            verdicts |= _wait_for_run(jobs, job, wait_timeout, stale_after)
-            if job.interval and job.id not in verdicts:
-                awaited.add(job.id)
-            looks = LOOKS
-        if any(job.id == created for job in cancelled):
-            created = None  # it yielded to another one
-        seen, settled = _look_again(jobs, name, created, awaited)
-        seen = [replace(job, dead=verdicts.get(job.id) if job.living else None) for job in seen]
-        if once and not _fulfilled(decide, seen + history, jobs.session.server_now):
-            # It may have run and ended between two looks.
-            history = [job for job in jobs.with_history(name, HISTORY) if not job.living]
-        plan = decide(seen + history, jobs.session.server_now)
-        own = next((job for job in seen if job.id == created), None)
-        if plan.create and own and not (own.living or own.cancelled or own.interval):
-            plan = replace(plan, create=None, keep=own)  # what was to run once has done so meanwhile
-        converged = not (plan.create or plan.cancel)
-        looks -= 1
-        if converged and (settled or not looks):
-            return Outcome(first, plan.keep, tuple(cancelled), warnings=warnings)
-        if not looks:
-            raise ProxboxError(
-                f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
-                f"{'; '.join(plan.why)}. Look at what else changes it, and run the task again."
-            )
-        if own and own.cancelled:
-            # Another controller wants something else, at the same moment: who comes last, wins.
-            created, settled = None, False
-            time.sleep(random.uniform(0, 3 * PAUSE))
-        if not settled:
-            plan = Plan(name)
-            time.sleep(PAUSE)
+    with _Done() as done:
+        while True:
+            if plan.create and created is None:
+                created = _create(jobs, plan.create, seen)
+                done.created.append(created)
+            else:
+                known = {job.id for job in seen} | {created}
+                waiting = list(plan.spare)
+                for job in plan.cancel:
+                    now = job if job.id == created or when_running == "cancel" else _started(jobs, job)
+                    if now.runs and now.id != created and when_running == "wait":
+                        waiting.append(now)
+                        continue
+                    if now.runs and now.id != created and when_running == "fail":
+                        if created is not None and not done.cancelled and _cancel(jobs, jobs.get(created)):
+                            done.created.remove(created)
+                        _refuse_running(name, now, written=bool(done.created or done.cancelled))
+                    ended = jobs.cancel(now)
+                    if ended and job.id == created:
+                        done.created.remove(created)
+                        created = None  # it yielded to another one
+                    elif ended:
+                        done.cancelled.append(job)
+                    elif ended is False and job.interval:
+                        awaited[job.id] = known
+                for job in waiting:
+                    verdicts |= _wait_for_run(jobs, job, wait_timeout, stale_after)
+                    if job.interval and job.id not in verdicts:
+                        awaited[job.id] = known
+                    looks = LOOKS
+            seen, settled = _look_again(jobs, name, created, awaited)
+            seen = [replace(job, dead=verdicts.get(job.id) if job.living else None) for job in seen]
+            if once and not _fulfilled(decide, seen + history, jobs.session.server_now):
+                # It may have run and ended between two looks.
+                history = [job for job in jobs.with_history(name, HISTORY) if not job.living]
+            plan = decided(seen + history)
+            own = next((job for job in seen if job.id == created), None)
+            if plan.create and own and not (own.living or own.cancelled or own.interval):
+                plan = replace(plan, create=None, keep=own)  # what was to run once has done so meanwhile
+            told = told if told.changed else plan
+            looks -= 1
+            if settled and not (plan.create or plan.cancel or plan.spare):
+                break
+            if not looks:
+                if not (plan.create or plan.cancel or plan.spare):
+                    break
+                raise ProxboxError(
+                    f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
+                    f"{'; '.join(plan.why)}. Look at what else changes it, and run the task again."
+                )
+            if own and own.cancelled:
+                # Another controller wants something else, at the same moment: who comes last, wins.
+                done.created.remove(created)
+                created, settled = None, False
+                time.sleep(random.uniform(0, 3 * PAUSE))
+            if not settled:
+                plan = Plan(name)
+                time.sleep(PAUSE)
+    return Outcome(told, plan.keep, tuple(done.cancelled), warnings=warned)
 
 
 def _fulfilled(decide: Callable[[list[Job], datetime], Plan], seen: list[Job], now: datetime) -> bool:
@@ -220,26 +300,28 @@ def _fulfilled(decide: Callable[[list[Job], datetime], Plan], seen: list[Job], n
 
 
 def _started(jobs: Jobs, job: Job) -> Job:
-    """A job that is to go, running if it was due and has started since it was seen; one GET for one that was due."""
+    """A job that is to go, running if it is due and has started since it was seen; one GET for one that is due."""
     due = job.status == "pending" or (
-        job.status == "scheduled" and job.scheduled is not None and job.scheduled <= jobs.session.server_now
+        job.status == "scheduled" and job.scheduled is not None and job.scheduled <= jobs.session.server_now + LEAD
     )
     if job.dead or not due or jobs.get_status(job.id) != "running":
         return job
     return replace(job, status="running")
 
 
-def _runs(name: str, job: Job) -> ProxboxError:
-    return ProxboxError(
-        f"The schedule {name!r} is running (job {job.id}), and nothing was changed: run the task again later, or "
-        "choose when_running: wait or cancel."
-    )
+def _refuse_running(name: str, job: Job, *, written: bool = False) -> None:
+    if job.runs:
+        raise ProxboxError(
+            f"The schedule {name!r} is running (job {job.id}), and "
+            f"{'that run was left alone' if written else 'nothing was changed'}: run the task again later, or choose "
+            "when_running: wait or cancel."
+        )
 
 
 def _delete_rows(jobs: Jobs, name: str) -> None:
     """Delete every row of a chain that has ended, those too that came while it was ended."""
-    jobs.pages.delete(job.id for job in jobs.chain(name) if not job.living)
-    left = jobs.chain(name)
+    jobs.pages.delete(job.id for job in jobs.chain(name) if job.is_sync and not job.living)
+    left = [job for job in jobs.chain(name) if job.is_sync]
     if left:
         raise ProxboxError(
             f"NetBox's web page deleted the rows of {name!r}, but {len(left)} of them are still there (job "
@@ -261,34 +343,50 @@ def _create(jobs: Jobs, new: NewJob, seen: list[Job]) -> int:
         if not exc.outcome_unknown:
             raise
         lost = exc
-    deadline = time.monotonic() + ARRIVAL
+    away, deadline = time.monotonic() + AWAY, None
     while True:
-        for job in sorted(jobs.created_since(new.name, since), key=lambda job: job.id or 0):
-            if job.id not in known and is_that(job, new):
-                return job.id
-        if time.monotonic() > deadline:
-            raise lost.saying(
-                f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created (or the "
-                "token's user may not see it), and the request was not sent again: run the task again."
-            )
+        try:
+            found = jobs.created_since(new.name, since)
+        except ProxboxError as exc:
+            if not exc.away or time.monotonic() > away:
+                raise lost.saying(
+                    f"{lost} Whether NetBox created the job is not known, for it does not tell: {exc} The request was "
+                    "not sent again: run the task again."
+                ) from None
+        else:
+            for job in sorted(found, key=lambda job: job.id or 0):
+                if job.is_sync is not False and job.id not in known and is_that(job, new):
+                    return job.id
+            deadline = deadline or time.monotonic() + ARRIVAL
+            if time.monotonic() > deadline:
+                raise lost.saying(
+                    f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created (or the "
+                    "token's user may not see it), and the request was not sent again: run the task again."
+                )
         time.sleep(1)
 
 
-def _examined(jobs: Jobs, seen: list[Job], stale_after: timedelta) -> tuple[list[Job], tuple[str, ...]]:
-    """``seen`` with the dead marked, and what to warn of. No request, unless a job is running or overdue."""
+def _examined(jobs: Jobs, seen: list[Job], stale_after: timedelta) -> tuple[list[Job], dict[int | None, str]]:
+    """``seen`` with the dead marked, and what to warn of, by id. No request, unless a job is running or overdue."""
     now = jobs.session.server_now
-    examined, warnings = [], []
+    examined, warnings = [], {}
     for job in seen:
         reason = None
-        if overdue(job, now) and not jobs.rq.service.serves(job.queue):
-            warnings.append(no_worker(job, jobs.rq.service))
+        if job.is_sync is None and job.status == "running":
+            warnings[job.id] = (
+                f"job {job.id} ({job.name}) is running, and NetBox does not tell whether it is a Proxbox sync: it was "
+                "left alone"
+            )
+        elif not job.is_sync:
+            pass
+        elif overdue(job, now) and not jobs.rq.service.serves(job.queue):
+            warnings[job.id] = no_worker(job, jobs.rq.service)
         elif overdue(job, now) or job.status == "running":
-            task = jobs.rq.task(job)
-            reason = dead(job, task, now, stale_after)
-            if reason and task and jobs.get_status(job.id) != job.status:
-                reason = None  # it moved on between the two reads: alive
+            reason = dead(job, jobs.rq.task(job), now, stale_after)
+            if reason and jobs.get_status(job.id) != job.status:
+                reason = None  # it moved on since it was read: alive
         examined.append(replace(job, dead=reason))
-    return examined, tuple(warnings)
+    return examined, warnings
 
 
 def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta) -> list[Report]:
@@ -297,9 +395,10 @@ def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta
     One GET for what lives, one for the workers (two where the token may only know how many), one for each schedule.
     """
     living: dict[str, list[Job]] = {}
-    # A run that is just starting is not listed by the first route, and a monitor would take it for lost.
-    for job in jobs.living(name) or (jobs.living_now(name) if name else []):
-        living.setdefault(job.name, []).append(job)
+    for job in _told(jobs, partial(jobs.living, name)):
+        # One that does not tell what it is counts where its name was asked for: a monitor would take it for lost.
+        if job.is_sync or (name and job.is_sync is None and job.status == "running"):
+            living.setdefault(job.name, []).append(replace(job, is_sync=True))
     reports = []
     for found, members in sorted(living.items()):
         if name or _is_schedule(members):
@@ -311,12 +410,12 @@ def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta
 
 def _is_schedule(members: list[Job]) -> bool:
     """Whether those living jobs are a schedule: a sync that somebody runs once, now, is none."""
-    return any(job.interval or job.status == "scheduled" for job in members)
+    return any(job.is_sync and (job.interval or job.status == "scheduled") for job in members)
 
 
 def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta) -> dict[int, str]:
     """Wait for the end of a run; of one that turns out to be dead, return the id and why."""
-    left, _warnings = _wait(jobs, job.id, timeout, 5.0, stale_after)
+    left, _warning = _wait(jobs, job.id, timeout, 5.0, stale_after)
     if left is None:
         return {}
     if left.dead:
@@ -338,7 +437,7 @@ def _wait(
         if now >= min(doubt, deadline):
             (job,), warnings = _examined(jobs, [jobs.get(job_id)], stale_after)
             if job.dead or now >= deadline:
-                return job, warnings
+                return job, tuple(warnings.values())
             doubt = now + DOUBT
         time.sleep(max(0.0, min(poll_interval, deadline - now)))
     return None, ()
@@ -349,27 +448,32 @@ def _has_ended(jobs: Jobs, job_id: int) -> bool:
     back_by = time.monotonic() + AWAY
     while True:
         try:
-            return jobs.get_status(job_id) in ENDED
+            return jobs.has_ended(job_id)
         except ProxboxError as exc:
-            if exc.status not in (None, 502, 503, 504) or time.monotonic() > back_by:
+            if not exc.away or time.monotonic() > back_by:
                 raise
             time.sleep(1)
 
 
-def _look_again(jobs: Jobs, name: str, created: int | None, awaited: set[int]) -> tuple[list[Job], bool]:
+def _look_again(
+    jobs: Jobs, name: str, created: int | None, awaited: dict[int, set[int | None]]
+) -> tuple[list[Job], bool]:
     """The living jobs of that name, with the one just created even if it has ended; and whether NetBox is done.
 
     It is not while a run has just started, and its data is null; nor while a recurring run has just ended, ``created``
-    or one of ``awaited``, and its successor is still to come. Those whose successor is there leave ``awaited``.
+    or one of ``awaited``, and its successor is still to come. Those whose successor is there leave ``awaited``, which
+    holds for each the jobs that were there before it ended.
     """
-    seen = jobs.living_now(name)
-    settled = all(job.is_sync is not None for job in seen)
+    seen = jobs.living(name)
+    settled = not any(_starting(job, jobs.session.server_now) for job in seen)
     if created is not None and all(job.id != created for job in seen):
         own = jobs.get(created, after_create=True)
-        awaits_successor = own.interval and not own.cancelled and all(job.id < created for job in seen)
-        settled = settled and not awaits_successor
+        if own.interval and not (own.living or own.cancelled):
+            awaited.setdefault(created, set(range(created + 1)))
         seen.append(own)
-    awaited -= {run for run in awaited if any(job.id > run and job.id != created for job in seen)}
+    for run, before in list(awaited.items()):
+        if any(job.interval and job.id > run and job.id not in before for job in seen):
+            del awaited[run]
     return seen, settled and not awaited
 
 
@@ -389,24 +493,30 @@ def run_job(
     ``when_running`` and ``max_age`` (one GET more) as in ``plan_run``; one that is joined is waited for as well.
     The job of the outcome may have failed, or may not have ended: that is for the caller to judge.
     """
-    seen = jobs.underway()
+    seen = _told(jobs, jobs.underway) if when_running != "start" else jobs.underway()
+    seen, warnings = _examined(jobs, seen, stale_after) if when_running != "start" else (seen, {})
     now = jobs.session.server_now
-    if when_running != "start":
-        seen, _warnings = _examined(jobs, seen, stale_after)
     if max_age is not None:
         seen += jobs.succeeded_since(new.scope, now - max_age)
     plan = plan_run(new, seen, now, when_running=when_running, max_age=max_age)
-    _check_before(jobs, plan, check_mode)
+    warned = _check_before(jobs, plan, check_mode)
+    if plan.keep and plan.keep.id in warnings:
+        warned += (warnings[plan.keep.id],)
     serves = plan.keep is not None and (when_running == "skip" or not plan.keep.living)
     if check_mode or serves:
-        return Outcome(plan, plan.after)
-    job = plan.keep or jobs.get(_create(jobs, new, seen), after_create=True)
-    if wait_timeout is None:
-        return Outcome(plan, job)
-    left, warnings = _wait(jobs, job.id, wait_timeout, poll_interval, stale_after)
-    job = jobs.get(job.id, include_log=True)
+        return Outcome(plan, plan.after, warnings=warned)
+    with _Done() as done:
+        if plan.keep:
+            job = plan.keep
+        else:
+            done.created.append(_create(jobs, new, seen))
+            job = jobs.get(done.created[0], after_create=True)
+        if wait_timeout is None:
+            return Outcome(plan, job, warnings=warned)
+        left, more = _wait(jobs, job.id, wait_timeout, poll_interval, stale_after)
+        job = jobs.get(job.id, include_log=True)
     job = replace(job, dead=left.dead if left and job.living else None)
-    return Outcome(plan, job, warnings=warnings, waited=True)
+    return Outcome(plan, job, warnings=(*warned, *more), waited=True)
 
 
 def cancel_jobs(
@@ -417,23 +527,77 @@ def cancel_jobs(
     :param keep_schedule: cancelling a recurring run does not end its schedule: the next run is created first.
     :raises ProxboxError: with a sentence; for an id also when that is no Proxbox sync.
     """
-    target = jobs.get_sync(job_id) if job_id is not None else None
+    target = _told(jobs, lambda: [jobs.get_sync(job_id)])[0] if job_id is not None else None
+    now = jobs.session.server_now
     if target:
-        living = jobs.living(target.name) if target.living and target.interval and keep_schedule else []
-        plan = plan_cancel_one(target, living, jobs.session.server_now, keep_schedule=keep_schedule)
+        name = target.name
+        living = _told(jobs, partial(jobs.living, name)) if target.living and target.interval else []
+        plan = plan_cancel_one(target, living, now, keep_schedule=keep_schedule)
     else:
-        living = jobs.living(name)
+        living = _told(jobs, partial(jobs.living, name))
         plan = plan_cancel_named(name, living, jobs.session.server_now, keep_schedule=keep_schedule)
-    _check_before(jobs, plan, check_mode)
+    warned = _check_before(jobs, plan, check_mode)
     if check_mode or not plan.changed:
-        return Outcome(plan, target, plan.cancel, plan.after)
-    successor = jobs.get(_create(jobs, plan.create, living), after_create=True) if plan.create else None
-    cancelled = tuple(job for job in plan.cancel if _cancel(jobs, job))
-    if successor and not any(job.interval for job in cancelled):
-        # The run ended by itself meanwhile, and NetBox makes the successor.
-        _cancel(jobs, successor)
+        return Outcome(plan, target, plan.cancel, plan.after if plan.create else None, warnings=warned)
+    known = {job.id for job in living}
+    with _Done() as done:
+        created = None
+        if plan.create:
+            created = jobs.get(_create(jobs, plan.create, living), after_create=True).id
+            done.created.append(created)
+        awaited = {}
+        for job in plan.cancel:
+            if _cancel(jobs, job):
+                done.cancelled.append(job)
+            elif job.interval:
+                awaited[job.id] = known | {created}
         successor = None
-    return Outcome(plan, jobs.get(job_id) if target else None, cancelled, successor)
+        if any(job.interval for job in plan.cancel):
+            successor = _carry_on(jobs, plan, known, created, awaited, keep_schedule, done)
+        if target:
+            target = jobs.get(target.id)
+    return Outcome(plan, target, tuple(done.cancelled), successor)
+
+
+def _carry_on(
+    jobs: Jobs,
+    plan: Plan,
+    known: set[int | None],
+    created: int | None,
+    awaited: dict[int, set[int | None]],
+    keep_schedule: bool,
+    done: _Done,
+) -> Job | None:
+    """Look again after recurring jobs were cancelled, until the schedule goes on with one member, or has ended.
+
+    A run that ended by itself at that moment leaves a successor; and another controller may have cancelled the one that
+    was ``created``, for the old one served it. Return the member that carries on what was to be carried on.
+    """
+    for _look in range(LOOKS):
+        seen, settled = _look_again(jobs, plan.name, created, awaited)
+        recurring = [job for job in seen if job.is_sync and job.interval and job.living]
+        own = next((job for job in recurring if job.id == created), None)
+        new = [job for job in recurring if job.id not in known and job is not own]
+        if not settled:
+            time.sleep(PAUSE)
+        elif not keep_schedule:
+            for job in new:
+                if _cancel(jobs, job):
+                    done.cancelled.append(job)
+            return None
+        elif own and new:
+            if _cancel(jobs, own):
+                done.created.remove(created)
+            return new[0]
+        elif own or new or not plan.create:
+            return own or (new[0] if new else None)
+        else:
+            created = _create(jobs, plan.create, seen)
+            done.created.append(created)
+    raise ProxboxError(
+        f"The schedule {plan.name!r} does not settle after one of its jobs was cancelled: look at what else changes "
+        "it, and run the task again."
+    )
 
 
 def _cancel(jobs: Jobs, job: Job) -> bool:
@@ -448,13 +612,17 @@ def _cancel(jobs: Jobs, job: Job) -> bool:
     )
 
 
-def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> None:
-    """Refuse beforehand what the server would refuse, or worse, would take."""
-    if plan.cancel:
+def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> tuple[str, ...]:
+    """Refuse beforehand what the server would refuse, or worse, would take; return what to warn of."""
+    if plan.create and (plan.cancel or plan.spare or check_mode):
+        jobs.check_release()
+    if plan.cancel or plan.spare:
         jobs.check_cancel()
     if not check_mode and (plan.delete or (plan.cancel and jobs.cancels_by_page)):
         jobs.pages.log_in()
+    warning = None
     if plan.create:
         jobs.check_scope(plan.create.scope)
         if check_mode:
-            known_sync_types(plan.create.scope.sync_types)
+            warning = unknown_sync_types(plan.create.scope.sync_types)
+    return (warning,) if warning else ()

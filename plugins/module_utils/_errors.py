@@ -14,7 +14,8 @@ class ProxboxError(Exception):
 
     ``str()`` is the sentence: what is wrong, where, and what to do. ``url``, ``method``, ``status`` (the HTTP status,
     or None when there was no answer) and ``detail`` (the server's own words) are None when no request was made.
-    ``outcome_unknown`` is true where a request may have been carried out although no answer says so.
+    ``outcome_unknown`` is true where a request may have been carried out although no answer says so. ``changed`` is
+    true where something was written before the failure, and the sentence says what.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class ProxboxError(Exception):
         status: int | None = None,
         detail: str | None = None,
         outcome_unknown: bool = False,
+        changed: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.url = url
@@ -33,13 +35,19 @@ class ProxboxError(Exception):
         self.status = status
         self.detail = detail
         self.outcome_unknown = outcome_unknown
+        self.changed = changed
 
     @property
     def failure(self) -> dict[str, Any]:
         """The facts behind the sentence, for programs: the ``failure`` key of a failed task's result."""
         return {"url": self.url, "method": self.method, "status": self.status, "detail": self.detail}
 
-    def saying(self, sentence: str) -> ProxboxError:
+    @property
+    def away(self) -> bool:
+        """Whether NetBox did not answer, or a gateway did in its place: it may be back in a while."""
+        return (self.method is not None and self.status is None) or self.status in (502, 503, 504)
+
+    def saying(self, sentence: str, *, changed: bool = False) -> ProxboxError:
         """The same failure, told in another sentence by a layer that knows more."""
         return ProxboxError(
             sentence,
@@ -48,4 +56,5 @@ class ProxboxError(Exception):
             status=self.status,
             detail=self.detail,
             outcome_unknown=self.outcome_unknown,
+            changed=self.changed or changed,
         )

@@ -88,8 +88,11 @@ class Report:
 
     @property
     def consecutive_failures(self) -> int:
-        """How many of the newest runs, one after the other, did not succeed in every stage; cancelled ones left out."""
-        runs = [job for job in self.ended if job.started and not job.cancelled]
+        """How many of the newest runs, one after the other, did not succeed in every stage.
+
+        One that was cancelled as it ran is among them: it may have been dead.
+        """
+        runs = [job for job in self.ended if job.started]
         return next((count for count, job in enumerate(runs) if job.fully_succeeded), len(runs))
 
     def findings(self) -> list[tuple[str, str]]:
@@ -110,7 +113,7 @@ class Report:
     @property
     def last_failed(self) -> Job:
         """The newest run that did not succeed."""
-        return next(job for job in self.ended if job.started and not job.cancelled and not job.fully_succeeded)
+        return next(job for job in self.ended if job.started and not job.fully_succeeded)
 
     def result(self) -> dict[str, Any]:
         """This report in the shape that the module returns."""

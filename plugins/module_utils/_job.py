@@ -117,6 +117,11 @@ class Job:
         return self.status in LIVING
 
     @property
+    def runs(self) -> bool:
+        """Whether the job is really running."""
+        return self.status == "running" and not self.dead
+
+    @property
     def succeeded(self) -> bool:
         """Whether the job ended well as NetBox sees it; ``stages`` may still tell of failures inside."""
         return self.status == "completed"

@@ -6,8 +6,9 @@
 
 Routes, all below ``/api/``, and the first netbox-proxbox that has them:
 
-* ``GET plugins/proxbox/sync-jobs/`` (0.0.26): Proxbox sync jobs only, filtered in SQL;
-* ``GET core/jobs/`` (NetBox): every job, trimmed by ``fields=``; with the row whose ``data`` is null for a moment;
+* ``GET core/jobs/`` (NetBox): every job, trimmed by ``fields=``; what lives is read here, for it alone lists a run that
+  is just starting, whose ``data`` is null;
+* ``GET plugins/proxbox/sync-jobs/`` (0.0.26): Proxbox sync jobs only, filtered in SQL; what has ended is read here;
 * ``POST plugins/proxbox/sync/schedule/`` (0.0.11): create;
 * ``POST plugins/proxbox/jobs/<id>/cancel/`` (0.0.24): cancel.
 """
@@ -44,6 +45,9 @@ CANCEL_MINIMUM = (0, 0, 24)
 ROUTE_MINIMUM = (0, 0, 26)
 """The first netbox-proxbox with the route ``sync-jobs/``; before it, ``core/jobs/`` serves."""
 
+RECENT = 50
+"""How many of the newest syncs are looked at for one that succeeded."""
+
 _SYNC_JOBS = "plugins/proxbox/sync-jobs/"
 _SCHEDULE = "plugins/proxbox/sync/schedule/"
 _CORE_JOBS = "core/jobs/"
@@ -76,64 +80,67 @@ class Jobs:
         self._endpoints: dict[str, list[dict[str, Any]]] = {}
 
     def living(self, name: str | None = None) -> list[Job]:
-        """The living sync jobs, all of them or those named exactly ``name``; one GET of ``sync-jobs/``.
+        """The living jobs that may be syncs, all of them or those named exactly ``name``, newest first; one GET.
 
-        :raises ProxboxError: with a sentence; also when NetBox lacks the plugin, or has one too old.
+        One whose ``is_sync`` is None is a sync that is just starting, or no sync at all.
+
+        :raises ProxboxError: with a sentence.
         """
-        return self._sync_jobs({**({"name": name} if name else {}), "status": list(LIVING)})
+        return self._core_jobs({**({"name": name} if name else {}), "status": list(LIVING)})
+
+    def underway(self) -> list[Job]:
+        """As ``living``, the jobs that are pending or running, whatever their name; one GET."""
+        return self._core_jobs({"status": ["pending", "running"]})
 
     def with_history(self, name: str, count: int) -> list[Job]:
-        """The living sync jobs named exactly ``name`` and the newest that have ended, ``count`` in all at least.
+        """As ``living``, and the newest that have ended, ``count`` in all at least.
 
-        One GET of ``sync-jobs/``; a second one when there are more, for a living one may be older than all of those.
+        One GET; a second one when there are more, for a living one may be older than all of those.
         """
-        newest = self._sync_jobs({"name": name}, count=count)
-        if len(newest) < count:
-            return newest
-        known = {job.id for job in newest}
-        return newest + [job for job in self.living(name) if job.id not in known]
+        newest = self._core_jobs({"name": name}, count=count)
+        if len(newest) == count:
+            known = {job.id for job in newest}
+            newest += [job for job in self.living(name) if job.id not in known]
+        return [job for job in newest if job.is_sync is not False]
+
+    def created_since(self, name: str, since: datetime) -> list[Job]:
+        """As ``living``, those created at ``since`` or later, whether they have ended or not; one GET."""
+        return self._core_jobs({"name": name, "created__after": iso(since)})
+
+    def _core_jobs(self, filters: Mapping[str, Any], *, count: int = 0) -> list[Job]:
+        try:
+            with _needs("core.view_job"):
+                rows = self.session.list(_CORE_JOBS, {**filters, "fields": _FIELDS}, limit=count)
+                return [Job.from_api(row) for row in islice(rows, count or None)]
+        except ProxboxError as exc:
+            if exc.status == 404:
+                self._release(exc)  # no NetBox at all, it seems
+            raise
 
     def ended(self, name: str, count: int) -> list[Job]:
         """The ``count`` newest sync jobs named exactly ``name`` that have ended, newest first; one GET."""
-        return self._sync_jobs({"name": name, "status": list(ENDED)}, count=count)
-
-    def living_now(self, name: str) -> list[Job]:
-        """As ``living``, through ``core/jobs/``, which also lists a run whose ``data`` is null as it starts.
-
-        Such a row has ``is_sync`` None. One GET.
-        """
-        filters = {"name": name, "status": list(LIVING), "fields": _FIELDS}
-        with _needs("core.view_job"):
-            return [Job.from_api(row) for row in self.session.list(_CORE_JOBS, filters)]
-
-    def underway(self) -> list[Job]:
-        """The sync jobs that are pending or running, whatever their name; one GET of ``sync-jobs/``."""
-        return self._sync_jobs({"status": ["pending", "running"]})
+        rows = self._rows({"name": name, "status": list(ENDED)}, page=count)
+        return list(islice(rows, count))
 
     def succeeded_since(self, scope: Scope, since: datetime) -> list[Job]:
         """The newest sync job of ``scope`` that has succeeded, with all its stages, at ``since`` or later, if any.
 
-        One GET of ``sync-jobs/``; more only while the newest are of other scopes.
+        One GET of ``sync-jobs/``: the newest ``RECENT`` syncs of its types are looked at.
         """
-        rows = self._rows({"status": "completed", "completed__after": iso(since)}, page=20)
-        return list(islice((job for job in rows if job.scope == scope and job.fully_succeeded), 1))
-
-    def created_since(self, name: str, since: datetime) -> list[Job]:
-        """The jobs named exactly ``name``, living or not, created at ``since`` or later; one GET of ``core/jobs/``."""
-        filters = {"name": name, "created__after": iso(since), "fields": _FIELDS}
-        with _needs("core.view_job"):
-            return [Job.from_api(row) for row in self.session.list(_CORE_JOBS, filters)]
+        filters = {"status": "completed", "completed__after": iso(since), "sync_type": sorted(scope.sync_types)}
+        rows = islice(self._rows(filters, page=RECENT), RECENT)
+        return [job for job in rows if job.scope == scope and job.fully_succeeded][:1]
 
     def search(self, filters: Mapping[str, Any], *, limit: int, include_log: bool) -> list[Job]:
         """Up to ``limit`` sync jobs (0: all of them), newest first, page after page of ``sync-jobs/``."""
         extra = {"include_log_entries": "true"} if include_log else {}
-        rows = self._rows({**filters, **extra}, page=min(limit, 100) if include_log else limit)
+        rows = self._rows({**filters, **extra}, page=min(limit or 100, 100) if include_log else limit)
         # By id: a job that is created meanwhile moves another one onto the next page, where it comes again.
         return list({job.id: job for job in islice(rows, limit or None)}.values())
 
     def chain(self, name: str) -> list[Job]:
-        """Every sync job named exactly ``name``, living or not, newest first, page after page."""
-        return self.search({"name": name}, limit=0, include_log=False)
+        """As ``living``, every one named exactly ``name``, whether it has ended or not, page after page."""
+        return [job for job in self._core_jobs({"name": name}) if job.is_sync is not False]
 
     def get(self, job_id: int, *, include_log: bool = False, after_create: bool = False) -> Job:
         """One job by its numeric id, whatever its kind; one GET.
@@ -148,7 +155,8 @@ class Jobs:
             raise ProxboxError(
                 f"NetBox created the job {job_id}, and the token's user may not see it: a constraint on an object "
                 "permission for core.view_job hides it. Each run of this task would add another: lift the constraint."
-                f"{' The job was cancelled.' if self._withdraw(job_id) else rest}"
+                f"{' The job was cancelled.' if self._withdraw(job_id) else rest}",
+                changed=True,
             )
         if not rows:
             raise ProxboxError(
@@ -181,11 +189,15 @@ class Jobs:
             raise ProxboxError(f"Job {job_id} ({job.name}) of {self.session.url} is no Proxbox sync.")
         return job
 
-    def get_status(self, job_id: int) -> str:
-        """The status of a job, for polling: neither its data nor its log is read; one GET."""
+    def get_status(self, job_id: int) -> str | None:
+        """The status of a job, for polling: neither its data nor its log is read; None when it is gone; one GET."""
         with _needs("core.view_job"):
             rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": "id,status"}))
-        return rows[0]["status"]["value"] if rows else self.get(job_id).status
+        return rows[0]["status"]["value"] if rows else None
+
+    def has_ended(self, job_id: int) -> bool:
+        """Whether a job has ended, or is gone; one GET."""
+        return self.get_status(job_id) not in LIVING
 
     def enqueue(self, new: NewJob) -> int:
         """Create a job and return its id; one POST, never repeated.
@@ -208,7 +220,7 @@ class Jobs:
                 answer = self.session.post(_SCHEDULE, body)
             except ProxboxError as exc:
                 if exc.status == 404:
-                    self._plugin_version(exc)
+                    self._release(exc)
                 if exc.status == 400 and "sync_types" in (exc.detail or ""):
                     raise exc.saying(f"{exc} Sync types of netbox-proxbox 0.0.29: {', '.join(SYNC_TYPES)}.") from None
                 raise
@@ -219,9 +231,11 @@ class Jobs:
         return answer["job_id"]
 
     def cancel(self, job: Job) -> bool | None:
-        """Cancel a job; one POST, repeated if need be. Return whether it was living: one that has ended stays as it is.
+        """Cancel a job; one POST, repeated if need be. Return whether it is cancelled: False when it ended by itself.
 
-        None means that NetBox refused for the moment: the job is starting, and its ``data`` is null until it has.
+        Of one that ended by itself and recurs, NetBox makes a successor; of one that was cancelled, by whomever, none.
+        None means that NetBox refused for the moment: the job is starting, and its ``data`` is null until it has. One
+        GET more when the answer does not tell.
 
         :raises ProxboxError: with a sentence.
         """
@@ -234,26 +248,34 @@ class Jobs:
             # Of two that cancel the same job at once, NetBox 4.7.3 answers one with an IntegrityError (HTTP 500). And a
             # job that was seen a moment ago and is not found now was deleted.
             if exc.status == 404 and exc.detail is None:  # a web page: there is no such route
-                self._old_plugin = self._plugin_version(exc)
+                self._old_plugin = self._release(exc)
                 self.check_cancel()
                 return self._cancel_by_page(job)
-            if exc.status == 404 or (exc.status == 500 and self.get_status(job.id) in ENDED):
-                return False
+            if exc.status == 404 or (exc.status == 500 and self.has_ended(job.id)):
+                return self._was_cancelled(job)
             if exc.status == 400 and job.is_sync and "only applies to Proxbox" in (exc.detail or ""):
                 return None
             raise
-        return "already finished" not in str(answer.get("detail"))
+        # It says "cancelled" too of one that ended by itself just now; then the status tells. And of one that was
+        # cancelled before, by somebody else or by this very request when its first answer was lost, it does not.
+        if answer.get("status") == "failed" and "already finished" not in str(answer.get("detail")):
+            return True
+        return self._was_cancelled(job)
+
+    def _was_cancelled(self, job: Job) -> bool:
+        with _needs("core.view_job"):
+            rows = list(self.session.list(_CORE_JOBS, {"id": job.id, "fields": _FIELDS}))
+        return not rows or Job.from_api(rows[0]).cancelled
 
     def _cancel_by_page(self, job: Job) -> bool:
-        living = self.get_status(job.id) not in ENDED
-        if living:
+        if not self.has_ended(job.id):
             self.pages.cancel(job.id)
-            if self.get_status(job.id) not in ENDED:
+            if not self.has_ended(job.id):
                 raise ProxboxError(
                     f"NetBox's web page did not cancel the job {job.id} ({job.name}): look at {self.session.url}"
                     f"/core/jobs/{job.id}/ and at the permissions of the user of netbox_username."
                 )
-        return living
+        return self._was_cancelled(job)
 
     def endpoint_ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
         """The ids of the endpoints ``wanted`` (names or ids as text) of ``kind`` ``proxmox`` or ``netbox``.
@@ -281,7 +303,10 @@ class Jobs:
             try:
                 self._endpoint("proxmox", str(endpoint_id))
             except ProxboxError as exc:
-                if exc.status != 403 or self.cancels_by_page:
+                if exc.status != 403:
+                    raise
+                self.check_release()
+                if self.cancels_by_page:
                     raise
                 return  # the token may not look them up; this release of the plugin refuses a wrong id itself
 
@@ -304,10 +329,6 @@ class Jobs:
             raise ProxboxError(f"The {label} endpoint {wanted!r} is disabled in NetBox: enable it, or leave it out.")
         return matches[0]
 
-    def _sync_jobs(self, filters: Mapping[str, Any], *, count: int = 0) -> list[Job]:
-        """Sync jobs, newest first; with ``count`` only so many, in one GET where every row of that name is a sync."""
-        return list(islice(self._rows(filters, page=count), count or None))
-
     def _rows(self, filters: Mapping[str, Any], *, page: int = 0) -> Iterator[Job]:
         """Sync jobs, newest first, page after page, each page when it is needed.
 
@@ -323,7 +344,7 @@ class Jobs:
                 except ProxboxError as exc:
                     if exc.status != 404:
                         raise
-                    self._old_plugin = self._plugin_version(exc)
+                    self._old_plugin = self._release(exc)
             log = ",log_entries" if "include_log_entries" in filters else ""
             kept = {key: value for key, value in filters.items() if key not in _PLUGIN_FILTERS}
             for row in self.session.list(_CORE_JOBS, {**kept, "fields": _FIELDS + log}, limit=page):
@@ -333,7 +354,7 @@ class Jobs:
 
     @property
     def cancels_by_page(self) -> bool:
-        """Whether the plugin, as far as reading has told its release, cancels on its web page only."""
+        """Whether the plugin, as far as its release is known, cancels on its web page only."""
         return self._old_plugin is not None and self._old_plugin < CANCEL_MINIMUM
 
     def check_cancel(self) -> None:
@@ -348,36 +369,47 @@ class Jobs:
                 "for its web page."
             )
 
-    def _plugin_version(self, exc: ProxboxError) -> tuple[int, ...]:
-        """The plugin's release, after a route of it answered 404; one GET of ``status/``.
+    def check_release(self) -> None:
+        """Find out whether the plugin is there, and can do what is asked of it, before anything is written; one GET.
 
+        :raises ProxboxError: with a sentence: no plugin, or one too old to be of any use.
+        """
+        if self._old_plugin is None:
+            release = self._release()
+            self._old_plugin = release if release < ROUTE_MINIMUM else None
+
+    def _release(self, exc: ProxboxError | None = None) -> tuple[int, ...]:
+        """The plugin's release; one GET of ``status/``.
+
+        :param exc: the 404 of a route of the plugin that was the reason to ask.
         :raises ProxboxError: with a sentence: wrong address, no plugin, or one too old to be of any use.
         """
+        failure = exc or ProxboxError("", url=f"{self.session.url}/api/{_STATUS}", method="GET", status=200)
         try:
             status = self.session.get(_STATUS)
             version = status["plugins"].get("netbox_proxbox")
             netbox = status["netbox-version"]
         except (ProxboxError, KeyError, AttributeError, TypeError) as reason:
-            if isinstance(reason, ProxboxError) and reason.status in (401, 403):
+            if isinstance(reason, ProxboxError) and (exc is None or reason.status in (401, 403)):
                 raise  # a route that is missing answers before NetBox looks at the token
-            raise exc.saying(
-                f"There is no NetBox API at {self.session.url}: look at netbox_url ({exc.method} {exc.url} answered "
-                f"HTTP {exc.status})."
+            raise failure.saying(
+                f"There is no NetBox API at {self.session.url}: look at netbox_url ({failure.method} {failure.url} "
+                f"answered HTTP {failure.status})."
             ) from None
         if version is None:
-            raise exc.saying(
+            raise failure.saying(
                 f"NetBox {netbox} at {self.session.url} does not have the plugin netbox-proxbox: install it and add "
                 "netbox_proxbox to PLUGINS.",
             )
         release = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
         if release < PLUGIN_MINIMUM:
-            raise exc.saying(
+            raise failure.saying(
                 f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, which schedules nothing over the "
                 f"API: upgrade the plugin to {_dotted(PLUGIN_MINIMUM)} or newer, best to {_dotted(ROUTE_MINIMUM)} or "
                 "newer.",
             )
-        if release >= ROUTE_MINIMUM:
-            raise exc.saying(
+        if exc and release >= ROUTE_MINIMUM:
+            raise failure.saying(
                 f"NetBox {netbox} at {self.session.url} has netbox-proxbox {version}, and yet not the route {exc.url}: "
                 "look at what stands before NetBox."
             )

@@ -103,7 +103,7 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
         session = Session(_connection(module.params))
         result = work(module, Jobs(session, _pages(module.params, session)))
     except ProxboxError as exc:
-        module.fail_json(msg=str(exc), failure=exc.failure)
+        module.fail_json(msg=str(exc), failure=exc.failure, changed=exc.changed)
     except OverflowError:
         module.fail_json(
             msg="An option reaches before the year 1 or beyond the year 9999: look at the times and the ages."
@@ -164,7 +164,13 @@ def many_result(module: AnsibleModule, outcomes: dict[str, Outcome | ProxboxErro
         if isinstance(outcome, ProxboxError):
             failures.append(f"{name}: {outcome}")
             schedules.append(
-                {"name": name, "changed": False, "failed": True, "msg": str(outcome), "failure": outcome.failure}
+                {
+                    "name": name,
+                    "changed": outcome.changed,
+                    "failed": True,
+                    "msg": str(outcome),
+                    "failure": outcome.failure,
+                }
             )
             continue
         result = outcome_result(module, outcome)

@@ -53,25 +53,33 @@ class Wanted:
 class Plan:
     """What one run does: ``create`` first, then ``cancel``; ``keep`` is the member that stays as it is.
 
-    ``delete`` are the rows that NetBox is to forget at the end, those of ``cancel`` among them.
+    ``spare`` are running members that are to go too, but may end first; then NetBox makes a successor of one that
+    recurs, and that is cancelled. ``delete`` are the rows that NetBox is to forget at the end, those of ``cancel``
+    among them.
     """
 
     name: str
     keep: Job | None = None
     create: NewJob | None = None
     cancel: tuple[Job, ...] = ()
+    spare: tuple[Job, ...] = ()
     delete: tuple[Job, ...] = ()
     why: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether the plan writes anything."""
-        return bool(self.create or self.cancel or self.delete)
+        return bool(self.create or self.cancel or self.delete or any(job.interval for job in self.spare))
 
     @property
     def running(self) -> tuple[Job, ...]:
         """Those to be cancelled that are really running."""
-        return tuple(job for job in self.cancel if job.status == "running" and not job.dead)
+        return tuple(job for job in self.cancel if job.runs)
+
+    def sparing(self, own: int | None = None) -> Plan:
+        """The same plan, which lets those end that are running, but for the job ``own``."""
+        spare = tuple(job for job in self.running if job.id != own)
+        return replace(self, cancel=tuple(job for job in self.cancel if job not in spare), spare=spare)
 
     @property
     def after(self) -> Job | None:
@@ -89,7 +97,8 @@ class Plan:
 
     def diff(self) -> dict[str, Any]:
         """``before`` and ``after`` in Ansible's diff form: the living member's settings, and surplus members by id."""
-        before = ([self.keep] if self.keep else []) + sorted(self.cancel, key=lambda job: job.id or 0)
+        going = sorted(self.cancel + self.spare, key=lambda job: job.id or 0)
+        before = ([self.keep] if self.keep else []) + [job for job in going if job is not self.keep]
         diff = {
             "before": _settings(self.name, before[0] if before else None, before[1:]),
             "after": _settings(self.name, self.after, ()),
@@ -128,7 +137,7 @@ def read_wanted(
     """
     zone = parse_timezone(timezone)
     return Wanted(
-        name=_checked_name(name),
+        name=checked_name(name),
         scope=Scope(checked_sync_types(sync_types)),
         at=parse_at(schedule_at, zone) if schedule_at else None,
         interval=parse_interval(interval) if interval else None,
@@ -144,10 +153,14 @@ def read_run(*, name: str | None, sync_types: Iterable[str], wait_timeout: float
     for option, seconds in (("wait_timeout", wait_timeout), ("poll_interval", poll_interval)):
         if seconds <= 0:
             raise ProxboxError(f"{option} {seconds} is not a time to wait: give seconds above 0.")
-    return NewJob(_checked_name(name or DEFAULT_NAME), Scope(checked_sync_types(sync_types)))
+    return NewJob(checked_name(name or DEFAULT_NAME), Scope(checked_sync_types(sync_types)))
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name without the blanks around it.
+
+    :raises ProxboxError: with a sentence, for one that NetBox or its filters cannot take.
+    """
     name = name.strip()
     if not name or len(name) > 200 or name == "null":
         # NetBox's filters read the word null as "has no name".
@@ -172,17 +185,15 @@ def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
     return types
 
 
-def known_sync_types(sync_types: Iterable[str]) -> None:
-    """Say in check mode what the server would say: it is the one that knows, but check mode cannot ask it.
-
-    :raises ProxboxError: with a sentence, for a type that no release known to this collection has.
-    """
+def unknown_sync_types(sync_types: Iterable[str]) -> str | None:
+    """A warning for check mode, which cannot ask the server: it may refuse a type that no known release has."""
     unknown = sorted(set(sync_types) - set(SYNC_TYPES))
-    if unknown:
-        raise ProxboxError(
-            f"NetBox would refuse sync_types {', '.join(unknown)}; netbox-proxbox 0.0.29 takes: "
-            f"{', '.join(SYNC_TYPES)}."
-        )
+    if not unknown:
+        return None
+    return (
+        f"NetBox may refuse sync_types {', '.join(unknown)}, and check mode cannot ask it; netbox-proxbox 0.0.29 takes "
+        f"{', '.join(SYNC_TYPES)}."
+    )
 
 
 def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
@@ -205,8 +216,9 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
         return Plan(wanted.name, keep=done, cancel=cancel, why=tuple(why))
     schedule_at = None
     if wanted.at:
-        at = _with_weekday(wanted, living, now)
-        schedule_at = at.next(wanted.interval, now) if wanted.interval else at.first(now)
+        # The member that it replaces tells the day, or the part of the day, that the wanted time itself does not.
+        drifted = next((job.scheduled for job in living if job.scheduled and job.interval == wanted.interval), None)
+        schedule_at = wanted.at.next(wanted.interval, now, drifted) if wanted.interval else wanted.at.first(now)
         if schedule_at <= now:
             raise ProxboxError(
                 f"schedule_at is {iso(schedule_at)}, which has passed (NetBox's clock: {iso(now)}), and NetBox has no "
@@ -220,17 +232,6 @@ def plan_present(wanted: Wanted, jobs: Iterable[Job], now: datetime) -> Plan:
         cancel=cancel,
         why=tuple(why),
     )
-
-
-def _with_weekday(wanted: Wanted, living: Iterable[Job], now: datetime) -> At:
-    """The wanted time; a time of day every so many days keeps to the day of the member that it replaces."""
-    at, days = wanted.at, (wanted.interval or 0) // DAY
-    old = next((job for job in living if job.scheduled and job.interval == wanted.interval), None)
-    if old is None or days < 2 or wanted.interval % DAY or at.day is not None or at.hour is None:
-        return at
-    day = old.scheduled.astimezone(at.zone).date()
-    ahead = (day - now.astimezone(at.zone).date()).days
-    return replace(at, day=day - timedelta(days=days * max(0, ahead // days + 1)))
 
 
 def is_that(job: Job, new: NewJob) -> bool:
@@ -279,13 +280,14 @@ def _plan_cancel(name: str, cancel: list[Job], living: Iterable[Job], now: datet
     recurring = next((job for job in cancel if job.interval), None)
     # By id: one that has started between two reads is still the same one.
     going = {job.id for job in cancel}
-    carried_on = any(job.interval and job.id not in going for job in _members(name, living))
-    if not keep_schedule or recurring is None or carried_on:
-        return Plan(name, cancel=tuple(cancel), why=why)
-    if recurring.scope is None:
+    keep = next((job for job in _members(name, living) if job.interval and job.id not in going), None)
+    if not keep_schedule or recurring is None or keep:
+        return Plan(name, keep=keep, cancel=tuple(cancel), why=why)
+    if recurring.scope is None or recurring.scope.objects:
+        what = "and NetBox does not tell what it covers" if recurring.scope is None else "for single objects"
         raise ProxboxError(
-            f"The job {recurring.id} ({name}) recurs, and NetBox does not tell what it covers, so its schedule cannot "
-            "be kept: run the task again when it has ended, or choose keep_schedule: false."
+            f"The job {recurring.id} ({name}) recurs, {what}, so its schedule cannot be kept: run the task again when "
+            "it has ended, or choose keep_schedule: false."
         )
     step = timedelta(minutes=recurring.interval)
     due = recurring.scheduled or now
@@ -324,31 +326,39 @@ def _mismatch(wanted: Wanted, job: Job, now: datetime) -> str | None:
         if job.scheduled and job.scheduled > latest:
             return f"its next run, {iso(job.scheduled)}, is later than a start at once allows"
         return None
-    if job.status == "running" or job.scheduled is None or (wanted.interval and not wanted.repair_drift):
+    if wanted.interval and (job.status == "running" or job.scheduled is None or not wanted.repair_drift):
         return None
+    if job.scheduled is None:
+        return "it runs at once"
     # A time that comes once, with no date, comes every day, or every hour, until it has been run.
     repeats = wanted.interval or (DAY if wanted.at.day is None and wanted.at.hour is not None else 60)
     if wanted.interval or wanted.at.day is None:
         holds = wanted.at.holds(job.scheduled, repeats, now)
     else:
-        holds = abs(job.scheduled - wanted.at.first(now)) < timedelta(seconds=1)
+        holds = _is_for(wanted.at, job)
     return None if holds else f"its time {iso(job.scheduled)} is not the wanted one"
 
 
 def _done_once(wanted: Wanted, members: list[Job]) -> Job | None:
     """The run that fulfilled a one-time schedule, newest first; None for a recurring schedule."""
-    if not wanted.once:
+    if not wanted.once or (wanted.at and wanted.at.day is None):
         return None
     for job in reversed(members):
-        if job.living or job.cancelled or job.scope != wanted.scope or job.interval:
+        # What an ended job does not tell of its scope, it did not come to.
+        if job.interval or (job.scope != wanted.scope and (job.living or job.scope)):
             continue
-        if wanted.at is None or (
-            wanted.at.day is not None
-            and job.scheduled
-            and abs(job.scheduled - wanted.at.on(wanted.at.day)) < timedelta(seconds=1)
-        ):
+        if wanted.at is None:
+            if not (job.living or job.cancelled):
+                return job
+        # A time that has passed cannot be made up for: a run that died, or was cancelled as it ran, was the one.
+        elif (job.dead or not job.living) and (job.started or not job.cancelled) and _is_for(wanted.at, job):
             return job
     return None
+
+
+def _is_for(at: At, job: Job) -> bool:
+    """Whether a job is, or was, for that dated time."""
+    return job.scheduled is not None and abs(job.scheduled - at.on(at.day)) < timedelta(seconds=1)
 
 
 def _minutes(interval: int | None) -> str:

@@ -186,8 +186,11 @@ class Session:
         :raises ProxboxError: with a sentence for each failure.
         """
         request = self._request(route)
-        with _sentences("GET", request.url):
-            return next(iter(request.get()))
+        with _sentences("GET", request.url) as said:
+            found = next(iter(request.get()), None)
+            if not isinstance(found, dict):
+                raise said.no_netbox()
+            return found
 
     def post(self, route: str, body: Mapping[str, Any], *, repeatable: bool = False) -> dict[str, Any]:
         """POST ``body`` as JSON to a route below ``/api/``.

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import count
 from math import gcd
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,9 @@ DAY = 1440
 
 LEAD = timedelta(seconds=10)
 """An occurrence nearer than this is left to the one after it: NetBox refuses a time that passes on the way."""
+
+SHIFT = timedelta(hours=1)
+"""The most that daylight saving time moves a clock."""
 
 _INTERVAL_WORDS = {"hourly": 60, "daily": DAY, "weekly": 7 * DAY}
 _INTERVAL_UNITS = {"m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
@@ -97,8 +101,16 @@ class At:
         today = now.astimezone(self.zone).date()
         return next(due for due in (self.on(today + timedelta(days=ahead)) for ahead in range(3)) if due > now + LEAD)
 
-    def next(self, interval: int, now: datetime) -> datetime:
-        """The first occurrence after ``now`` of a schedule that repeats every ``interval`` minutes from this time."""
+    def next(self, interval: int, now: datetime, drifted: datetime | None = None) -> datetime:
+        """The first occurrence after ``now`` of a schedule that repeats every ``interval`` minutes from this time.
+
+        :param drifted: when the member that is made anew was to run. A time without a date keeps to its day, or to its
+            part of the day, for the time itself does not tell it.
+        """
+        if self.day is None and drifted:
+            if self.hour is None or interval % DAY:
+                return self._next_on_open_phase(drifted, interval, now)
+            return self._with_day_of(drifted, interval // DAY, now).next(interval, now)
         first = self.first(now)
         if first > now + LEAD:
             return first
@@ -113,12 +125,38 @@ class At:
                 return instant
         raise AssertionError("an occurrence comes at least every interval")
 
+    def _with_day_of(self, drifted: datetime, days: int, now: datetime) -> At:
+        """This time of day with the day on which ``drifted`` should have been, or one so many ``days`` before it."""
+        day = drifted.astimezone(self.zone).date()
+        # NetBox makes a run late, by hours even; where daylight saving has ended meanwhile, an hour early too.
+        if self.on(day) > drifted + SHIFT:
+            day -= timedelta(days=1)
+        elif self.on(day + timedelta(days=1)) <= drifted + SHIFT:
+            day += timedelta(days=1)
+        ahead = (day - now.astimezone(self.zone).date()).days
+        return replace(self, day=day - timedelta(days=days * max(0, ahead // days + 1)))
+
+    def _next_on_open_phase(self, drifted: datetime, interval: int, now: datetime) -> datetime:
+        """What ``drifted`` should have been, for NetBox makes a run late; and so many intervals after that."""
+        minute, step = timedelta(minutes=1), timedelta(minutes=interval)
+        instant = drifted.replace(second=self.second, microsecond=0)
+        while instant > drifted or not self._on_open_phase(instant, interval):
+            instant -= minute
+        instant += step * ((now + LEAD - instant) // step + 1)
+        # The nearest one, where daylight saving begins or ends in between.
+        near = (instant + sign * away * minute for away in count() for sign in (-1, 1))
+        return next(due for due in near if due > now + LEAD and self._on_open_phase(due, interval))
+
     def holds(self, scheduled: datetime, interval: int, now: datetime) -> bool:
         """Whether a run at ``scheduled`` is on the phase of this time, and is not later than the next one due."""
         if self.day is None:
-            due = max(self.first(now), now + LEAD + timedelta(minutes=interval))
+            # There may be an hour more in between.
+            step = timedelta(minutes=interval)
+            due = max(self.first(now), now + LEAD + step + min(step, SHIFT))
             return scheduled <= due and self._on_open_phase(scheduled, interval)
         first = self.on(self.day)
+        if interval == 1:  # see _on_open_phase
+            return first - _TOLERANCE <= scheduled <= max(first, now + LEAD + timedelta(minutes=1))
         if scheduled < first - _TOLERANCE or scheduled > self.next(interval, now) + _TOLERANCE:
             return False
         if interval % DAY:
@@ -126,6 +164,8 @@ class At:
         return self._on_wall_time(scheduled, interval // DAY, self.day)
 
     def _on_open_phase(self, scheduled: datetime, interval: int) -> bool:
+        if interval == 1:
+            return True  # NetBox makes the next one a minute after the end of the last, so there is no phase to keep
         if self.hour is not None and interval % DAY == 0:
             return self._on_wall_time(scheduled, 1, None)
         # Any day's (or hour's) occurrence may have been the first: only what all of them share can be asked for.
@@ -175,6 +215,8 @@ def parse_at(text: str, zone: tzinfo) -> At:
             f"schedule_at {text!r} is not a time ({exc}): give ISO 8601 (2026-04-01T02:00:00Z), 2026-04-01 02:00, a "
             "time of day (02:00) or a minute of the hour (:00)."
         ) from None
+    if not 1970 <= moment.year <= 9000:
+        raise ProxboxError(f"schedule_at {text!r} is too far away: give a year between 1970 and 9000.")
     return At(moment.tzinfo or zone, moment.date(), moment.hour, moment.minute, moment.second)
 
 

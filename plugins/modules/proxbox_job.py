@@ -349,7 +349,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     stale_after,
     with_endpoints,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import read_run
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import checked_name, read_run
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
@@ -358,7 +358,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         outcome = cancel_jobs(
             jobs,
             job_id=params["job_id"],
-            name=params["name"],
+            name=None if params["name"] is None else checked_name(params["name"]),
             keep_schedule=params["keep_schedule"],
             check_mode=module.check_mode,
         )

@@ -312,13 +312,18 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     running_options,
     with_endpoints,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
+    checked_name,
+    plan_absent,
+    plan_present,
+    read_wanted,
+)
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     if params["state"] == "absent":
-        name = params["name"].strip()
+        name = checked_name(params["name"])
         if params["purge"] and jobs.pages is None:
             raise ProxboxError(
                 "purge deletes rows through NetBox's web page, for no token can: give netbox_username and "

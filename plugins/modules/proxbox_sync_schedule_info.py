@@ -177,13 +177,15 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import rep
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import STALE_SPEC, run_module, stale_after
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import checked_name
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     if params["history"] < 0:
         raise ProxboxError(f"history {params['history']} is no number of jobs: give 0 for none of them, or more.")
-    reports = report(jobs, params["name"], history=params["history"], stale_after=stale_after(module))
+    name = None if params["name"] is None else checked_name(params["name"])
+    reports = report(jobs, name, history=params["history"], stale_after=stale_after(module))
     return {"changed": False, "schedules": [found.result() for found in reports]}
 
 

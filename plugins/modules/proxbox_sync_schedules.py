@@ -191,7 +191,12 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     running_options,
     with_endpoints,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
+    checked_name,
+    plan_absent,
+    plan_present,
+    read_wanted,
+)
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
@@ -217,7 +222,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 
 def decision(module: AnsibleModule, jobs: Jobs, entry: dict[str, Any]) -> tuple[Any, bool]:
     if entry["state"] == "absent":
-        return partial(plan_absent, entry["name"].strip()), False
+        return partial(plan_absent, checked_name(entry["name"])), False
     wanted = read_wanted(
         name=entry["name"],
         sync_types=entry["sync_types"],

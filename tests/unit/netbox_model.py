@@ -22,6 +22,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Ser
 STARTING = timedelta(seconds=1)
 """How long a row's ``data`` is null when its run starts."""
 
+SUCCEEDING = timedelta(seconds=1)
+"""How long it takes at most until a run that has ended has its successor."""
+
 LONG = timedelta(minutes=20)
 """How long the longest run takes."""
 
@@ -48,7 +51,7 @@ class Session:
 class NetBox:
     """The rows, the clock and the worker.
 
-    ``blind`` tells that a list of syncs has left out a row that was just starting, as the real one does.
+    A run that has ended by itself leaves its successor after a moment, in which there is neither.
     """
 
     def __init__(self, rows: Iterable[Job], now: datetime, dice: Dice) -> None:
@@ -56,15 +59,17 @@ class NetBox:
         self.now = now
         self.dice = dice
         self.works = True
-        self.blind = False
         self.created: list[int] = []
         self.cancelled: list[int] = []
+        self.killed: list[int] = []
         self._ends: dict[int, datetime] = {}
+        self._successors: list[tuple[datetime, Job]] = []
 
     def pass_time(self, span: timedelta) -> None:
         """Let time pass; the worker, unless it is held, starts and ends runs when they are due."""
         until = self.now + span
         while self.works:
+            self._succeed()
             events = [
                 (self._ends.setdefault(row.id, self.now + LONG), row.id, True)
                 for row in self.rows.values()
@@ -76,11 +81,21 @@ class NetBox:
                 if row.status in ("scheduled", "pending")
             ]
             when, job_id, ends = min(events, default=(until + LONG, 0, False))
+            when = min([when, *(due for due, _row in self._successors)])
             if when > until:
                 break
             self.now = max(self.now, when)
-            self._end(job_id) if ends else self._start(job_id)
+            if not any(due <= self.now for due, _row in self._successors):
+                self._end(job_id) if ends else self._start(job_id)
         self.now = until
+        self._succeed()
+
+    def _succeed(self) -> None:
+        for due, row in list(self._successors):
+            if due <= self.now:
+                self._successors.remove((due, row))
+                next_run = (row.scheduled or row.completed) + timedelta(minutes=row.interval)
+                self.add(row, max(next_run, row.completed + timedelta(minutes=1)))
 
     def _start(self, job_id: int) -> None:
         self.rows[job_id] = replace(self.rows[job_id], status="running", started=self.now)
@@ -90,8 +105,7 @@ class NetBox:
         row = self.rows[job_id]
         self.rows[job_id] = replace(row, status=self.dice.take("completed", "errored"), completed=self.now)
         if row.interval:
-            due = (row.scheduled or self.now) + timedelta(minutes=row.interval)
-            self.add(row, max(due, self.now + timedelta(minutes=1)))
+            self._successors.append((self.now + self.dice.take(timedelta(), SUCCEEDING), self.rows[job_id]))
 
     def add(self, like: Job | NewJob, scheduled: datetime | None) -> int:
         """Add a row; the sync that it is for is the one of ``like``."""
@@ -150,19 +164,11 @@ class Jobs:
         newest = sorted(self.netbox.rows.values(), key=lambda row: -row.id)
         return [self.netbox.shown(row) for row in newest if fits(row)]
 
-    def _syncs(self, fits: Callable[[Job], bool]) -> list[Job]:
-        rows = self._list(fits)
-        self.netbox.blind |= any(row.is_sync is None for row in rows)
-        return [row for row in rows if row.is_sync]
-
     def living(self, name: str | None = None) -> list[Job]:
-        return self._ask(lambda: self._syncs(lambda row: row.living and name in (None, row.name)))
-
-    def living_now(self, name: str) -> list[Job]:
-        return self._ask(lambda: self._list(lambda row: row.living and row.name == name))
+        return self._ask(lambda: self._list(lambda row: row.living and name in (None, row.name)))
 
     def with_history(self, name: str, count: int) -> list[Job]:
-        found = self._ask(lambda: self._syncs(lambda row: row.name == name))
+        found = self._ask(lambda: self._list(lambda row: row.name == name))
         return [row for number, row in enumerate(found) if number < count or row.living]
 
     def created_since(self, name: str, since: datetime) -> list[Job]:
@@ -186,14 +192,19 @@ class Jobs:
 
         return self._ask(act)
 
+    def has_ended(self, job_id: int) -> bool:
+        return self._ask(lambda: not self.netbox.rows[job_id].living)
+
     def cancel(self, job: Job) -> bool | None:
         def act() -> bool | None:
             row = self.netbox.rows[job.id]
             if not row.living:
-                return False
+                return row.cancelled
             if not self.netbox.shown(row).is_sync:
                 return None
             self.netbox.cancelled.append(job.id)
+            if row.status == "running":
+                self.netbox.killed.append(job.id)
             self.netbox.rows[job.id] = replace(
                 row, status="failed", error="Cancelled via API.", completed=self.netbox.now
             )
@@ -207,3 +218,5 @@ class Jobs:
     def check_scope(self, scope: Any) -> None: ...
 
     def check_cancel(self) -> None: ...
+
+    def check_release(self) -> None: ...

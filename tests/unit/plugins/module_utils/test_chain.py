@@ -130,8 +130,6 @@ def test_one_run_converges_and_the_next_changes_nothing(
     try:
         run(Jobs(netbox), decide, wanted.once, when_running=when_running)
         settle(netbox)
-        if netbox.blind:
-            run(Jobs(netbox), decide, wanted.once)
     except ProxboxError as exc:
         assert wanted.once and "has passed" in str(exc)
         return
@@ -152,8 +150,6 @@ def test_absent_leaves_none(data: st.DataObject, now: datetime, numbers: list[in
     untouchable = foreign(netbox)
     run(Jobs(netbox), partial(plan_absent, NAME), when_running=when_running)
     settle(netbox)
-    if netbox.blind:
-        run(Jobs(netbox), partial(plan_absent, NAME))
     assert not members(netbox)
     assert not run(Jobs(netbox), partial(plan_absent, NAME)).plan.changed
     assert not netbox.created and not untouchable & {*netbox.cancelled}
@@ -257,8 +253,6 @@ def test_two_controllers_end_with_one(
     results = both(netbox, Dice(turns), [decide, decide])
     assert [result for result in results if not isinstance(result, Outcome)] == []
     settle(netbox)
-    if netbox.blind:
-        run(Jobs(netbox), decide)
     assert len(members(netbox)) == 1
     assert not run(Jobs(netbox), decide).plan.changed
 

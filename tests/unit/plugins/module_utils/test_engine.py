@@ -27,10 +27,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page
 
-LIVING = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=scheduled&status=pending&status=running&limit=0"
-NEWEST = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=10"
-AGAIN = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
-UNDERWAY = "GET /api/plugins/proxbox/sync-jobs/?status=pending&status=running&limit=0"
+LIVING = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
+NEWEST = "GET /api/core/jobs/?name=nightly&fields=..."
+UNDERWAY = "GET /api/core/jobs/?status=pending&status=running&fields=..."
+RELEASE = "GET /api/status/"
 CREATE = "POST /api/plugins/proxbox/sync/schedule/"
 TASK = "GET /api/core/background-tasks/5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55/"
 Row = Callable[..., dict[str, Any]]
@@ -48,7 +48,7 @@ def jobs(server: Script) -> Jobs:
 
 
 def cancelled(job_id: int, detail: str = "Job has been cancelled.") -> Answer:
-    return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail})
+    return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail}, headers=DATE)
 
 
 def task(status: str | None, heartbeat: str | None = None) -> Answer:
@@ -61,8 +61,11 @@ def task(status: str | None, heartbeat: str | None = None) -> Answer:
     return Answer({"status": status, "last_heartbeat": heartbeat}, headers=DATE)
 
 
+RELEASED = Answer({"netbox-version": "4.7.3", "plugins": {"netbox_proxbox": "0.0.29.post6"}}, headers=DATE)
+
+
 def created(job_id: int) -> Answer:
-    return Answer({"ok": True, "job_id": job_id, "message": "Sync job scheduled."}, 201)
+    return Answer({"ok": True, "job_id": job_id, "message": "Sync job scheduled."}, 201, headers=DATE)
 
 
 def wanted(**words: Any) -> Wanted:
@@ -83,6 +86,7 @@ def present(jobs: Jobs, target: Wanted | None = None, check_mode: bool = False) 
     )
 
 
+OF_ALL = {"proxbox_sync": {"params": {"sync_types": ["all"]}}}
 NIGHTLY = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440}
 
 
@@ -97,7 +101,7 @@ def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.plan.changed and outcome.job.id == 7
-    assert server.asked == [LIVING, CREATE, AGAIN]
+    assert server.asked == [LIVING, CREATE, LIVING]
     assert server.bodies[1] == {
         "sync_types": ["all"],
         "job_name": "nightly",
@@ -110,42 +114,63 @@ def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
 @pytest.mark.parametrize("seen", [[], [5], [5, 6], [4, 5]])
 def test_check_mode_writes_nothing_and_predicts(server: Script, jobs: Jobs, row: Row, seen: list[int]) -> None:
     server.answer(
-        page(*(row(job_id, interval=60 if job_id == 4 else 1440, scheduled=NIGHTLY["scheduled"]) for job_id in seen))
+        page(*(row(job_id, interval=60 if job_id == 4 else 1440, scheduled=NIGHTLY["scheduled"]) for job_id in seen)),
+        RELEASED,
     )
     outcome = present(jobs, check_mode=True)
     assert outcome.plan.changed is (seen != [5])
-    assert server.asked == [LIVING]
+    # It cannot find out by trying that the plugin is missing.
+    assert server.asked == ([LIVING] if outcome.job.id else [LIVING, RELEASE])
 
 
 def test_a_change_creates_before_it_cancels(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    old, new = row(5, **{**NIGHTLY, "interval": 60}), row(7, **NIGHTLY)
+    server.answer(page(old), RELEASED, created(7), page(new, old), cancelled(5), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
-    assert server.asked == [LIVING, CREATE, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+    assert server.asked == [LIVING, RELEASE, CREATE, LIVING, "POST /api/plugins/proxbox/jobs/5/cancel/", LIVING]
+
+
+def test_a_change_whose_new_job_cannot_be_seen_leaves_the_old_one(server: Script, jobs: Jobs, row: Row) -> None:
+    old = row(5, **{**NIGHTLY, "interval": 60})
+    server.answer(page(old), RELEASED, created(7), page(old), page(), cancelled(7))
+    with pytest.raises(ProxboxError, match=r"may not see it.*The job was cancelled"):
+        present(jobs)
+    assert "POST /api/plugins/proxbox/jobs/5/cancel/" not in server.asked
+
+
+def test_what_was_written_before_a_failure_is_told(server: Script, jobs: Jobs, row: Row) -> None:
+    old, new = row(5, **{**NIGHTLY, "interval": 60}), row(7, **NIGHTLY)
+    refusal = Answer({"detail": "You do not have permission to perform this action."}, 403)
+    server.answer(page(old), RELEASED, created(7), page(new, old), refusal)
+    with pytest.raises(ProxboxError, match=r"core\.delete_job.* Before that, job 7 was created: look at them") as told:
+        present(jobs)
+    assert told.value.changed
 
 
 def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, jobs: Jobs, row: Row) -> None:
     both = page(row(7, **NIGHTLY), row(6, **NIGHTLY))
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     assert present(jobs).job.id == 6
-    assert server.asked == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
+    assert server.asked == [LIVING, CREATE, LIVING, "POST /api/plugins/proxbox/jobs/7/cancel/", LIVING]
 
 
 def test_what_was_created_a_moment_ago_yields_at_once_though_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
     both = page(row(7, **RUNNING), row(6, **NIGHTLY))
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     assert present(jobs).job.id == 6
-    assert server.asked == [LIVING, CREATE, AGAIN, "POST /api/plugins/proxbox/jobs/7/cancel/", AGAIN]
+    assert server.asked == [LIVING, CREATE, LIVING, "POST /api/plugins/proxbox/jobs/7/cancel/", LIVING]
 
 
 def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
-    starting = row(5, status="running", **NIGHTLY) | {"data": None}
+    starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     known = row(5, status="running", **NIGHTLY)
     server.answer(
         page(), created(7), page(starting, row(7, **NIGHTLY)), page(known, row(7, **NIGHTLY)), cancelled(7), page(known)
     )
     outcome = present(jobs)
-    assert outcome.job.id == 5 and [job.id for job in outcome.cancelled] == [7]
+    assert outcome.job.id == 5 and outcome.cancelled == ()
+    assert server.asked[-2:] == ["POST /api/plugins/proxbox/jobs/7/cancel/", LIVING]
 
 
 def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs, row: Row) -> None:
@@ -153,7 +178,7 @@ def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs
     server.answer(page(), created(7), page(), page(row(7, status="errored", scheduled=None)))
     outcome = present(jobs, once)
     assert outcome.job.status == "errored"
-    assert server.asked == [NEWEST, CREATE, AGAIN, "GET /api/core/jobs/?id=7&fields=..."]
+    assert server.asked == [NEWEST, CREATE, LIVING, "GET /api/core/jobs/?id=7&fields=..."]
 
 
 def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Script, jobs: Jobs, row: Row) -> None:
@@ -214,7 +239,7 @@ def test_a_create_whose_answer_is_lost_is_not_sent_again(server: Script, jobs: J
     outcome = present(jobs)
     assert outcome.job.id == 7
     since = "GET /api/core/jobs/?name=nightly&created__after=2026-04-10T09%3A59%3A58Z&fields=..."
-    assert server.asked == [LIVING, CREATE, since, since, AGAIN]
+    assert server.asked == [LIVING, CREATE, since, since, LIVING]
 
 
 def test_a_create_that_never_arrived_is_told(
@@ -255,18 +280,19 @@ def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Job
     server.answer(*seen)
     outcome = absent(jobs, "wait")
     assert [job.id for job in outcome.cancelled] == [6]
-    assert server.asked == [LIVING, TASK, POLL, POLL, AGAIN, AGAIN, "POST /api/plugins/proxbox/jobs/6/cancel/", AGAIN]
+    assert server.asked == [LIVING, TASK, POLL, POLL, LIVING, LIVING, "POST /api/plugins/proxbox/jobs/6/cancel/", LIVING]
 
 
 def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **{**NIGHTLY, "interval": 60}), row(8, interval=60)
     new = row(7, **NIGHTLY)
     ended = page({"id": 5, "status": {"value": "completed"}})
-    seen = [page(running), task(None), created(7), ended, page(new), page(new, successor), cancelled(8), page(new)]
-    server.answer(*seen)
+    both = page(new, running)
+    seen = [page(running), task(None), RELEASED, created(7), both, ended, page(new), page(new, successor)]
+    server.answer(*seen, cancelled(8), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
-    assert server.asked[2] == CREATE, "the new one comes first"
+    assert server.asked[3] == CREATE, "the new one comes first"
 
 
 def test_a_running_sync_is_cancelled_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
@@ -301,7 +327,7 @@ def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jo
 
 def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
     due = row(5, scheduled="2026-04-10T09:59:50Z", interval=60)
-    server.answer(page(due), status(5, "running"))
+    server.answer(page(due), RELEASED, status(5, "running"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
         present_with(jobs, when_running="fail")
     assert all(text.startswith("GET") for text in server.requests)
@@ -340,7 +366,7 @@ def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
 
 
 RUNNING = {**NIGHTLY, "status": "running", "scheduled": "2026-04-10T02:00:00Z"}
-CREATED_ANEW = [LIVING, TASK, POLL, CREATE, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+CREATED_ANEW = [LIVING, TASK, POLL, RELEASE, CREATE, LIVING, "POST /api/plugins/proxbox/jobs/5/cancel/", LIVING]
 
 
 @pytest.mark.parametrize(
@@ -354,12 +380,13 @@ CREATED_ANEW = [LIVING, TASK, POLL, CREATE, "POST /api/plugins/proxbox/jobs/5/ca
 )
 def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: str, record: Answer, why: str) -> None:
     dead = row(5, started=started, **RUNNING)
-    still = [] if record.status == 403 else [page({"id": 5, "status": {"value": "running"}})]
-    server.answer(page(dead), record, *still, created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    new = row(7, **NIGHTLY)
+    server.answer(page(dead), record, status(5, "running"), RELEASED)
+    server.answer(created(7), page(new, dead), cancelled(5), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
     assert why in outcome.plan.why[0]
-    assert server.asked == [text for text in CREATED_ANEW if still or text != POLL]
+    assert server.asked == CREATED_ANEW
 
 
 @pytest.mark.parametrize(
@@ -397,7 +424,8 @@ STATUS = "GET /api/status/"
 def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, row: Row) -> None:
     still = page({"id": 5, "status": {"value": "scheduled"}})
     serving = page(worker("default"))
-    replaced = [created(7), cancelled(5), page(row(7, **NIGHTLY))]
+    new = row(7, **NIGHTLY)
+    replaced = [RELEASED, created(7), page(new, row(5, **OVERDUE)), cancelled(5), page(new)]
     server.answer(page(row(5, **OVERDUE)), serving, task("lost"), still, *replaced)
     outcome = present(jobs)
     assert outcome.job.id == 7 and outcome.warnings == ()
@@ -428,7 +456,9 @@ def test_an_overdue_member_that_waits_for_a_worker_stays(
 
 def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
     running = Answer({"rq-workers-running": 2}, headers=DATE)
-    server.answer(page(row(5, **OVERDUE)), task(None), running, created(7), cancelled(5), page(row(7, **NIGHTLY)))
+    old, new = row(5, **OVERDUE), row(7, **NIGHTLY)
+    server.answer(page(old), task(None), running, status(5, "scheduled"), RELEASED)
+    server.answer(created(7), page(new, old), cancelled(5), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than stale_after" in outcome.plan.why[0]
 
@@ -447,10 +477,11 @@ def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: 
 
 def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
     starting = row(5, data=None, **{**RUNNING, "started": "2026-04-10T10:00:00Z"})
-    server.answer(page(), page(starting), task(None), Answer({"rq-workers-running": 1}, headers=DATE))
+    server.answer(page(starting), page(starting | {"data": row(5)["data"]}), task(None))
+    server.answer(Answer({"rq-workers-running": 1}, headers=DATE))
     (found,) = _engine.report(jobs, "nightly", history=0, stale_after=timedelta(hours=2))
     assert found.result()["health"] == "ok" and found.job.id == 5
-    assert server.asked == [LIVING, AGAIN, TASK, STATUS]
+    assert server.asked == [LIVING, LIVING, TASK, STATUS]
 
 
 def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
@@ -460,7 +491,7 @@ def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
     assert server.asked == [WORKERS, STATUS]
 
 
-ALL = "GET /api/plugins/proxbox/sync-jobs/?status=scheduled&status=pending&status=running&limit=0"
+ALL = "GET /api/core/jobs/?status=scheduled&status=pending&status=running&fields=..."
 
 
 def many(jobs: Jobs, *names: str, **options: Any) -> dict[str, Any]:
@@ -509,7 +540,7 @@ def test_a_sync_that_has_run_is_not_run_again_for_a_surplus_member(server: Scrip
     server.answer(page(row(5, **NIGHTLY), row(3, status="completed")), cancelled(5), page())
     outcome = present(jobs, once)
     assert outcome.job.id == 3 and [job.id for job in outcome.cancelled] == [5]
-    assert server.asked == [NEWEST, "POST /api/plugins/proxbox/jobs/5/cancel/", AGAIN]
+    assert server.asked == [NEWEST, "POST /api/plugins/proxbox/jobs/5/cancel/", LIVING]
 
 
 def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
@@ -552,7 +583,12 @@ def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, say
                         "data": {"proxbox_sync": {}},
                     }
                 ),
+                RELEASED,
                 created(7),
+                page(
+                    {"id": 7, "name": "nightly", "status": {"value": "scheduled"}, "data": OF_ALL, **NIGHTLY},
+                    {"id": 5, "name": "nightly", "status": {"value": "scheduled"}, "data": {"proxbox_sync": {}}},
+                ),
                 Answer({"detail": "You do not have permission to perform this action."}, 403),
             ],
             "core.delete_job",
@@ -561,7 +597,7 @@ def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, say
 )
 def test_the_permission_is_named(server: Script, jobs: Jobs, answers: list[Answer], permission: str) -> None:
     server.answer(*answers)
-    with pytest.raises(ProxboxError, match=f"lacks a permission.* Grant it the permission {permission}.$"):
+    with pytest.raises(ProxboxError, match=rf"lacks a permission.* Grant it the permission {permission}\."):
         present(jobs)
 
 
@@ -571,10 +607,10 @@ def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Job
     with pytest.raises(ProxboxError, match=r'"foo" is not a valid choice.* all, backup-routines, devices'):
         present(jobs, wanted(sync_types=["foo"]))
     server.requests.clear()
-    server.answers[:] = [page()]
-    with pytest.raises(ProxboxError, match="would refuse sync_types foo"):
-        present(jobs, wanted(sync_types=["foo"]), check_mode=True)
-    assert server.asked == [LIVING]
+    server.answers[:] = [page(), RELEASED]
+    (warning,) = present(jobs, wanted(sync_types=["foo"]), check_mode=True).warnings
+    assert "may refuse sync_types foo" in warning
+    assert server.asked == [LIVING, RELEASE]
 
 
 ENDPOINTS = page(
@@ -674,51 +710,81 @@ def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
     hour = timedelta(minutes=60)
     outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, max_age=hour)
     assert not outcome.plan.changed and outcome.job.id == 5
-    recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z&limit=20"
+    recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z"
+    recent += "&sync_type=all&limit=50"
     assert server.asked == [UNDERWAY, recent]
 
 
 def test_cancelling_a_run_creates_its_successor_first(server: Script, jobs: Jobs, row: Row) -> None:
     running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
     new, gone = page(row(6, **NIGHTLY)), page(row(5, status="failed"))
-    server.answer(page(running), page(running), created(6), new, cancelled(5), gone)
+    server.answer(page(running), page(running), RELEASED, created(6), new, cancelled(5), new, gone)
     outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
     assert outcome.successor.id == 6 and [job.id for job in outcome.cancelled] == [5]
     get = "GET /api/core/jobs/?id={}&fields=..."
     cancel = "POST /api/plugins/proxbox/jobs/5/cancel/"
-    assert server.asked == [get.format(5), LIVING, CREATE, get.format(6), cancel, get.format(5)]
+    assert server.asked == [get.format(5), LIVING, RELEASE, CREATE, get.format(6), cancel, LIVING, get.format(5)]
+
+
+def test_a_cancel_whose_answer_is_lost_does_not_end_the_schedule(server: Script, jobs: Jobs, row: Row) -> None:
+    running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
+    gone = page(row(5, status="failed", error="Cancelled via API."))
+    finished = cancelled(5, "Job was already finished; no changes were made.")
+    new = page(row(6, **NIGHTLY))
+    server.answer(page(running), page(running), RELEASED, created(6), new)
+    server.answer(Answer("<html>", 502, "text/html"), finished, gone, new, gone)
+    outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
+    assert outcome.successor.id == 6 and [job.id for job in outcome.cancelled] == [5]
+    assert "POST /api/plugins/proxbox/jobs/6/cancel/" not in server.asked
+
+
+def test_a_successor_that_another_controller_cancels_is_created_again(server: Script, jobs: Jobs, row: Row) -> None:
+    running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
+    yielded = page(row(6, **{**NIGHTLY, "status": "failed", "error": "Cancelled via API."}))
+    server.answer(page(running), page(running), RELEASED, created(6), page(row(6, **NIGHTLY)))
+    server.answer(cancelled(5), page(), yielded, created(8), page(row(8, **NIGHTLY)), page(row(5, status="failed")))
+    assert _engine.cancel_jobs(jobs, job_id=5, name=None).successor.id == 8
 
 
 def test_a_run_that_ended_by_itself_has_a_successor_already(server: Script, jobs: Jobs, row: Row) -> None:
     running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
-    finished = cancelled(5, "Job was already finished; no changes were made.")
-    new = page(row(6, **NIGHTLY))
-    server.answer(page(running), page(running), created(6), new, finished, cancelled(6), page(running))
-    outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
-    assert outcome.successor is None and outcome.cancelled == ()
+    # NetBox says so, or that it cancelled it, although its status tells otherwise.
+    own, theirs = row(6, **NIGHTLY), row(7, **NIGHTLY)
+    ended = page(row(5, status="completed"))
+    for finished in (
+        cancelled(5, "Job was already finished; no changes were made."),
+        Answer({"ok": True, "job_id": 5, "status": "completed", "detail": "Job has been cancelled."}),
+    ):
+        server.answers[:] = [page(running), page(running), RELEASED, created(6), page(own), finished, ended]
+        # Its successor comes a moment later.
+        server.answer(page(own), page(own, theirs), cancelled(6), ended)
+        outcome = _engine.cancel_jobs(jobs, job_id=5, name=None)
+        assert outcome.successor.id == 7 and outcome.cancelled == ()
 
 
 def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, jobs: Jobs, row: Row) -> None:
     clash = Answer({"error": "duplicate key", "exception": "IntegrityError"}, 500)
-    server.answer(page(row(5, **NIGHTLY)), clash, page({"id": 5, "status": {"value": "failed"}}), page())
-    assert absent(jobs, "wait").cancelled == ()
+    gone = row(5, **{**NIGHTLY, "status": "failed", "error": "Cancelled via API."})
+    server.answer(page(row(5, **NIGHTLY)), clash, status(5, "failed"), page(gone), page())
+    assert [job.id for job in absent(jobs, "wait").cancelled] == [5]
     server.answers[:] = [page(row(5, **NIGHTLY)), clash, page({"id": 5, "status": {"value": "scheduled"}})]
     with pytest.raises(ProxboxError, match="IntegrityError"):
         absent(jobs, "wait")
-    server.answers[:] = [page(row(5, **NIGHTLY)), Answer({"detail": "No Job matches."}, 404), page()]
-    assert absent(jobs, "wait").cancelled == ()
+    server.answers[:] = [page(row(5, **NIGHTLY)), Answer({"detail": "No Job matches."}, 404), page(), page()]
+    assert [job.id for job in absent(jobs, "wait").cancelled] == [5]
 
 
 def test_a_job_that_starts_while_it_is_cancelled_is_looked_at_again(server: Script, jobs: Jobs, row: Row) -> None:
     refusal = Answer({"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}, 400)
-    starting = row(5, status="running", **NIGHTLY) | {"data": None}
+    starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     running, ended = row(5, status="running", **NIGHTLY), page({"id": 5, "status": {"value": "completed"}})
     successor = row(6, **NIGHTLY)
     server.answer(
         page(row(5, **NIGHTLY)), refusal, page(starting), page(running), ended, page(successor), cancelled(6), page()
     )
     assert [job.id for job in absent(jobs, "wait").cancelled] == [6], "it is not killed, and leaves nothing behind"
-    server.answers[:] = [page(row(5, **NIGHTLY)), refusal, refusal, cancelled(5), page(row(5, status="failed"))]
+    gone = page(row(5, status="failed"))
+    server.answers[:] = [page(row(5, **NIGHTLY)), page(), refusal, refusal, cancelled(5), page(), gone]
     assert _engine.cancel_jobs(jobs, job_id=5, name=None, keep_schedule=False).plan.changed
 
 

@@ -47,7 +47,7 @@ CANCELLED = ended(8, "failed", error="Cancelled via API.")
         (report(history=(FAILED, ended(7))), "failing", "the last run did not succeed: The backend is away."),
         (report(history=(FAILED, FAILED)), "failing", "the last 2 runs did not succeed: The backend is away."),
         (report(history=(PARTIAL,)), "failing", "storage: no disk"),
-        (report(history=(CANCELLED, ended(7))), "ok", ""),
+        (report(history=(CANCELLED, ended(7))), "failing", "the last run did not succeed: Cancelled via API."),
         (report(living(scheduled=NOW - timedelta(hours=1))), "overdue", "job 9: due since 2026-04-10T09:00:00Z"),
         (report(living(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
         (report(service=Service(0)), "no_worker", "no worker serves the queue 'default', for none runs at all"),
@@ -101,7 +101,7 @@ def test_the_last_run_is_one_that_began() -> None:
     never = ended(8, "failed", error="Cancelled via API.", started=None)
     assert report(history=(never, ended(7))).last_run.id == 7
     assert report(history=(never,)).last_run is None
-    assert report(history=(CANCELLED, FAILED, FAILED, ended(5))).consecutive_failures == 2
+    assert report(history=(CANCELLED, FAILED, FAILED, ended(5))).consecutive_failures == 3
 
 
 def test_what_is_overdue() -> None:

@@ -22,8 +22,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Co
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page
 
 LIVING = "name=nightly&status=scheduled&status=pending&status=running"
-NEW_ROUTE = f"GET /api/plugins/proxbox/sync-jobs/?{LIVING}&limit=0"
-OLD_ROUTE = f"GET /api/core/jobs/?{LIVING}&fields=..."
+READ = f"GET /api/core/jobs/?{LIVING}&fields=..."
 STATUS = "GET /api/status/"
 CREATE = "POST /api/plugins/proxbox/sync/schedule/"
 POLL = "GET /api/core/jobs/?id=5&fields=..."
@@ -62,21 +61,12 @@ def absent(target: Jobs, purge: bool = False, check_mode: bool = False) -> Outco
     return reconcile(target, "nightly", decide, purge=purge, check_mode=check_mode)
 
 
-@pytest.mark.parametrize("version", ["0.0.24", "0.0.25", "0.0.11", "0.0.23.post1"])
-def test_without_its_route_the_syncs_are_read_as_jobs(server: Script, row: Row, version: str) -> None:
+def test_what_lives_is_read_alike_from_every_release(server: Script, row: Row) -> None:
     foreign = row(4, data={"output": "a script of that name"}, object_type="extras.script")
-    server.answer(NO_ROUTE, plugin(version), page(foreign, row(5, **NIGHTLY)))
+    server.answer(page(foreign, row(5, **NIGHTLY)))
     outcome = present(jobs(server))
     assert not outcome.plan.changed and outcome.job.id == 5
-    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE]
-
-
-@pytest.mark.parametrize("version", ["0.0.11", "0.0.25"])
-def test_an_old_plugin_creates_all_the_same(server: Script, row: Row, version: str) -> None:
-    created = Answer({"ok": True, "job_id": 7}, 201, headers=DATE)
-    server.answer(NO_ROUTE, plugin(version), page(), created, page(row(7, **NIGHTLY)))
-    assert present(jobs(server)).job.id == 7
-    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, CREATE, OLD_ROUTE]
+    assert server.asked == [READ]
 
 
 @pytest.mark.parametrize(
@@ -84,14 +74,15 @@ def test_an_old_plugin_creates_all_the_same(server: Script, row: Row, version: s
     [
         ("0.0.10", r"has netbox-proxbox 0.0.10, which schedules nothing over the API: upgrade the plugin to 0.0.11 "),
         ("0.0.5", r"upgrade the plugin to 0.0.11 or newer, best to 0.0.26"),
-        ("0.0.29", r"has netbox-proxbox 0.0.29, and yet not the route .*sync-jobs/"),
+        ("0.0.29", r"has netbox-proxbox 0.0.29, and yet not the route .*sync/schedule/"),
         (None, r"does not have the plugin netbox-proxbox: install it"),
     ],
 )
 def test_what_is_too_old_is_refused(server: Script, version: str | None, says: str) -> None:
-    server.answer(NO_ROUTE, plugin(version))
+    server.answer(page(), NO_ROUTE, plugin(version))
     with pytest.raises(ProxboxError, match=says):
-        absent(jobs(server))
+        present(jobs(server))
+    assert server.asked == [READ, CREATE, STATUS]
 
 
 def test_the_filters_that_only_the_plugin_knows_are_done_here(server: Script, row: Row) -> None:
@@ -114,10 +105,13 @@ def test_the_filters_that_only_the_plugin_knows_are_done_here(server: Script, ro
 
 
 def test_a_release_that_cannot_cancel_is_told_before_anything_is_written(server: Script, row: Row) -> None:
-    server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **{**NIGHTLY, "interval": 60})))
+    server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), plugin("0.0.23"))
     with pytest.raises(ProxboxError, match=r"older than 0\.0\.24 and cannot cancel.*nothing was changed: upgrade it"):
         present(jobs(server))
-    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE]
+    assert server.asked == [READ, STATUS]
+    server.answers[:] = [page(row(5, **NIGHTLY)), NO_ROUTE, plugin("0.0.23")]
+    with pytest.raises(ProxboxError, match=r"older than 0\.0\.24 and cannot cancel.*nothing was changed: upgrade it"):
+        absent(jobs(server))
 
 
 LOGIN = [form(), MOVED, form(token="session")]
@@ -125,19 +119,20 @@ LOGGED_IN = ["GET /login/", "POST /login/", "GET /user/preferences/"]
 
 
 def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, row: Row) -> None:
-    server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **NIGHTLY)))
-    server.answer(*LOGIN, state("scheduled"), MOVED, state("failed"), page())
+    gone = row(5, **NIGHTLY, status="failed", error="Cancelled by user.")
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, plugin("0.0.23"), state("scheduled"))
+    server.answer(*LOGIN, MOVED, state("failed"), page(gone), page())
     outcome = absent(jobs(server, login=True))
     assert [job.id for job in outcome.cancelled] == [5]
-    cancel = "POST /core/jobs/5/proxbox-cancel/"
-    assert server.asked == [NEW_ROUTE, STATUS, OLD_ROUTE, *LOGGED_IN, POLL, cancel, POLL, OLD_ROUTE]
-    assert server.bodies[4] == {"username": ["automation"], "password": ["s3cret"], "csrfmiddlewaretoken": ["T0ken"]}
+    tried, cancel = "POST /api/plugins/proxbox/jobs/5/cancel/", "POST /core/jobs/5/proxbox-cancel/"
+    assert server.asked == [READ, tried, STATUS, POLL, *LOGGED_IN, cancel, POLL, POLL, READ]
+    assert server.bodies[5] == {"username": ["automation"], "password": ["s3cret"], "csrfmiddlewaretoken": ["T0ken"]}
     assert server.bodies[7] == {"csrfmiddlewaretoken": ["session"]}
 
 
 def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, row: Row) -> None:
     forbidden = Answer({"detail": "You do not have permission to perform this action."}, 403, headers=DATE)
-    server.answer(NO_ROUTE, plugin("0.0.22"), page(), forbidden)
+    server.answer(page(), forbidden, plugin("0.0.22"))
     wanted = read_wanted(name="nightly", sync_types=["all"], schedule_at="02:00", interval="daily", timezone="UTC")
     wanted = replace(wanted, scope=replace(wanted.scope, proxmox_endpoints=frozenset({99})))
     with pytest.raises(ProxboxError, match="view_proxmoxendpoint"):
@@ -146,26 +141,26 @@ def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, row: 
 
 
 def test_a_web_page_that_did_not_cancel_is_told(server: Script, row: Row) -> None:
-    server.answer(NO_ROUTE, plugin("0.0.23"), page(row(5, **NIGHTLY)))
-    server.answer(*LOGIN, state("scheduled"), MOVED, state("scheduled"))
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, plugin("0.0.23"))
+    server.answer(state("scheduled"), *LOGIN, MOVED, state("scheduled"))
     with pytest.raises(ProxboxError, match="did not cancel the job 5"):
         absent(jobs(server, login=True))
 
 
 def test_a_job_by_its_id_is_cancelled_with_an_old_plugin(server: Script, row: Row) -> None:
     server.answer(page(row(5, status="running")), NO_ROUTE, plugin("0.0.23"), state("running"))
-    server.answer(*LOGIN, MOVED, state("failed"), page(row(5, status="failed")))
+    server.answer(*LOGIN, MOVED, state("failed"), page(row(5, status="failed", error="Cancelled by user.")))
     outcome = cancel_jobs(jobs(server, login=True), job_id=5, name=None)
     assert [job.id for job in outcome.cancelled] == [5]
 
 
-CHAIN = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&limit=0"
+CHAIN = "GET /api/core/jobs/?name=nightly&fields=..."
 DELETE = "POST /core/jobs/delete/"
 
 
 def test_purge_deletes_every_row_that_has_ended(server: Script, row: Row) -> None:
     rows = [row(5, **NIGHTLY), row(3, status="completed")]
-    done = Answer({"ok": True, "detail": "Job has been cancelled."}, headers=DATE)
+    done = Answer({"ok": True, "status": "failed", "detail": "Job has been cancelled."}, headers=DATE)
     ended = [row(5, status="failed"), row(3, status="completed")]
     server.answer(page(*rows), *LOGIN, done, page(), page(*ended), MOVED, page())
     outcome = absent(jobs(server, login=True), purge=True)
