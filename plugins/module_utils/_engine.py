@@ -269,7 +269,7 @@ def _carry_out(
             own = next((job for job in seen if job.id == created), None)
             if plan.create and own and not (own.living or own.cancelled or own.interval):
                 plan = replace(plan, create=None, keep=own)  # what was to run once has done so meanwhile
-            told = told if told.changed else plan
+            told = plan if plan.changed and not told.changed else told
             looks -= 1
             if settled and not (plan.create or plan.cancel or plan.spare):
                 break

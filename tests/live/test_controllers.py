@@ -54,7 +54,7 @@ def the_one(netbox: Jobs, name: str, playbook: Any, task: dict[str, Any]) -> Job
     """The schedule's only living member, which another run leaves as it is."""
     ((code, text),) = playbook(1, task)
     assert code == 0 and "changed=0" in text, text
-    (living,) = netbox.living_now(name)
+    (living,) = netbox.living(name)
     return living
 
 
@@ -76,5 +76,5 @@ def test_ten_controllers_change_one(netbox: Jobs, name: str, playbook: Any) -> N
 
 def test_two_controllers_that_disagree_leave_one(netbox: Jobs, name: str, playbook: Any) -> None:
     playbook(2, LATER, {**LATER, "interval": "hourly"})
-    (living,) = netbox.living_now(name)
+    (living,) = netbox.living(name)
     assert living.interval in (60, 1440)

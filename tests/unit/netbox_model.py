@@ -51,7 +51,8 @@ class Session:
 class NetBox:
     """The rows, the clock and the worker.
 
-    A run that has ended by itself leaves its successor after a moment, in which there is neither.
+    A run that has ended by itself leaves its successor after a moment, in which there is neither. ``between`` tells that
+    a controller's first look fell into such a moment: then nobody could know that there is a schedule.
     """
 
     def __init__(self, rows: Iterable[Job], now: datetime, dice: Dice) -> None:
@@ -62,6 +63,7 @@ class NetBox:
         self.created: list[int] = []
         self.cancelled: list[int] = []
         self.killed: list[int] = []
+        self.between = False
         self._ends: dict[int, datetime] = {}
         self._successors: list[tuple[datetime, Job]] = []
 
@@ -133,22 +135,32 @@ class Jobs:
 
     :param turn: called before each request, so that a test decides who comes next.
     :param faults: whether requests may fail, before or after NetBox has acted.
+    :param quick: no time passes while NetBox answers.
     """
 
     cancels_by_page = False
     pages = None
 
-    def __init__(self, netbox: NetBox, *, faults: bool = False, turn: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        netbox: NetBox,
+        *,
+        faults: bool = False,
+        quick: bool = False,
+        turn: Callable[[], None] = lambda: None,
+    ) -> None:
         self.netbox = netbox
         self.session = Session(netbox.now)
         self.rq = self
         self.service = Service(1)
         self.faults = faults
+        self.quick = quick
         self.turn = turn
+        self._looked = False
 
     def _ask(self, answer: Callable[[], Any]) -> Any:
         self.turn()
-        seconds = self.netbox.dice.take(0, 0, 0, 1, 2, 5)
+        seconds = 0 if self.quick else self.netbox.dice.take(0, 0, 0, 1, 2, 5)
         self.netbox.pass_time(timedelta(seconds=seconds))
         fault = self.netbox.dice.take(*[None] * 6, "before", "after") if self.faults else None
         if fault == "before":
@@ -161,6 +173,8 @@ class Jobs:
         return result
 
     def _list(self, fits: Callable[[Job], bool]) -> list[Job]:
+        self.netbox.between |= not self._looked and bool(self.netbox._successors)
+        self._looked = True
         newest = sorted(self.netbox.rows.values(), key=lambda row: -row.id)
         return [self.netbox.shown(row) for row in newest if fits(row)]
 

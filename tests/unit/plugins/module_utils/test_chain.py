@@ -67,11 +67,12 @@ def histories(draw: st.DrawFn, now: datetime) -> list[Job]:
 @st.composite
 def wishes(draw: st.DrawFn, recurring: bool = False) -> Wanted:
     """What users may declare; with ``recurring`` only what recurs."""
-    intervals = ["hourly", "daily", "90m"]
-    at = draw(st.sampled_from([None, "02:00", ":00", "2026-01-01 02:00", "2027-02-01 02:00"]))
+    intervals = ["hourly", "daily", "90m", "5h", "2d", "weekly"]
+    at = draw(st.sampled_from([None, "02:00", ":00", "23:30", "2026-01-01 02:00", "2027-02-01 02:00"]))
     interval = draw(st.sampled_from(intervals if recurring else [None, *intervals]))
     types = draw(st.sampled_from(SCOPES)).sync_types
-    return read_wanted(name=NAME, sync_types=types, schedule_at=at, interval=interval, timezone="UTC")
+    zone = draw(st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]))
+    return read_wanted(name=NAME, sync_types=types, schedule_at=at, interval=interval, timezone=zone)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -130,6 +131,7 @@ def test_one_run_converges_and_the_next_changes_nothing(
     try:
         run(Jobs(netbox), decide, wanted.once, when_running=when_running)
         settle(netbox)
+        assume(not netbox.between)
     except ProxboxError as exc:
         assert wanted.once and "has passed" in str(exc)
         return
@@ -150,6 +152,7 @@ def test_absent_leaves_none(data: st.DataObject, now: datetime, numbers: list[in
     untouchable = foreign(netbox)
     run(Jobs(netbox), partial(plan_absent, NAME), when_running=when_running)
     settle(netbox)
+    assume(not netbox.between)
     assert not members(netbox)
     assert not run(Jobs(netbox), partial(plan_absent, NAME)).plan.changed
     assert not netbox.created and not untouchable & {*netbox.cancelled}
@@ -198,6 +201,18 @@ def test_faults_leave_no_duplicate_and_lose_nothing(data: st.DataObject, now: da
     assert not run(Jobs(netbox), decide).plan.changed
 
 
+@given(data=st.data(), now=CLOCKS, numbers=DICE, state=st.sampled_from(["present", "absent"]))
+@settings(deadline=None, max_examples=100)
+def test_no_running_sync_is_killed_unasked(data: st.DataObject, now: datetime, numbers: list[int], state: str) -> None:
+    netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
+    decide = (
+        partial(plan_present, data.draw(wishes(recurring=True))) if state == "present" else partial(plan_absent, NAME)
+    )
+    # What starts between the look at it and its cancellation cannot be known: here, no time passes in between.
+    run(Jobs(netbox, quick=True), decide, when_running="wait")
+    assert set(netbox.killed) <= set(netbox.created)
+
+
 class Baton:
     """Two threads, of which one goes on at a time: the dice say which."""
 
@@ -220,7 +235,9 @@ class Baton:
             self._turn.notify_all()
 
 
-def both(netbox: NetBox, turns: Dice, decisions: list[Decide]) -> list[Outcome | ProxboxError]:
+def both(
+    netbox: NetBox, turns: Dice, controllers: list[Callable[[Jobs], Outcome]]
+) -> list[Outcome | ProxboxError | BaseException]:
     """Run two controllers side by side, request by request."""
     baton = Baton(turns)
     results: list[Outcome | ProxboxError | BaseException] = [None, None]
@@ -229,7 +246,8 @@ def both(netbox: NetBox, turns: Dice, decisions: list[Decide]) -> list[Outcome |
         with baton._turn:
             baton._turn.wait_for(lambda: baton._next == number, timeout=20)
         try:
-            results[number] = run(Jobs(netbox, turn=partial(baton.wait, number)), decisions[number])
+            Clock.here.jobs = jobs = Jobs(netbox, turn=partial(baton.wait, number))
+            results[number] = controllers[number](jobs)
         except BaseException as exc:
             results[number] = exc
         baton.leave(number)
@@ -250,9 +268,10 @@ def test_two_controllers_end_with_one(
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
     netbox.works = works
     decide = partial(plan_present, data.draw(wishes(recurring=True)))
-    results = both(netbox, Dice(turns), [decide, decide])
+    results = both(netbox, Dice(turns), [partial(run, decide=decide)] * 2)
     assert [result for result in results if not isinstance(result, Outcome)] == []
     settle(netbox)
+    assume(not netbox.between)
     assert len(members(netbox)) == 1
     assert not run(Jobs(netbox), decide).plan.changed
 
@@ -265,7 +284,8 @@ def test_two_controllers_that_disagree_do_not_lose_the_schedule(
     netbox = NetBox(data.draw(histories(now)), now, Dice([]))
     netbox.works = False
     wishes_of_both = [data.draw(wishes(recurring=True)) for _number in (0, 1)]
-    results = both(netbox, Dice(turns), [partial(plan_present, wanted) for wanted in wishes_of_both])
+    decisions = [partial(plan_present, wanted) for wanted in wishes_of_both]
+    results = both(netbox, Dice(turns), [partial(run, decide=decide) for decide in decisions])
     assert all(isinstance(result, (Outcome, ProxboxError)) for result in results)
     assert members(netbox)
     assert len(members(netbox)) == 1 or any(isinstance(result, ProxboxError) for result in results)
@@ -280,9 +300,40 @@ def test_cancelling_a_run_keeps_the_schedule(data: st.DataObject, now: datetime)
     assume(recurring)
     Clock.here.jobs = jobs = Jobs(netbox)
     target = data.draw(st.sampled_from(recurring))
+    assume(not target.scope.objects)
     outcome = cancel_jobs(jobs, job_id=target.id, name=None)
     assert not netbox.rows[target.id].living
     left = [row for row in members(netbox) if row.interval]
     assert left
     assert len(left) == max(1, len(recurring) - 1)
     assert outcome.successor is None or outcome.successor.scheduled > netbox.now
+
+
+@given(data=st.data(), now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
+@settings(deadline=None, max_examples=100)
+def test_cancelling_a_run_beside_another_controller_keeps_the_schedule(
+    data: st.DataObject, now: datetime, numbers: list[int], turns: list[int], works: bool
+) -> None:
+    wanted = data.draw(wishes(recurring=True))
+    due = now - timedelta(minutes=5)
+    first = Job(1, NAME, "running", True, wanted.scope, due, wanted.interval, created=due, started=due)
+    netbox = NetBox([first], now, Dice(numbers))
+    netbox.works = works
+    cancel = partial(cancel_jobs, job_id=1, name=None)
+    results = both(netbox, Dice(turns), [cancel, partial(run, decide=partial(plan_present, wanted))])
+    assert [result for result in results if not isinstance(result, Outcome)] == []
+    settle(netbox)
+    assert [row for row in members(netbox) if row.interval]
+
+
+@pytest.mark.parametrize("interval", [None, 60])
+def test_check_mode_knows_that_a_run_is_let_end(interval: int | None) -> None:
+    running = Job(1, NAME, "running", True, SCOPES[0], NOW, interval, created=NOW, started=NOW)
+    netbox = NetBox([running], NOW, Dice([]))
+    absent = partial(plan_absent, NAME)
+    predicted = run(Jobs(netbox), absent, when_running="wait", check_mode=True)
+    done = run(Jobs(netbox), absent, when_running="wait")
+    assert predicted.plan == done.plan and predicted.cancelled == ()
+    assert done.plan.changed is bool(interval)
+    # The successor of the run, whose id nobody can know beforehand.
+    assert [job.id for job in done.cancelled] == ([2] if interval else []) == netbox.cancelled

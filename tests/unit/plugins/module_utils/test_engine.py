@@ -280,7 +280,16 @@ def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Job
     server.answer(*seen)
     outcome = absent(jobs, "wait")
     assert [job.id for job in outcome.cancelled] == [6]
-    assert server.asked == [LIVING, TASK, POLL, POLL, LIVING, LIVING, "POST /api/plugins/proxbox/jobs/6/cancel/", LIVING]
+    assert server.asked == [
+        LIVING,
+        TASK,
+        POLL,
+        POLL,
+        LIVING,
+        LIVING,
+        "POST /api/plugins/proxbox/jobs/6/cancel/",
+        LIVING,
+    ]
 
 
 def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
