@@ -18,7 +18,6 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, N
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     Wanted,
-    unknown_sync_types,
     plan_absent,
     plan_cancel_named,
     plan_cancel_one,
@@ -26,6 +25,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     plan_run,
     read_run,
     read_wanted,
+    unknown_sync_types,
 )
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
