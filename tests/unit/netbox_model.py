@@ -51,8 +51,8 @@ class Session:
 class NetBox:
     """The rows, the clock and the worker.
 
-    A run that has ended by itself leaves its successor after a moment, in which there is neither. ``between`` tells that
-    a controller's first look fell into such a moment: then nobody could know that there is a schedule.
+    A run that has ended by itself leaves its successor after a moment, in which there is neither. ``between`` tells
+    that a controller's first look fell into such a moment: then nobody could know that there is a schedule.
     """
 
     def __init__(self, rows: Iterable[Job], now: datetime, dice: Dice) -> None:
