@@ -84,6 +84,11 @@ class _Done:
     created: list[int] = field(default_factory=list)
     cancelled: list[Job] = field(default_factory=list)
 
+    @property
+    def own(self) -> int | None:
+        """The job that was created, and is to stay."""
+        return self.created[-1] if self.created else None
+
     def __enter__(self) -> _Done:
         return self
 
@@ -209,86 +214,90 @@ def _carry_out(
 ) -> Outcome:
     seen, warnings = _examined(jobs, seen, stale_after)
     verdicts = {job.id: job.dead for job in seen if job.dead}
-
-    created: int | None = None
+    done = _Done()
 
     def decided(seen: list[Job]) -> Plan:
         # What this very run has created may go at once: it yields to one that somebody else created.
         plan = decide(seen, jobs.session.server_now)
-        return plan.sparing(created) if when_running == "wait" else plan
+        return plan.sparing(done.own) if when_running == "wait" else plan
 
     told = plan = decided(seen)
     warned = (*warnings.values(), *_check_before(jobs, plan, check_mode))
     if when_running == "fail":
         # Also one that has become due since it was seen.
-        for job in () if check_mode else plan.cancel:
-            _refuse_running(name, _started(jobs, job))
-        for job in plan.running:
-            _refuse_running(name, job)
+        for job in plan.cancel:
+            _refuse_running(name, job if check_mode else _started(jobs, job))
     if check_mode or not (plan.changed or plan.spare):
         return Outcome(plan, plan.after, plan.cancel, warnings=warned)
     awaited: dict[int, set[int | None]] = {}
     history = [job for job in seen if not job.living]
     looks = LOOKS
-    with _Done() as done:
+    with done:
         while True:
-            if plan.create and created is None:
-                created = _create(jobs, plan.create, seen)
-                done.created.append(created)
+            if plan.create and done.own is None:
+                done.created.append(_create(jobs, plan.create, seen))
             else:
-                known = {job.id for job in seen} | {created}
-                waiting = list(plan.spare)
-                for job in plan.cancel:
-                    now = job if job.id == created or when_running == "cancel" else _started(jobs, job)
-                    if now.runs and now.id != created and when_running == "wait":
-                        waiting.append(now)
-                        continue
-                    if now.runs and now.id != created and when_running == "fail":
-                        if created is not None and not done.cancelled and _cancel(jobs, jobs.get(created)):
-                            done.created.remove(created)
-                        _refuse_running(name, now, written=bool(done.created or done.cancelled))
-                    ended = jobs.cancel(now)
-                    if ended and job.id == created:
-                        done.created.remove(created)
-                        created = None  # it yielded to another one
-                    elif ended:
-                        done.cancelled.append(job)
-                    elif ended is False and job.interval:
-                        awaited[job.id] = known
+                known = {job.id for job in seen}
+                waiting, ended = _clear_away(jobs, plan, when_running, done)
                 for job in waiting:
                     verdicts |= _wait_for_run(jobs, job, wait_timeout, stale_after)
-                    if job.interval and job.id not in verdicts:
-                        awaited[job.id] = known
                     looks = LOOKS
-            seen, settled = _look_again(jobs, name, created, awaited)
+                ended += [job for job in waiting if job.id not in verdicts]
+                awaited.update((job.id, known) for job in ended if job.interval)
+            seen, settled = _look_again(jobs, name, done.own, awaited)
             seen = [replace(job, dead=verdicts.get(job.id) if job.living else None) for job in seen]
             if once and not _fulfilled(decide, seen + history, jobs.session.server_now):
                 # It may have run and ended between two looks.
                 history = [job for job in jobs.with_history(name, HISTORY) if not job.living]
             plan = decided(seen + history)
-            own = next((job for job in seen if job.id == created), None)
+            own = next((job for job in seen if job.id == done.own), None)
             if plan.create and own and not (own.living or own.cancelled or own.interval):
                 plan = replace(plan, create=None, keep=own)  # what was to run once has done so meanwhile
             told = plan if plan.changed and not told.changed else told
             looks -= 1
-            if settled and not (plan.create or plan.cancel or plan.spare):
-                break
+            converged = not (plan.create or plan.cancel or plan.spare)
+            if converged and (settled or not looks):
+                return Outcome(told, plan.keep, tuple(done.cancelled), warnings=warned)
             if not looks:
-                if not (plan.create or plan.cancel or plan.spare):
-                    break
                 raise ProxboxError(
                     f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
                     f"{'; '.join(plan.why)}. Look at what else changes it, and run the task again."
                 )
             if own and own.cancelled:
                 # Another controller wants something else, at the same moment: who comes last, wins.
-                done.created.remove(created)
-                created, settled = None, False
+                done.created.clear()
+                settled = False
                 time.sleep(random.uniform(0, 3 * PAUSE))
             if not settled:
                 plan = Plan(name)
                 time.sleep(PAUSE)
-    return Outcome(told, plan.keep, tuple(done.cancelled), warnings=warned)
+
+
+def _clear_away(jobs: Jobs, plan: Plan, when_running: str, done: _Done) -> tuple[list[Job], list[Job]]:
+    """Cancel what is to go. Return those that run and may end first, and those that have just ended by themselves.
+
+    :raises ProxboxError: for one that runs, with ``when_running`` ``fail``.
+    """
+    waiting, ended = list(plan.spare), []
+    for job in plan.cancel:
+        own = job.id == done.own
+        if not own and when_running != "cancel":
+            job = _started(jobs, job)
+        if job.runs and not own and when_running == "wait":
+            waiting.append(job)
+            continue
+        if job.runs and not own and when_running == "fail":
+            if done.own and not done.cancelled and _cancel(jobs, jobs.get(done.own)):
+                done.created.clear()
+            _refuse_running(plan.name, job, written=bool(done.created or done.cancelled))
+        cancelled = jobs.cancel(job)
+        if cancelled and own:
+            done.created.clear()  # it yielded to another one
+        elif cancelled:
+            done.cancelled.append(job)
+        elif cancelled is False:
+            ended.append(job)
+    return waiting, ended
 
 
 def _fulfilled(decide: Callable[[list[Job], datetime], Plan], seen: list[Job], now: datetime) -> bool:
@@ -472,7 +481,7 @@ def _look_again(
             awaited.setdefault(created, set(range(created + 1)))
         seen.append(own)
     for run, before in list(awaited.items()):
-        if any(job.interval and job.id > run and job.id not in before for job in seen):
+        if any(job.interval and job.id > run and job.id not in before | {created} for job in seen):
             del awaited[run]
     return seen, settled and not awaited
 
@@ -541,19 +550,19 @@ def cancel_jobs(
         return Outcome(plan, target, plan.cancel, plan.after if plan.create else None, warnings=warned)
     known = {job.id for job in living}
     with _Done() as done:
-        created = None
         if plan.create:
-            created = jobs.get(_create(jobs, plan.create, living), after_create=True).id
-            done.created.append(created)
-        awaited = {}
+            done.created.append(_create(jobs, plan.create, living))
+            jobs.get(done.created[0], after_create=True)
+        ended = []
         for job in plan.cancel:
             if _cancel(jobs, job):
                 done.cancelled.append(job)
-            elif job.interval:
-                awaited[job.id] = known | {created}
+            else:
+                ended.append(job)
         successor = None
         if any(job.interval for job in plan.cancel):
-            successor = _carry_on(jobs, plan, known, created, awaited, keep_schedule, done)
+            awaited = {job.id: known for job in ended if job.interval}
+            successor = _carry_on(jobs, plan, known, awaited, keep_schedule, done)
         if target:
             target = jobs.get(target.id)
     return Outcome(plan, target, tuple(done.cancelled), successor)
@@ -563,7 +572,6 @@ def _carry_on(
     jobs: Jobs,
     plan: Plan,
     known: set[int | None],
-    created: int | None,
     awaited: dict[int, set[int | None]],
     keep_schedule: bool,
     done: _Done,
@@ -571,29 +579,26 @@ def _carry_on(
     """Look again after recurring jobs were cancelled, until the schedule goes on with one member, or has ended.
 
     A run that ended by itself at that moment leaves a successor; and another controller may have cancelled the one that
-    was ``created``, for the old one served it. Return the member that carries on what was to be carried on.
+    was created, for the old one served it. Return the member that carries on what was to be carried on.
     """
     for _look in range(LOOKS):
-        seen, settled = _look_again(jobs, plan.name, created, awaited)
+        seen, settled = _look_again(jobs, plan.name, done.own, awaited)
         recurring = [job for job in seen if job.is_sync and job.interval and job.living]
-        own = next((job for job in recurring if job.id == created), None)
+        own = next((job for job in recurring if job.id == done.own), None)
         new = [job for job in recurring if job.id not in known and job is not own]
         if not settled:
             time.sleep(PAUSE)
         elif not keep_schedule:
-            for job in new:
-                if _cancel(jobs, job):
-                    done.cancelled.append(job)
+            done.cancelled += [job for job in new if _cancel(jobs, job)]
             return None
         elif own and new:
             if _cancel(jobs, own):
-                done.created.remove(created)
+                done.created.clear()
             return new[0]
         elif own or new or not plan.create:
             return own or (new[0] if new else None)
         else:
-            created = _create(jobs, plan.create, seen)
-            done.created.append(created)
+            done.created[:] = [_create(jobs, plan.create, seen)]
     raise ProxboxError(
         f"The schedule {plan.name!r} does not settle after one of its jobs was cancelled: look at what else changes "
         "it, and run the task again."
