@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 LIVING = ("scheduled", "pending", "running")
@@ -219,12 +219,12 @@ def iso(moment: datetime | None) -> str | None:
     """A time in the one form the collection prints and sends: RFC 3339 in UTC with ``Z``, to the second."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_time(text: str | None) -> datetime | None:
     """A time as NetBox writes it, in UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    return datetime.fromisoformat(text).astimezone(timezone.utc) if text else None
 
 
 def _is_sync(row: Mapping[str, Any]) -> bool | None:

@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+
+PYTHON_MINIMUM = (3, 12)
+"""The oldest Python that NetBox 4.5-4.7 itself and this collection's tests run on."""
 
 PYNETBOX_MINIMUM = "7.8.0"
 """The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox wants them."""
@@ -60,7 +63,12 @@ class Connection:
 
 
 def library_problem(python: str, version: str) -> str | None:
-    """Return the sentence for a missing or too old pynetbox in the interpreter ``python``, or None."""
+    """Return the sentence for an interpreter ``python`` that is too old, or has no or too old a pynetbox; or None."""
+    if _numbers(version) < PYTHON_MINIMUM:
+        return (
+            f"This module needs Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer, and {python} is {version}: name "
+            "a newer one of the host that runs the module with ansible_python_interpreter."
+        )
     install = f"Install it there: {python} -m pip install 'pynetbox>={PYNETBOX_MINIMUM}'"
     if IMPORT_ERROR:
         return (
@@ -162,9 +170,9 @@ class Session:
 
     def _note_clock(self, response: requests.Response) -> None:
         try:
-            self.server_now = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+            self.server_now = parsedate_to_datetime(response.headers["Date"]).astimezone(timezone.utc)
         except (KeyError, ValueError, TypeError):
-            self.server_now = self.server_now or datetime.now(UTC)
+            self.server_now = self.server_now or datetime.now(timezone.utc)
 
     def list(self, route: str, filters: Mapping[str, Any], *, limit: int = 0) -> Iterator[dict]:
         """GET the rows of a list route below ``/api/``, page after page, each page when it is needed.

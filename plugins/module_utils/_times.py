@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from itertools import count
 from math import gcd
 from zoneinfo import ZoneInfo
@@ -62,7 +62,7 @@ def parse_timezone(name: str) -> tzinfo:
     :raises ProxboxError: with a sentence, when this host does not know it.
     """
     try:
-        return UTC if name.upper() == "UTC" else ZoneInfo(name)
+        return timezone.utc if name.upper() == "UTC" else ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         raise ProxboxError(
             f"timezone {name!r} is not known on this host: give an IANA name such as Europe/Berlin (and install tzdata "
@@ -86,7 +86,9 @@ class At:
 
     def on(self, day: date) -> datetime:
         """The instant, in UTC, of this time of day on ``day``."""
-        return datetime.combine(day, time(self.hour, self.minute, self.second), tzinfo=self.zone).astimezone(UTC)
+        return datetime.combine(day, time(self.hour, self.minute, self.second), tzinfo=self.zone).astimezone(
+            timezone.utc
+        )
 
     def first(self, now: datetime) -> datetime:
         """The instant of a dated time; of a time of day or a minute of the hour, the next one after ``now``."""
@@ -231,4 +233,4 @@ def parse_instant(option: str, text: str) -> datetime:
         raise ProxboxError(
             f"{option} {text!r} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z."
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

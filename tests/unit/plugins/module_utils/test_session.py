@@ -193,6 +193,9 @@ def test_a_redirected_post_is_not_followed(server: Script) -> None:
 
 def test_the_library_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _session.library_problem("/usr/bin/python3", "3.13.0") is None
+    assert "needs Python 3.12 or newer, and /usr/bin/python3 is 3.11.2: name a newer one" in (
+        _session.library_problem("/usr/bin/python3", "3.11.2")
+    )
     monkeypatch.setattr(_session.pynetbox, "__version__", "7.7.9")
     said = _session.library_problem("/usr/bin/python3", "3.13.0")
     assert "pynetbox 7.8.0 or newer" in said and "/usr/bin/python3 (Python 3.13.0) has 7.7.9" in said
