@@ -18,6 +18,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, N
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     Wanted,
+    is_that,
     plan_absent,
     plan_cancel_named,
     plan_cancel_one,
@@ -149,6 +150,53 @@ def test_once_means_once() -> None:
             plan_present(once, other, NOW)
 
 
+def test_a_run_that_died_or_was_cancelled_was_the_one() -> None:
+    once, then = wanted(schedule_at="2026-04-10 02:00"), datetime(2026, 4, 10, 2, 0, tzinfo=UTC)
+    dead = job(1, "running", scheduled=then, interval=None, started=then, dead="its worker is gone")
+    plan = plan_present(once, [dead], NOW)
+    assert plan.cancel == (dead,) and plan.create is None and plan.changed
+    assert plan.diff()["before"].get("duplicates") is None
+    cancelled = job(1, "failed", scheduled=then, interval=None, started=then, error="Cancelled via API.")
+    assert not plan_present(once, [cancelled], NOW).changed
+    # What ended before it told what it covers did not come to it.
+    assert not plan_present(once, [replace(cancelled, scope=None)], NOW).changed
+
+
+def test_once_at_another_time_is_a_change() -> None:
+    april, may = (job(1, interval=None, scheduled=datetime(2027, month, 1, 2, tzinfo=UTC)) for month in (4, 5))
+    once = wanted(schedule_at="2027-05-01 02:00", repair_drift=False)
+    assert not plan_present(once, [may], NOW).changed
+    plan = plan_present(once, [april], NOW)
+    assert plan.create.schedule_at == may.scheduled and plan.cancel == (april,)
+    # A run of another time, or of none, does not make up for it.
+    for other in (replace(april, status="running", scheduled=NOW), replace(april, status="pending", scheduled=None)):
+        assert plan_present(once, [other], NOW).create.schedule_at == may.scheduled
+
+
+def test_what_runs_may_end_first() -> None:
+    running, scheduled = job(1, "running"), job(2)
+    dead = job(3, "running", dead="its worker is gone")
+    plan = plan_absent("nightly", [running, scheduled, dead]).sparing()
+    assert plan.spare == (running,) and plan.cancel == (scheduled, dead)
+    assert plan_absent("nightly", [running, scheduled]).sparing(own=1).cancel == (running, scheduled)
+    # Nothing is written for a run that leaves no successor.
+    assert plan_absent("nightly", [running]).sparing().changed
+    assert not plan_absent("nightly", [replace(running, interval=None)]).sparing().changed
+
+
+def test_is_that_the_one() -> None:
+    new = NewJob("nightly", Scope(), NEXT, 1440)
+    assert is_that(job(), new) and is_that(job(scope=None), new)
+    for other in (
+        job(name="x"),
+        job(interval=60),
+        job(scheduled=NOW),
+        job(scheduled=None),
+        job(scope=Scope(objects=frozenset({1}))),
+    ):
+        assert not is_that(other, new)
+
+
 def test_at_once_and_once() -> None:
     at_once = wanted()
     assert plan_present(at_once, [], NOW).create == NewJob("nightly", Scope())
@@ -204,8 +252,9 @@ def test_cancelling_by_name_leaves_the_schedule_alone() -> None:
 
 
 def test_a_schedule_that_cannot_be_kept_is_not_cancelled() -> None:
-    with pytest.raises(ProxboxError, match="does not tell what it covers"):
-        plan_cancel_one(job(1, "running", scope=None), [], NOW, keep_schedule=True)
+    for scope, says in ((None, "does not tell what it covers"), (Scope(objects=frozenset({7})), "for single objects")):
+        with pytest.raises(ProxboxError, match=says):
+            plan_cancel_one(job(1, "running", scope=scope), [], NOW, keep_schedule=True)
 
 
 NEW = NewJob("now", Scope())
@@ -222,6 +271,7 @@ def test_a_run_of_the_same_scope_serves(when_running: str) -> None:
     pending, running = job(4, "pending", name="else"), job(3, "running", name="other")
     assert plan_run(NEW, [other_scope, later, pending, running], NOW, when_running=when_running).keep == running
     assert plan_run(NEW, [other_scope, later], NOW, when_running=when_running).create == NEW
+    assert plan_run(NEW, [replace(running, dead="its worker is gone")], NOW, when_running=when_running).create == NEW
 
 
 def test_a_recent_success_serves() -> None:
@@ -272,6 +322,7 @@ def test_the_prediction_has_the_shape_of_a_job() -> None:
         ({"sync_types": ["all", "devices"]}, "'all' with devices"),
         ({"interval": "0"}, "less than a minute"),
         ({"schedule_at": "soon"}, "not a time"),
+        ({"schedule_at": "9999-12-31T23:59:00-05:00"}, "too far away"),
         ({"timezone": "nowhere"}, "timezone"),
     ],
 )

@@ -141,6 +141,63 @@ def test_holds() -> None:
     assert not full.holds(utc("2026-04-10T10:30:00"), 60, now)
 
 
+@pytest.mark.parametrize(
+    ("word", "interval", "drifted", "comes_back"),
+    [
+        # What it should have been is still to come.
+        ("02:00", 360, "2026-04-10T14:41:30", "2026-04-10T14:00:00"),
+        (":00", 5, "2026-04-10T10:07:12", "2026-04-10T10:05:00"),
+        ("02:00", 300, "2026-04-10T13:13:00", "2026-04-10T13:00:00"),
+        ("02:00", 1440, "2026-04-11T09:30:00", "2026-04-11T02:00:00"),
+        # It has passed: so many intervals later.
+        ("02:00", 360, "2026-04-10T08:30:00", "2026-04-10T14:00:00"),
+        ("02:00", 300, "2026-04-10T09:13:00", "2026-04-10T14:00:00"),
+        (":00", 90, "2026-04-10T09:12:00", "2026-04-10T10:30:00"),
+        ("02:00", 1440, "2026-04-10T09:30:00", "2026-04-11T02:00:00"),
+        # The day of the week stays, however late it is.
+        ("23:30", 10080, "2026-04-12T19:00:00", "2026-04-11T23:30:00"),
+        ("00:30", 10080, "2026-04-12T20:00:00", "2026-04-12T00:30:00"),
+        # One that is too far away comes back.
+        ("02:00", 10080, "2026-05-03T02:00:00", "2026-04-12T02:00:00"),
+        ("02:00", 360, "2026-05-03T02:00:00", "2026-04-10T14:00:00"),
+    ],
+)
+def test_what_has_drifted_comes_back_at_once(word: str, interval: int, drifted: str, comes_back: str) -> None:
+    now = utc("2026-04-10T10:00:00")
+    at = times.parse_at(word, UTC)
+    assert at.next(interval, now, utc(drifted)) == utc(comes_back)
+    assert at.holds(utc(comes_back), interval, now)
+
+
+def test_a_weekly_time_keeps_its_day_when_daylight_saving_ends() -> None:
+    # Sunday at half past midnight in Berlin; NetBox's 168 hours make it Saturday at half past eleven.
+    at = times.parse_at("00:30", BERLIN)
+    sunday = utc("2026-10-24T22:30:00") + timedelta(days=7)
+    assert at.next(10080, utc("2026-10-26T10:00:00"), sunday) == utc("2026-10-31T23:30:00")
+    # The hour more in between is none too many.
+    early = times.parse_at("04:00", BERLIN)
+    now = utc("2026-10-18T02:30:00")
+    due = early.next(10080, now, utc("2026-10-18T02:00:00"))
+    assert due == utc("2026-10-25T03:00:00") and early.holds(due, 10080, now)
+
+
+def test_every_minute_has_no_phase() -> None:
+    now = utc("2026-04-10T10:00:12")
+    assert times.parse_at(":00", UTC).holds(utc("2026-04-10T10:01:12"), 1, now)
+    anchored = times.parse_at("2026-04-01 02:00", UTC)
+    assert anchored.holds(utc("2026-04-10T10:01:12"), 1, now)
+    assert not anchored.holds(utc("2026-04-10T12:00:00"), 1, now)
+
+
+@pytest.mark.parametrize("interval", [16 * 60, 90])
+def test_an_interval_that_divides_no_day_has_the_phases_it_can_have(interval: int) -> None:
+    word = "02:00" if interval > 100 else ":00"
+    at, due = times.parse_at(word, UTC), utc("2026-04-10T02:00:00")
+    for _run in range(4):
+        due += timedelta(minutes=interval)
+        assert at.holds(due, interval, due - timedelta(minutes=30))
+
+
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)).map(
     lambda moment: moment.replace(microsecond=0)
 )
@@ -165,12 +222,26 @@ def test_the_next_occurrence_holds(word: str, zone: ZoneInfo, interval: int, now
 
 
 @given(
-    word=WORDS, zone=ZONES, interval=st.sampled_from([1, 15, 60, 720, 1440, 10080]), now=MOMENTS, runs=st.integers(1, 5)
+    word=WORDS,
+    zone=ZONES,
+    interval=st.one_of(st.sampled_from([1, 5, 15, 60, 90, 300, 720, 1440, 2880, 10080]), INTERVALS),
+    now=MOMENTS,
+    late=st.integers(-2000, 2000),
 )
+def test_what_has_drifted_comes_back_once(word: str, zone: ZoneInfo, interval: int, now: datetime, late: int) -> None:
+    at = times.parse_at(word, zone)
+    drifted = at.next(interval, now) + timedelta(minutes=late, seconds=late % 60)
+    due = at.next(interval, now, drifted)
+    assert now < due <= max(at.first(now), now + timedelta(minutes=interval) + times.SHIFT + times.LEAD)
+    assert at.holds(due, interval, now + timedelta(seconds=2)) or due <= now + timedelta(seconds=2)
+
+
+@given(word=WORDS, interval=st.sampled_from([15, 60, 720, 1440, 10080]), now=MOMENTS, runs=st.integers(1, 5))
 def test_the_chain_that_netbox_makes_holds_while_it_is_on_time(
-    word: str, zone: ZoneInfo, interval: int, now: datetime, runs: int
+    word: str, interval: int, now: datetime, runs: int
 ) -> None:
-    at = times.parse_at(word, UTC if interval % 1440 == 0 else zone)
+    # In UTC, for a chain does not follow the wall clock where daylight saving begins or ends.
+    at = times.parse_at(word, UTC)
     due = at.next(interval, now)
     for _run in range(runs):
         successor = due + timedelta(minutes=interval)
