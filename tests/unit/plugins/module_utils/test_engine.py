@@ -804,3 +804,78 @@ def test_cancel_refuses_what_is_no_sync(server: Script, jobs: Jobs, row: Row) ->
     server.answers[:] = [page()]
     with pytest.raises(ProxboxError, match="no job 5"):
         _engine.cancel_jobs(jobs, job_id=5, name=None)
+
+
+def test_a_create_is_looked_for_until_netbox_is_back(server: Script, jobs: Jobs, row: Row) -> None:
+    away = Answer("<html>", 502, "text/html")
+    server.answer(page(), Answer(hang_up=True), *[away] * 9, page(row(7, **NIGHTLY)))
+    assert present(jobs).job.id == 7
+    assert server.requests.count(CREATE) == 1
+
+
+def test_a_create_of_which_netbox_tells_nothing_is_told(
+    server: Script, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "AWAY", 0.05)
+    server.answer(page(), Answer(hang_up=True), Answer("<html>", 502, "text/html"))
+    with pytest.raises(ProxboxError, match=r"Whether NetBox created the job is not known.* was not sent again"):
+        present(jobs)
+    assert server.requests.count(CREATE) == 1
+
+
+def test_a_dead_run_does_not_count_as_running(server: Script, jobs: Jobs, row: Row) -> None:
+    dead, new = row(5, started="2026-04-10T02:00:01Z", **RUNNING), row(7, **NIGHTLY)
+    server.answer(page(dead), task("failed"), status(5, "running"), RELEASED, created(7), page(new, dead))
+    server.answer(cancelled(5), page(new))
+    assert present_with(jobs, when_running="fail").job.id == 7
+
+
+def test_a_job_that_is_deleted_while_it_is_waited_for_has_ended(server: Script, jobs: Jobs, row: Row) -> None:
+    once = row(5, status="running", interval=None)
+    server.answer(page(once), task(None), page(), page())
+    outcome = absent(jobs, "wait")
+    assert outcome.cancelled == () and not outcome.plan.changed
+
+
+def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jobs: Jobs, row: Row) -> None:
+    # Its worker was killed before it could say so.
+    untold = row(5, status="running", started="2026-04-10T09:00:00Z", **NIGHTLY) | {"data": None}
+    server.answer(page(untold))
+    outcome = absent(jobs, "wait")
+    assert not outcome.plan.changed and "job 5 (nightly) is running, and NetBox does not tell" in outcome.warnings[0]
+    assert server.asked == [LIVING]
+
+
+def test_a_run_that_is_just_starting_is_seen(server: Script, jobs: Jobs, row: Row) -> None:
+    starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
+    told = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY)
+    server.answer(page(starting), page(told), task(None), cancelled(5), page())
+    assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
+
+
+def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
+    running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
+    finished = cancelled(5, "Job was already finished; no changes were made.")
+    server.answer(page(running), task(None), finished, page(row(5, status="completed")), page(), page(successor))
+    server.answer(cancelled(6), page())
+    assert [job.id for job in absent(jobs, "cancel").cancelled] == [6]
+    ended = page(row(5, status="completed", **NIGHTLY))
+    server.answers[:] = [page(running), page(running), finished, ended, page(), page(successor), cancelled(6), ended]
+    outcome = _engine.cancel_jobs(jobs, job_id=5, name=None, keep_schedule=False)
+    assert [job.id for job in outcome.cancelled] == [6] and outcome.successor is None
+
+
+def test_many_are_read_again_when_one_took_its_time(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "FRESH", -1.0)
+    both = page(row(5, name="a", **NIGHTLY), row(6, name="b", **NIGHTLY))
+    server.answer(both)
+    many(jobs, "a", "b")
+    assert server.asked == [ALL] * 3
+
+
+def test_one_that_nobody_takes_is_enough_but_told(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="pending")), page(worker("high")))
+    outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, when_running="skip")
+    assert outcome.job.id == 5 and "no worker serves the queue 'default'" in outcome.warnings[0]
