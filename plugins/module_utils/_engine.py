@@ -52,6 +52,9 @@ ARRIVAL = 10.0
 STARTING = timedelta(seconds=15)
 """How long the data of a run may be null as it starts, and so not tell that it is a Proxbox sync."""
 
+CREATING = timedelta(seconds=2)
+"""How long that may be so of a job that is created. The Date header counts whole seconds."""
+
 FRESH = 10.0
 """How old, in seconds, one read of all schedules may be when the next of them is looked at."""
 
@@ -196,9 +199,15 @@ def _told(jobs: Jobs, read: Callable[[], list[Job]]) -> list[Job]:
 
 
 def _starting(job: Job, now: datetime) -> bool:
-    """Whether NetBox is about to tell what a job is, which it does not yet."""
-    since = job.started or job.created
-    return job.is_sync is None and since is not None and since > now - STARTING
+    """Whether NetBox is about to tell what a job is, which it does not yet.
+
+    It never tells of its own system jobs, one of which comes each minute (netbox-proxbox 0.0.29); no user has
+    created those.
+    """
+    if job.is_sync is not None or job.user is None:
+        return False
+    since, enough = (job.started, STARTING) if job.status == "running" else (job.created, CREATING)
+    return since is not None and since > now - enough
 
 
 def _carry_out(

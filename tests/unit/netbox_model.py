@@ -121,6 +121,7 @@ class NetBox:
             scheduled=scheduled or (self.now if like.interval else None),
             interval=like.interval,
             created=self.now,
+            user="operator",
         )
         return job_id
 

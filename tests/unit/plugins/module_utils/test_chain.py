@@ -57,6 +57,7 @@ def histories(draw: st.DrawFn, now: datetime) -> list[Job]:
                 scheduled=None if status == "pending" else due,
                 interval=draw(st.sampled_from([None, 60, 1440])),
                 created=now - timedelta(days=30),
+                user="operator",
                 started=None if status in ("scheduled", "pending") else now - timedelta(minutes=1),
                 error=draw(st.sampled_from(["", "Cancelled via API."])) if status == "failed" else "",
             )
@@ -328,7 +329,8 @@ def test_cancelling_a_run_beside_another_controller_keeps_the_schedule(
 
 @pytest.mark.parametrize("interval", [None, 60])
 def test_check_mode_knows_that_a_run_is_let_end(interval: int | None) -> None:
-    running = Job(1, NAME, "running", True, SCOPES[0], NOW, interval, created=NOW, started=NOW)
+    began = NOW - timedelta(minutes=1)
+    running = Job(1, NAME, "running", True, SCOPES[0], began, interval, created=began, started=began)
     netbox = NetBox([running], NOW, Dice([]))
     absent = partial(plan_absent, NAME)
     predicted = run(Jobs(netbox), absent, when_running="wait", check_mode=True)

@@ -846,6 +846,14 @@ def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jo
     assert server.asked == [LIVING]
 
 
+def test_a_system_job_is_not_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    system = row(4, name="Proxmox Service Monitoring", data=None, user=None, interval=1)
+    rows = [{**system, "created": "2026-04-10T10:00:00Z"}, {**system, "id": 3, "started": "2026-04-10T10:00:00Z"}]
+    server.answer(page(row(5, **NIGHTLY), rows[0], {**rows[1], "status": {"value": "running"}}))
+    assert not many(jobs, "nightly", purge=lambda name: True)["nightly"].plan.changed
+    assert server.asked == [ALL]
+
+
 def test_a_run_that_is_just_starting_is_seen(server: Script, jobs: Jobs, row: Row) -> None:
     starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     told = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY)
