@@ -65,8 +65,8 @@ requirements:
 options:
   netbox_username:
     description:
-      - Name of a NetBox user, for the few things that NetBox does on its web pages only. That is deleting rows, and
-        cancelling jobs with netbox-proxbox 0.0.11 to 0.0.23. Everything else goes by O(netbox_token).
+      - Name of a NetBox user, for what NetBox does on its web pages only. That is cancelling jobs with netbox-proxbox
+        0.0.11 to 0.0.23, and deleting rows where a module offers that. Everything else goes by O(netbox_token).
       - Environment variable E(NETBOX_USERNAME).
     type: str
   netbox_password:

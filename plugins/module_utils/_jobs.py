@@ -179,12 +179,12 @@ class Jobs:
                 return False
         return True
 
-    def get_sync(self, job_id: int) -> Job:
+    def get_sync(self, job_id: int, *, include_log: bool = False) -> Job:
         """As ``get``, for a job that must be a Proxbox sync; one GET.
 
         :raises ProxboxError: also when the job is something else.
         """
-        job = self.get(job_id)
+        job = self.get(job_id, include_log=include_log)
         if job.is_sync is False:
             raise ProxboxError(f"Job {job_id} ({job.name}) of {self.session.url} is no Proxbox sync.")
         return job

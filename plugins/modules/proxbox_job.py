@@ -43,6 +43,7 @@ options:
     description:
       - Name of the job in NetBox.
       - If not set with O(state=present), NetBox calls it C(Proxbox Sync).
+      - A run with the name of a schedule is a member of that schedule. Give it another name.
     type: str
   job_id:
     description:
@@ -54,6 +55,8 @@ options:
         without a word.
       - With V(true), the next run is created before a recurring job is cancelled, unless the schedule has one
         already. With O(name), the scheduled member of a recurring schedule is left alone.
+      - To cancel the scheduled member by its O(job_id) is to skip that run; but the next task that declares the
+        schedule brings it back.
       - With V(false), cancelling ends the schedule.
     type: bool
     default: true
@@ -161,7 +164,7 @@ job:
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs.
+      description: What the job syncs; empty while NetBox does not tell.
       type: list
       elements: str
       returned: always
@@ -179,7 +182,7 @@ job:
       returned: always
       sample: []
     scheduled:
-      description: When it is, or was, to run, in UTC.
+      description: When it is, or was, to run, in UTC; V(null) for a run at once.
       type: str
       returned: always
       sample: "2026-04-01T02:00:00Z"
@@ -194,17 +197,17 @@ job:
       returned: always
       sample: "2026-03-31T13:37:00Z"
     started:
-      description: When the run started, in UTC.
+      description: When the run started, in UTC; V(null) if it has not.
       type: str
       returned: always
       sample: "2026-04-01T02:00:01Z"
     completed:
-      description: When the run ended, in UTC.
+      description: When the run ended, in UTC; V(null) if it has not.
       type: str
       returned: always
       sample: "2026-04-01T02:00:49Z"
     duration:
-      description: Seconds from start to end of the run.
+      description: Seconds from start to end of the run; V(null) while it has not both begun and ended.
       type: float
       returned: always
       sample: 48.1
@@ -225,7 +228,7 @@ job:
           returned: always
           sample: devices
         endpoint:
-          description: Name of the Proxmox endpoint.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: pve-lab
@@ -239,7 +242,7 @@ job:
           type: str
           returned: always
         run_time:
-          description: Seconds the stage took.
+          description: Seconds the stage took; V(null) if NetBox does not tell.
           type: float
           returned: always
           sample: 3.9
@@ -254,7 +257,7 @@ job:
       returned: always
       sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
     user:
-      description: Name of the NetBox user who created the job.
+      description: Name of the NetBox user who created the job; V(null) if there is none any more.
       type: str
       returned: always
       sample: automation
@@ -267,7 +270,7 @@ job:
       description: The job's log, oldest entry first.
       type: list
       elements: dict
-      returned: O(wait=true)
+      returned: when the task has waited for the job
       contains:
         timestamp:
           description: When it was written.
@@ -288,25 +291,32 @@ cancelled:
   description: The jobs that were cancelled, as they were before, each in the shape of RV(job).
   type: list
   elements: dict
-  returned: O(state=cancelled)
+  returned: success, or the sync failed
   sample: []
+why:
+  description: Why something was done, a sentence for each reason; empty if nothing was.
+  type: list
+  elements: str
+  returned: success, or the sync failed
+  sample:
+    - a sync is to run now
 successor:
   description:
     - The job that carries on the schedule of the one that was cancelled, in the shape of RV(job).
-    - V(null) if none was created.
+    - V(null) if nothing had to be carried on.
   type: dict
   returned: O(state=cancelled)
 log_tail:
   description: The last lines of the job's log.
   type: list
   elements: str
-  returned: the sync failed
+  returned: the sync failed, or has not ended in time
   sample:
     - "ERROR: Sync failed (HTTP 502): the backend does not answer"
 failure:
-  description: The facts behind C(msg), when a request failed.
+  description: The facts behind C(msg).
   type: dict
-  returned: failure
+  returned: failure, but not that of the sync itself
   contains:
     url:
       description: The address that was asked.

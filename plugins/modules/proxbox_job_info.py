@@ -21,6 +21,7 @@ options:
   job_id:
     description:
       - Numeric id of the one job to read. The task fails if NetBox has no such sync job.
+      - It goes with none of the options that choose among jobs.
     type: int
   name:
     description:
@@ -118,7 +119,7 @@ jobs:
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs.
+      description: What the job syncs; empty while NetBox does not tell.
       type: list
       elements: str
       returned: always
@@ -136,7 +137,7 @@ jobs:
       returned: always
       sample: []
     scheduled:
-      description: When it is, or was, to run, in UTC.
+      description: When it is, or was, to run, in UTC; V(null) for a run at once.
       type: str
       returned: always
       sample: "2026-04-01T02:00:00Z"
@@ -151,17 +152,17 @@ jobs:
       returned: always
       sample: "2026-03-31T13:37:00Z"
     started:
-      description: When the run started, in UTC.
+      description: When the run started, in UTC; V(null) if it has not.
       type: str
       returned: always
       sample: "2026-04-01T02:00:01Z"
     completed:
-      description: When the run ended, in UTC.
+      description: When the run ended, in UTC; V(null) if it has not.
       type: str
       returned: always
       sample: "2026-04-01T02:00:49Z"
     duration:
-      description: Seconds from start to end of the run.
+      description: Seconds from start to end of the run; V(null) while it has not both begun and ended.
       type: float
       returned: always
       sample: 48.1
@@ -182,7 +183,7 @@ jobs:
           returned: always
           sample: devices
         endpoint:
-          description: Name of the Proxmox endpoint.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: pve-lab
@@ -196,7 +197,7 @@ jobs:
           type: str
           returned: always
         run_time:
-          description: Seconds the stage took.
+          description: Seconds the stage took; V(null) if NetBox does not tell.
           type: float
           returned: always
           sample: 3.9
@@ -211,7 +212,7 @@ jobs:
       returned: always
       sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
     user:
-      description: Name of the NetBox user who created the job.
+      description: Name of the NetBox user who created the job; V(null) if there is none any more.
       type: str
       returned: always
       sample: automation
@@ -278,7 +279,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_instant
 
-FILTERS = {"job_id": "id", "name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
+FILTERS = {"name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
 TIMES = {
     "created_after": "created__after",
     "created_before": "created__before",
@@ -291,13 +292,14 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     if params["limit"] < 0:
         raise ProxboxError(f"limit {params['limit']} is no number of jobs: give 0 for all of them, or more.")
+    if params["job_id"] is not None:
+        found = [jobs.get_sync(params["job_id"], include_log=params["include_log"])]
+        return {"changed": False, "jobs": [job.result() for job in found]}
     filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
     filters.update(
         (query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option]
     )
     found = jobs.search(filters, limit=params["limit"], include_log=params["include_log"])
-    if params["job_id"] is not None and not found:
-        found = [jobs.get_sync(params["job_id"])]
     return {"changed": False, "jobs": [job.result() for job in found]}
 
 
@@ -317,6 +319,7 @@ def main() -> None:
             "limit": {"type": "int", "default": 100},
         },
         work,
+        mutually_exclusive=[("job_id", option) for option in (*FILTERS, *TIMES)],
     )
 
 

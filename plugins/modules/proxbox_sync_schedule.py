@@ -50,9 +50,9 @@ options:
         time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
         YAML reads some times as numbers.
       - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
-      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it. A time of day or a
-        minute, which has no date, is scheduled again by the first task after it has run.
-      - If not set, the first run starts at once.
+      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it, well or badly. A time
+        of day or a minute, which has no date, is scheduled again by the first task after it has run.
+      - If not set, or empty, the first run starts at once.
     type: str
   interval:
     description:
@@ -60,7 +60,8 @@ options:
         V(daily) or V(weekly).
       - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends; to that of the
         offset, where O(schedule_at) has one.
-      - If not set, the sync runs once.
+      - If not set, the sync runs once, and a second run of the task does nothing, even if the sync failed. To run one
+        each time, use M(proxbox.proxbox.proxbox_job).
     type: str
   purge:
     description:
@@ -70,6 +71,9 @@ options:
     type: bool
     default: false
 notes:
+  - NetBox counts minutes from one run to the next, and no more. Each run of the task repairs what has drifted, died or
+    doubled since, so have it run regularly.
+  - A failure after something was written says what was, and has C(changed) set.
   - A run that has been made by hand, with the same name, counts as a member of the chain.
   - Now is what NetBox's own clock says.
 seealso:
@@ -151,7 +155,7 @@ job:
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs.
+      description: What the job syncs; empty while NetBox does not tell.
       type: list
       elements: str
       returned: always
@@ -169,7 +173,7 @@ job:
       returned: always
       sample: []
     scheduled:
-      description: When it is, or was, to run, in UTC.
+      description: When it is, or was, to run, in UTC; V(null) for a run at once.
       type: str
       returned: always
       sample: "2026-04-01T02:00:00Z"
@@ -184,17 +188,17 @@ job:
       returned: always
       sample: "2026-03-31T13:37:00Z"
     started:
-      description: When the run started, in UTC.
+      description: When the run started, in UTC; V(null) if it has not.
       type: str
       returned: always
       sample: "2026-04-01T02:00:01Z"
     completed:
-      description: When the run ended, in UTC.
+      description: When the run ended, in UTC; V(null) if it has not.
       type: str
       returned: always
       sample: "2026-04-01T02:00:49Z"
     duration:
-      description: Seconds from start to end of the run.
+      description: Seconds from start to end of the run; V(null) while it has not both begun and ended.
       type: float
       returned: always
       sample: 48.1
@@ -215,7 +219,7 @@ job:
           returned: always
           sample: devices
         endpoint:
-          description: Name of the Proxmox endpoint.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: pve-lab
@@ -229,7 +233,7 @@ job:
           type: str
           returned: always
         run_time:
-          description: Seconds the stage took.
+          description: Seconds the stage took; V(null) if NetBox does not tell.
           type: float
           returned: always
           sample: 3.9
@@ -244,7 +248,7 @@ job:
       returned: always
       sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
     user:
-      description: Name of the NetBox user who created the job.
+      description: Name of the NetBox user who created the job; V(null) if there is none any more.
       type: str
       returned: always
       sample: automation
@@ -254,7 +258,10 @@ job:
       returned: always
       sample: https://netbox.example.com/core/jobs/17/
 cancelled:
-  description: The members that were cancelled, as they were before, each in the shape of RV(job).
+  description:
+    - The members that were cancelled, as they were before, each in the shape of RV(job).
+    - With O(when_running=wait), a run that may end is not one of them, but the successor that NetBox makes of it is.
+      Check mode cannot know that one.
   type: list
   elements: dict
   returned: success

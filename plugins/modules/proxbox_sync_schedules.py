@@ -130,7 +130,7 @@ schedules:
   description: What was done for each schedule, those that were ended because they were not listed included.
   type: list
   elements: dict
-  returned: always
+  returned: success, or some of them failed
   contains:
     name:
       description: Name of the schedule.
@@ -160,7 +160,7 @@ schedules:
       type: dict
       returned: when it did not fail
     cancelled:
-      description: The members that were cancelled, each in the same shape.
+      description: The members that were cancelled, as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
       type: list
       elements: dict
       returned: when it did not fail
@@ -169,6 +169,10 @@ schedules:
       type: list
       elements: str
       returned: when it did not fail
+failure:
+  description: The facts behind C(msg), as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
+  type: dict
+  returned: failure, but not that of single schedules
 """
 
 from collections import Counter
