@@ -104,9 +104,20 @@ unchanged
 play sync.yml
 
 say "Gone, in check mode, really, and again"
+play deploy.yml -e "@$secret" # so that it has a file of variables too
+changed
 play deploy.yml --check -e proxbox_worker_state=absent
 changed
 play scale.yml -e expected=1
+play deploy.yml -e proxbox_worker_state=absent
+changed
+play nothing.yml
+play deploy.yml -e proxbox_worker_state=absent
+unchanged
+
+say "Gone too when somebody has removed the unit of a worker that runs"
+play deploy.yml
+play broken.yml
 play deploy.yml -e proxbox_worker_state=absent
 changed
 play nothing.yml
