@@ -55,8 +55,9 @@ options:
         without a word.
       - With V(true), the next run is created before a recurring job is cancelled, unless the schedule has one
         already. With O(name), the scheduled member of a recurring schedule is left alone.
-      - To cancel the scheduled member by its O(job_id) is to skip that run; but the next task that declares the
-        schedule brings it back.
+      - To cancel the scheduled member by its O(job_id) is to skip that run, for the run after it is created. But a task
+        that declares the schedule before the skipped time brings the run back (at once, if it has no C(schedule_at)),
+        unless it has C(schedule_at) and C(drift=ignore).
       - With V(false), cancelling ends the schedule.
     type: bool
     default: true
