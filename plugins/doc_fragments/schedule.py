@@ -21,7 +21,7 @@ options:
     description:
       - What to do when the next run is not at a time that the first time and the interval make. It drifts when a run
         is late, or takes longer than the interval, for NetBox counts on from there.
-      - With V(repair), the schedule is made anew for the right time. With V(ignore), any time will do once the
+      - With V(repair), the task makes the schedule anew for the right time. With V(ignore), any time will do once the
         schedule exists.
     type: str
     choices: [repair, ignore]
@@ -50,4 +50,13 @@ options:
       - The default is the plugin's own time-out for a sync. Where that has been raised, raise this too.
     type: str
     default: 2h
+notes:
+  - NetBox counts minutes from one run to the next, and no more. Each run of the task repairs what has drifted, died or
+    doubled since, so have it run regularly.
+  - A recurring sync that fails goes on recurring, and the task stays C(ok).
+    M(proxbox.proxbox.proxbox_sync_schedule_info) tells of it.
+  - A failure after something was written says what was, and has C(changed) set.
+  - A run that has been made by hand, or with M(proxbox.proxbox.proxbox_job), and has the name of a schedule counts as a
+    member of its chain.
+  - Now is what NetBox's own clock says.
 """

@@ -43,7 +43,7 @@ options:
     description:
       - Name of the job in NetBox.
       - If not set with O(state=present), NetBox calls it C(Proxbox Sync).
-      - A run with the name of a schedule is a member of that schedule. Give it another name.
+      - A run with the name of a schedule is a second living member of that schedule. Give it another name.
     type: str
   job_id:
     description:
@@ -55,8 +55,9 @@ options:
         without a word.
       - With V(true), the next run is created before a recurring job is cancelled, unless the schedule has one
         already. With O(name), the scheduled member of a recurring schedule is left alone.
-      - To cancel the scheduled member by its O(job_id) is to skip that run; but the next task that declares the
-        schedule brings it back.
+      - To cancel the scheduled member by its O(job_id) is to skip that run, for the run after it is created. But a task
+        that declares the schedule before the skipped time brings the run back (at once, if it has no C(schedule_at)),
+        unless it has C(schedule_at) and C(drift=ignore).
       - With V(false), cancelling ends the schedule.
     type: bool
     default: true
@@ -102,6 +103,8 @@ options:
     type: str
     choices: [fail, warn, ignore]
     default: fail
+notes:
+  - A failure after something was written says what was, and has C(changed) set.
 seealso:
   - module: proxbox.proxbox.proxbox_job_info
   - module: proxbox.proxbox.proxbox_sync_schedule
@@ -143,10 +146,10 @@ EXAMPLES = r"""
 RETURN = r"""
 job:
   description:
-    - The job that was run, or the one that O(job_id) names; also when the sync failed.
+    - The job that was run or joined, or the one that O(job_id) names.
     - V(null) if a name was cancelled.
   type: dict
-  returned: success, or the sync failed
+  returned: success, or the sync failed or did not end in time
   contains:
     id:
       description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
@@ -164,19 +167,19 @@ job:
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs; empty while NetBox does not tell.
+      description: What the job syncs; empty while NetBox does not tell yet.
       type: list
       elements: str
       returned: always
       sample: [all]
     proxmox_endpoints:
-      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one.
+      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one, or is not told yet.
       type: list
       elements: int
       returned: always
       sample: []
     netbox_endpoints:
-      description: Ids of the NetBox endpoints it syncs to; empty means every one.
+      description: Ids of the NetBox endpoints it syncs to; empty means every one, or is not told yet.
       type: list
       elements: int
       returned: always
@@ -217,7 +220,9 @@ job:
       returned: always
       sample: ""
     stages:
-      description: The stages of a run that has ended.
+      description:
+        - The stages of a run that has ended. They are what is taken from the answer of the plugin's backend; the whole
+          answer is on the page RV(job.url).
       type: list
       elements: dict
       returned: always
@@ -291,18 +296,19 @@ cancelled:
   description: The jobs that were cancelled, as they were before, each in the shape of RV(job).
   type: list
   elements: dict
-  returned: success, or the sync failed
+  returned: success, or the sync failed or did not end in time
   sample: []
 why:
   description: Why something was done, a sentence for each reason; empty if nothing was.
   type: list
   elements: str
-  returned: success, or the sync failed
+  returned: success, or the sync failed or did not end in time
   sample:
     - a sync is to run now
 successor:
   description:
-    - The job that carries on the schedule of the one that was cancelled, in the shape of RV(job).
+    - The job that carries on the schedule of the one that was cancelled, in the shape of RV(job); in check mode, with
+      no id yet.
     - V(null) if nothing had to be carried on.
   type: dict
   returned: O(state=cancelled)
@@ -310,11 +316,11 @@ log_tail:
   description: The last lines of the job's log.
   type: list
   elements: str
-  returned: the sync failed, or has not ended in time
+  returned: the sync failed or did not end in time
   sample:
     - "ERROR: Sync failed (HTTP 502): the backend does not answer"
 failure:
-  description: The facts behind C(msg).
+  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure, but not that of the sync itself
   contains:

@@ -119,19 +119,19 @@ jobs:
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs; empty while NetBox does not tell.
+      description: What the job syncs; empty while NetBox does not tell yet.
       type: list
       elements: str
       returned: always
       sample: [all]
     proxmox_endpoints:
-      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one.
+      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one, or is not told yet.
       type: list
       elements: int
       returned: always
       sample: []
     netbox_endpoints:
-      description: Ids of the NetBox endpoints it syncs to; empty means every one.
+      description: Ids of the NetBox endpoints it syncs to; empty means every one, or is not told yet.
       type: list
       elements: int
       returned: always
@@ -172,7 +172,9 @@ jobs:
       returned: always
       sample: ""
     stages:
-      description: The stages of a run that has ended.
+      description:
+        - The stages of a run that has ended. They are what is taken from the answer of the plugin's backend; the whole
+          answer is on the page RV(jobs[].url).
       type: list
       elements: dict
       returned: always
@@ -243,7 +245,7 @@ jobs:
           returned: always
           sample: "Starting Proxbox sync: all"
 failure:
-  description: The facts behind C(msg), when a request failed.
+  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
   contains:

@@ -58,10 +58,11 @@ options:
     description:
       - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
         V(daily) or V(weekly).
-      - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends; to that of the
-        offset, where O(schedule_at) has one.
-      - If not set, the sync runs once, and a second run of the task does nothing, even if the sync failed. To run one
-        each time, use M(proxbox.proxbox.proxbox_job).
+      - Whole days keep to the wall clock of O(timezone), or to that of the offset, where O(schedule_at) has one. NetBox
+        itself counts minutes, so when daylight saving time has begun or ended, the next run of the task moves the
+        schedule.
+      - If not set, or empty, the sync runs once, and a second run of the task does nothing, even if the sync failed. To
+        run one each time, use M(proxbox.proxbox.proxbox_job).
     type: str
   purge:
     description:
@@ -70,14 +71,9 @@ options:
       - No token can do this, so it goes through NetBox's web page and takes O(netbox_username) and O(netbox_password).
     type: bool
     default: false
-notes:
-  - NetBox counts minutes from one run to the next, and no more. Each run of the task repairs what has drifted, died or
-    doubled since, so have it run regularly.
-  - A failure after something was written says what was, and has C(changed) set.
-  - A run that has been made by hand, with the same name, counts as a member of the chain.
-  - Now is what NetBox's own clock says.
 seealso:
   - module: proxbox.proxbox.proxbox_sync_schedules
+  - module: proxbox.proxbox.proxbox_sync_schedule_info
   - module: proxbox.proxbox.proxbox_job
   - module: proxbox.proxbox.proxbox_job_info
 """
@@ -155,19 +151,19 @@ job:
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs; empty while NetBox does not tell.
+      description: What the job syncs; empty while NetBox does not tell yet.
       type: list
       elements: str
       returned: always
       sample: [all]
     proxmox_endpoints:
-      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one.
+      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one, or is not told yet.
       type: list
       elements: int
       returned: always
       sample: []
     netbox_endpoints:
-      description: Ids of the NetBox endpoints it syncs to; empty means every one.
+      description: Ids of the NetBox endpoints it syncs to; empty means every one, or is not told yet.
       type: list
       elements: int
       returned: always
@@ -208,7 +204,9 @@ job:
       returned: always
       sample: ""
     stages:
-      description: The stages of a run that has ended.
+      description:
+        - The stages of a run that has ended. They are what is taken from the answer of the plugin's backend; the whole
+          answer is on the page RV(job.url).
       type: list
       elements: dict
       returned: always
@@ -275,7 +273,7 @@ why:
     - "job 17: its interval is 60 minutes, wanted 1440 minutes"
     - no living member matches
 failure:
-  description: The facts behind C(msg), when a request failed.
+  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
   contains:

@@ -143,7 +143,7 @@ schedules:
       returned: always
       sample: []
 failure:
-  description: The facts behind C(msg), when a request failed.
+  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
   contains:

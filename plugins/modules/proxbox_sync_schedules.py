@@ -53,17 +53,21 @@ options:
           - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
             time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
             YAML reads some times as numbers.
-          - With an interval, a time in the past is fine. It sets the phase, and the next occurrence counts.
-          - Without one, a time in the past is fine only if NetBox has a job that ran for it. A time of day or a minute,
-            which has no date, is scheduled again by the first task after it has run.
-          - If not set, the first run starts at once.
+          - With O(schedules[].interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
+          - Without O(schedules[].interval), a time in the past is fine only if NetBox has a job that ran for it, well
+            or badly. A time of day or a minute, which has no date, is scheduled again by the first task after it has
+            run.
+          - If not set, or empty, the first run starts at once.
         type: str
       interval:
         description:
           - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
             V(daily) or V(weekly).
-          - Whole days keep to the wall clock of O(timezone) when daylight saving time begins or ends.
-          - If not set, the sync runs once.
+          - Whole days keep to the wall clock of O(schedules[].timezone), or to that of the offset, where
+            O(schedules[].schedule_at) has one. NetBox itself counts minutes, so when daylight saving time has begun or
+            ended, the next run of the task moves the schedule.
+          - If not set, or empty, the sync runs once, and a second run of the task does nothing, even if the sync
+            failed. To run one each time, use M(proxbox.proxbox.proxbox_job).
         type: str
       timezone:
         description:
@@ -81,14 +85,16 @@ options:
       proxmox_endpoints:
         description:
           - Proxmox endpoints to sync from, each by its name or its numeric id. Empty means every enabled one.
-          - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
+          - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint). An id costs one
+            when a job is created; without that permission NetBox alone judges it.
         type: list
         elements: str
         default: []
       netbox_endpoints:
         description:
           - NetBox endpoints to sync to, each by its name or its numeric id. Empty means every one.
-          - A name costs one more request, and the permission to view C(netbox_proxbox.netboxendpoint).
+          - A name costs one more request, and so does an id when a job is created, for NetBox does not check it. Both
+            take the permission to view C(netbox_proxbox.netboxendpoint).
         type: list
         elements: str
         default: []

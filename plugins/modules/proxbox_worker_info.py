@@ -134,7 +134,7 @@ sync_queue:
   returned: success
   sample: default
 failure:
-  description: The facts behind C(msg), when a request failed.
+  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
   contains:

@@ -29,13 +29,14 @@ def units_by_pytest(tools: Tools) -> Result:
     return pytest(tools, "tests/unit", {**tools.env, "PYTHONPATH": str(tools.collections)})
 
 
-def pytest(tools: Tools, folder: str, env: dict[str, str]) -> Result:
-    """The tests in ``folder`` by plain pytest, in the development environment."""
+def pytest(tools: Tools, folder: str, env: dict[str, str], *, root: Path | None = None) -> Result:
+    """The tests in ``folder``, below ``root`` (the staged copy), by plain pytest, in the development environment."""
     junit = _empty_junit(tools)
     command = [tools.program("pytest"), "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
     command += ["--junit-xml", str(junit / "pytest.xml"), folder]
     log = tools.logs / f"pytest-{Path(folder).name}.log"
-    return _outcome(process.run(command, cwd=tools.staged, env=env, log=log, show=process.everything), junit, log)
+    cwd = root or tools.staged
+    return _outcome(process.run(command, cwd=cwd, env=env, log=log, show=process.everything), junit, log)
 
 
 def units(tools: Tools) -> Result:

@@ -13,7 +13,7 @@ from proxbox_checks.tools import Tools
 
 
 def live(tools: Tools, stack: TestStack, *, cleanup: bool) -> Result:
-    """pytest against the stack, in the development environment."""
+    """pytest against the stack, in the development environment; from the checkout, for a release has no such tests."""
     with stack.in_use(cleanup):
         wrapper = tools.collections / "stack"
         stack.write_wrapper(wrapper, tools.python)
@@ -22,4 +22,4 @@ def live(tools: Tools, stack: TestStack, *, cleanup: bool) -> Result:
             "PYTHONPATH": f"{tools.collections}:{tools.checkout / 'tests'}",
             "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": str(wrapper)}),
         }
-        return pytest(tools, "tests/live", env)
+        return pytest(tools, "tests/live", env, root=tools.checkout)
