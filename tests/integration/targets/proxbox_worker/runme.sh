@@ -8,6 +8,7 @@ set -euo pipefail
 
 facts=../../integration_config.yml
 inventory=$(sed -n 's/^worker_host_inventory: "\(.*\)"$/\1/p' "$facts")
+oldest=$(sed -n 's/^worker_oldest_ansible: "\(.*\)"$/\1/p' "$facts")
 token=$(sed -n 's/^netbox_superuser_token: "\(.*\)"$/\1/p' "$facts")
 work=$(mktemp -d)
 log=$work/log
@@ -55,6 +56,16 @@ play deploy.yml --diff -e "@$secret"
 unchanged
 play deploy.yml --check --diff -e "@$secret"
 unchanged
+
+say "The oldest ansible-core writes the same"
+# ansible-test names its own ansible-core there.
+env -u PYTHONPATH "$oldest" -i "$inventory" -e "@$facts" -e "@$secret" deploy.yml 2>&1 | tee "$log"
+unchanged
+
+say "With a token of another user the API is not asked; one that is wrong fails"
+play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e '{"proxbox_worker_netbox_token": "{{ netbox_token }}"}'
+shows 'knows the worker too was not asked'
+if play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e proxbox_worker_netbox_token=nbt_wrong.token; then exit 1; fi
 
 say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
 play running.yml
