@@ -10,10 +10,8 @@ from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
 from proxbox_host import machine
 from proxbox_host.host import Host
+from proxbox_stack.pins import OLDEST_ANSIBLE
 from proxbox_stack.venvs import ensure_venv
-
-OLDEST_ANSIBLE = "ansible-core==2.18.19"
-"""Of the oldest series that meta/runtime.yml allows; it templates otherwise than its successors."""
 
 
 def role(tools: Tools, stack: TestStack, *, cleanup: bool) -> Result:
@@ -27,7 +25,7 @@ def role(tools: Tools, stack: TestStack, *, cleanup: bool) -> Result:
         host.down(purge=True)
         try:
             host.up(stack.name)
-            oldest = ensure_venv("oldest-ansible", [OLDEST_ANSIBLE]) / "bin" / "ansible-playbook"
+            oldest = ensure_venv("oldest-ansible", OLDEST_ANSIBLE) / "bin" / "ansible-playbook"
             write_config(tools, stack, worker_host_inventory=str(host.inventory), worker_oldest_ansible=str(oldest))
             return run_targets(tools, ["proxbox_worker"], unsupported=True)
         finally:
