@@ -60,7 +60,7 @@ DEV_TOOLS = [
 ]
 
 OLDEST_ANSIBLE = ["ansible-core==2.18.19", "pynetbox==7.9.0", "requests==2.34.2"]
-"""The oldest series that meta/runtime.yml allows; it templates otherwise than its successors. The role runs on it too."""
+"""Of the oldest series that meta/runtime.yml allows; it templates otherwise than its successors."""
 
 NETBOX_COLLECTION = "ansible==14.5.0"
 """The package of PyPI that bundles netbox.netbox (3.23.0), with which the benchmark compares."""
