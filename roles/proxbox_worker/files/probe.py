@@ -79,7 +79,7 @@ def installed() -> dict:
 def redis(queue: dict) -> tuple[list[str | None], list[str]]:
     """The hosts of that queue's Redis, and its sockets."""
     if queue.get("SENTINELS"):
-        return [host for host, _ in queue["SENTINELS"]], []
+        return [address[0] for address in queue["SENTINELS"]], []
     if queue.get("URL"):
         url = urlsplit(queue["URL"])
         return [url.hostname], [url.path] if url.scheme == "unix" else []
