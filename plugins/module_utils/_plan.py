@@ -139,8 +139,9 @@ def read_wanted(
     return Wanted(
         name=checked_name(name),
         scope=Scope(checked_sync_types(sync_types)),
-        at=parse_at(schedule_at, zone) if schedule_at else None,
-        interval=parse_interval(interval) if interval else None,
+        # Blank is none, as on NetBox's own form.
+        at=parse_at(schedule_at, zone) if schedule_at and schedule_at.strip() else None,
+        interval=parse_interval(interval) if interval and interval.strip() else None,
         repair_drift=repair_drift,
     )
 

@@ -331,6 +331,10 @@ def test_words_that_mean_nothing(words: dict[str, object], says: str) -> None:
         wanted(**words)
 
 
+def test_blank_is_none() -> None:
+    assert wanted(schedule_at=" ", interval="") == wanted()
+
+
 def test_a_run_has_netboxs_own_name_by_default() -> None:
     assert read_run(name=None, sync_types=["all"], wait_timeout=1, poll_interval=1).name == "Proxbox Sync"
     with pytest.raises(ProxboxError, match="poll_interval 0"):
