@@ -487,7 +487,7 @@ def _look_again(
     if created is not None and all(job.id != created for job in seen):
         own = jobs.get(created, after_create=True)
         if own.interval and not (own.living or own.cancelled):
-            awaited.setdefault(created, set(range(created + 1)))
+            awaited.setdefault(created, set())
         seen.append(own)
     for run, before in list(awaited.items()):
         if any(job.interval and job.id > run and job.id not in before | {created} for job in seen):
@@ -511,8 +511,10 @@ def run_job(
     ``when_running`` and ``max_age`` (one GET more) as in ``plan_run``; one that is joined is waited for as well.
     The job of the outcome may have failed, or may not have ended: that is for the caller to judge.
     """
-    seen = _told(jobs, jobs.underway) if when_running != "start" else jobs.underway()
-    seen, warnings = _examined(jobs, seen, stale_after) if when_running != "start" else (seen, {})
+    if when_running == "start":
+        seen, warnings = jobs.underway(), {}
+    else:
+        seen, warnings = _examined(jobs, _told(jobs, jobs.underway), stale_after)
     now = jobs.session.server_now
     if max_age is not None:
         seen += jobs.succeeded_since(new.scope, now - max_age)
