@@ -14,13 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import (
-    STALE_AFTER,
-    Report,
-    dead,
-    no_worker,
-    overdue,
-)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
@@ -33,18 +27,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     unknown_sync_types,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import LEAD
+from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import AWAY, Waiting, examined, patiently, wait
 
 LOOKS = 30
 """How often to look for what NetBox is about to show: a starting run's data, a run's successor."""
 
 PAUSE = 0.5
 """The seconds between two such looks."""
-
-AWAY = 120.0
-"""How long, in seconds, NetBox may be out of reach while a task waits for a sync, or for word of a job it created."""
-
-DOUBT = 60.0
-"""How often, in seconds, a task that waits for a sync looks at whether its worker still lives."""
 
 ARRIVAL = 10.0
 """How long, in seconds, to look for a job whose creation got no answer, once NetBox answers again."""
@@ -63,7 +52,7 @@ HISTORY = 10
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """What a task did. ``plan`` is what it set out to do; ``job`` what it leaves behind, or None.
 
     Where it had to wait for a run first, and nothing else to do, ``plan`` is what it did then.
@@ -111,10 +100,10 @@ def reconcile(
     history: bool = False,
     when_running: str = "wait",
     wait_timeout: float = 3600,
-    stale_after: timedelta = STALE_AFTER,
+    stale_after: timedelta | None = None,
     check_mode: bool = False,
     purge: bool = False,
-) -> Outcome:
+) -> TaskResult:
     """Make what NetBox has what ``decide`` wants. A no-op is one GET; a create is GET, POST, GET.
 
     A change is that, then POST, GET for what is to go; and a GET of ``status/`` first, for old plugins cannot cancel.
@@ -126,7 +115,8 @@ def reconcile(
     :param when_running: what to do with a member that is to go but is running: ``wait`` for its end and cancel the
         successor it leaves, ``cancel`` it, or ``fail`` before anything is written.
     :param wait_timeout: seconds to wait for the end of a run.
-    :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ.
+    :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ; None for as long as
+        NetBox lets a sync run.
     :param purge: read every row of the chain, for ``decide`` may want to delete them.
     :raises ProxboxError: with a sentence; also when what was created cannot be seen afterwards.
     """
@@ -145,9 +135,9 @@ def reconcile_many(
     purge: Callable[[str], bool] | None = None,
     when_running: str = "wait",
     wait_timeout: float = 3600,
-    stale_after: timedelta = STALE_AFTER,
+    stale_after: timedelta | None = None,
     check_mode: bool = False,
-) -> dict[str, Outcome | ProxboxError]:
+) -> dict[str, TaskResult | ProxboxError]:
     """As ``reconcile`` for every name in ``wanted`` (its decision, and whether it runs once); one GET for all.
 
     A schedule that runs once and has no living member costs one more, for it may have run already.
@@ -172,7 +162,7 @@ def reconcile_many(
     for name in sorted(living.keys() - wanted.keys()):
         if purge and _is_schedule(living[name]) and purge(name):
             decisions[name] = (partial(plan_absent, name), False)
-    results: dict[str, Outcome | ProxboxError] = {}
+    results: dict[str, TaskResult | ProxboxError] = {}
     for name, (decide, once) in decisions.items():
         try:
             if time.monotonic() > read_at + FRESH:
@@ -218,10 +208,10 @@ def _carry_out(
     once: bool,
     when_running: str,
     wait_timeout: float,
-    stale_after: timedelta,
+    stale_after: timedelta | None,
     check_mode: bool,
-) -> Outcome:
-    seen, warnings = _examined(jobs, seen, stale_after)
+) -> TaskResult:
+    seen, warnings = examined(jobs, seen, stale_after)
     verdicts = {job.id: job.dead for job in seen if job.dead}
     done = _Done()
 
@@ -237,7 +227,7 @@ def _carry_out(
         for job in plan.cancel:
             _refuse_running(name, job if check_mode else _started(jobs, job))
     if check_mode or not (plan.changed or plan.spare):
-        return Outcome(plan, plan.after, plan.cancel, warnings=warned)
+        return TaskResult(plan, plan.after, plan.cancel, warnings=warned)
     awaited: dict[int, set[int | None]] = {}
     history = [job for job in seen if not job.living]
     looks = LOOKS
@@ -266,7 +256,7 @@ def _carry_out(
             looks -= 1
             converged = not (plan.create or plan.cancel or plan.spare)
             if converged and (settled or not looks):
-                return Outcome(told, plan.keep, tuple(done.cancelled), warnings=warned)
+                return TaskResult(told, plan.keep, tuple(done.cancelled), warnings=warned)
             if not looks:
                 raise ProxboxError(
                     f"The schedule {name!r} does not settle: after {LOOKS} looks there is still to do: "
@@ -384,33 +374,11 @@ def _create(jobs: Jobs, new: NewJob, seen: list[Job]) -> int:
         time.sleep(1)
 
 
-def _examined(jobs: Jobs, seen: list[Job], stale_after: timedelta) -> tuple[list[Job], dict[int | None, str]]:
-    """``seen`` with the dead marked, and what to warn of, by id. No request, unless a job is running or overdue."""
-    now = jobs.session.server_now
-    examined, warnings = [], {}
-    for job in seen:
-        reason = None
-        if job.is_sync is None and job.status == "running":
-            warnings[job.id] = (
-                f"job {job.id} ({job.name}) is running, and NetBox does not tell whether it is a Proxbox sync: it was "
-                "left alone"
-            )
-        elif not job.is_sync:
-            pass
-        elif overdue(job, now) and not jobs.rq.service.serves(job.queue):
-            warnings[job.id] = no_worker(job, jobs.rq.service)
-        elif overdue(job, now) or job.status == "running":
-            reason = dead(job, jobs.rq.task(job), now, stale_after)
-            if reason and jobs.get_status(job.id) != job.status:
-                reason = None  # it moved on since it was read: alive
-        examined.append(replace(job, dead=reason))
-    return examined, warnings
-
-
-def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta) -> list[Report]:
+def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta | None) -> list[Report]:
     """How the schedule ``name`` fares, or every one: its living jobs, and the ``history`` newest that have ended.
 
-    One GET for what lives, one for the workers (two where the token may only know how many), one for each schedule.
+    One GET for what lives, one for the workers (two where the token may only know how many), one for each schedule, and
+    one for the log of a last run that did not do all that was asked for.
     """
     living: dict[str, list[Job]] = {}
     for job in _told(jobs, partial(jobs.living, name)):
@@ -420,9 +388,11 @@ def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta
     reports = []
     for found, members in sorted(living.items()):
         if name or _is_schedule(members):
-            examined, _warnings = _examined(jobs, members, stale_after)
+            members, _warnings = examined(jobs, members, stale_after)
             ended = jobs.ended(found, history) if history else []
-            reports.append(Report(found, tuple(examined), tuple(ended), jobs.rq.service, jobs.session.server_now))
+            if ended:
+                ended[0] = jobs.judged(ended[0])
+            reports.append(Report(found, tuple(members), tuple(ended), jobs.rq.service, jobs.session.server_now))
     return reports
 
 
@@ -431,9 +401,9 @@ def _is_schedule(members: list[Job]) -> bool:
     return any(job.is_sync and (job.interval or job.status == "scheduled") for job in members)
 
 
-def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta) -> dict[int, str]:
+def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta | None) -> dict[int, str]:
     """Wait for the end of a run; of one that turns out to be dead, return the id and why."""
-    left, _warning = _wait(jobs, job.id, timeout, 5.0, stale_after)
+    left, _warning = wait(jobs, job.id, Waiting(timeout), stale_after)
     if left is None:
         return {}
     if left.dead:
@@ -442,35 +412,6 @@ def _wait_for_run(jobs: Jobs, job: Job, timeout: float, stale_after: timedelta) 
         f"The sync {job.name!r} (job {job.id}) is still running after {timeout:g} s, and was not ended: "
         "run the task again later, raise wait_timeout, or choose when_running: cancel."
     )
-
-
-def _wait(
-    jobs: Jobs, job_id: int, timeout: float, poll_interval: float, stale_after: timedelta
-) -> tuple[Job | None, tuple[str, ...]]:
-    """Wait for a job's end; return it when it is dead, or when the time is over (and what to warn of), else None."""
-    deadline = time.monotonic() + timeout
-    doubt = time.monotonic() + DOUBT
-    while not _has_ended(jobs, job_id):
-        now = time.monotonic()
-        if now >= min(doubt, deadline):
-            (job,), warnings = _examined(jobs, [jobs.get(job_id)], stale_after)
-            if job.dead or now >= deadline:
-                return job, tuple(warnings.values())
-            doubt = now + DOUBT
-        time.sleep(max(0.0, min(poll_interval, deadline - now)))
-    return None, ()
-
-
-def _has_ended(jobs: Jobs, job_id: int) -> bool:
-    """Whether a job has ended. A NetBox that is away, being restarted say, is waited for: the sync goes on."""
-    back_by = time.monotonic() + AWAY
-    while True:
-        try:
-            return jobs.has_ended(job_id)
-        except ProxboxError as exc:
-            if not exc.away or time.monotonic() > back_by:
-                raise
-            time.sleep(1)
 
 
 def _look_again(
@@ -499,22 +440,22 @@ def run_job(
     jobs: Jobs,
     new: NewJob,
     *,
-    wait_timeout: float | None,
-    poll_interval: float,
+    waiting: Waiting | None,
     when_running: str = "start",
     max_age: timedelta | None = None,
-    stale_after: timedelta = STALE_AFTER,
+    stale_after: timedelta | None = None,
+    include_log: bool = False,
     check_mode: bool = False,
-) -> Outcome:
-    """Run a sync now; with ``wait_timeout`` wait so many seconds at most for its end. GET, POST, then GETs.
+) -> TaskResult:
+    """Run a sync now; with ``waiting`` wait for its end. GET, POST, then GETs.
 
     ``when_running`` and ``max_age`` (one GET more) as in ``plan_run``; one that is joined is waited for as well.
-    The job of the outcome may have failed, or may not have ended: that is for the caller to judge.
+    The job of the result may have failed, or may not have ended: that is for the caller to judge.
     """
     if when_running == "start":
         seen, warnings = jobs.underway(), {}
     else:
-        seen, warnings = _examined(jobs, _told(jobs, jobs.underway), stale_after)
+        seen, warnings = examined(jobs, _told(jobs, jobs.underway), stale_after)
     now = jobs.session.server_now
     if max_age is not None:
         seen += jobs.succeeded_since(new.scope, now - max_age)
@@ -524,24 +465,49 @@ def run_job(
         warned += (warnings[plan.keep.id],)
     serves = plan.keep is not None and (when_running == "skip" or not plan.keep.living)
     if check_mode or serves:
-        return Outcome(plan, plan.after, warnings=warned)
+        return TaskResult(plan, plan.after, warnings=warned)
     with _Done() as done:
         if plan.keep:
             job = plan.keep
         else:
             done.created.append(_create(jobs, new, seen))
             job = jobs.get(done.created[0], after_create=True)
-        if wait_timeout is None:
-            return Outcome(plan, job, warnings=warned)
-        left, more = _wait(jobs, job.id, wait_timeout, poll_interval, stale_after)
-        job = jobs.get(job.id, include_log=True)
-    job = replace(job, dead=left.dead if left and job.living else None)
-    return Outcome(plan, job, warnings=(*warned, *more), waited=True)
+        if waiting is None:
+            return TaskResult(plan, job, warnings=warned)
+        job, more = _at_its_end(jobs, job.id, waiting, stale_after, include_log)
+    return TaskResult(plan, job, warnings=(*warned, *more), waited=True)
+
+
+def await_job(
+    jobs: Jobs,
+    job_id: int,
+    *,
+    waiting: Waiting | None,
+    stale_after: timedelta | None = None,
+    include_log: bool = False,
+    check_mode: bool = False,
+) -> TaskResult:
+    """As ``run_job``, for a sync that exists already: nothing is run, and it is waited for."""
+    job = _told(jobs, lambda: [jobs.get_sync(job_id)])[0]
+    plan = Plan(job.name, keep=job)
+    if waiting is None or (check_mode and job.living):
+        return TaskResult(plan, job)
+    job, warnings = _at_its_end(jobs, job_id, waiting, stale_after, include_log)
+    return TaskResult(plan, job, warnings=warnings, waited=True)
+
+
+def _at_its_end(
+    jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None, include_log: bool
+) -> tuple[Job, tuple[str, ...]]:
+    """A job once it has ended, or as it is when it is dead or the time is over; and what to warn of."""
+    left, warnings = wait(jobs, job_id, waiting, stale_after)
+    job = patiently(lambda: jobs.judged(jobs.get(job_id, include_log=include_log)))
+    return replace(job, dead=left.dead if left and job.living else None), warnings
 
 
 def cancel_jobs(
     jobs: Jobs, *, job_id: int | None, name: str | None, keep_schedule: bool = True, check_mode: bool = False
-) -> Outcome:
+) -> TaskResult:
     """Cancel the job ``job_id``, or every living one named ``name``. A no-op is one GET.
 
     :param keep_schedule: cancelling a recurring run does not end its schedule: the next run is created first.
@@ -558,7 +524,7 @@ def cancel_jobs(
         plan = plan_cancel_named(name, living, jobs.session.server_now, keep_schedule=keep_schedule)
     warned = _check_before(jobs, plan, check_mode)
     if check_mode or not plan.changed:
-        return Outcome(plan, target, plan.cancel, plan.after if plan.create else None, warnings=warned)
+        return TaskResult(plan, target, plan.cancel, plan.after if plan.create else None, warnings=warned)
     known = {job.id for job in living}
     with _Done() as done:
         if plan.create:
@@ -576,7 +542,7 @@ def cancel_jobs(
             successor = _carry_on(jobs, plan, known, awaited, keep_schedule, done)
         if target:
             target = jobs.get(target.id)
-    return Outcome(plan, target, tuple(done.cancelled), successor)
+    return TaskResult(plan, target, tuple(done.cancelled), successor)
 
 
 def _carry_on(

@@ -44,8 +44,8 @@ class ProxboxError(Exception):
 
     @property
     def away(self) -> bool:
-        """Whether NetBox did not answer, or a gateway did in its place: it may be back in a while."""
-        return (self.method is not None and self.status is None) or self.status in (502, 503, 504)
+        """Whether NetBox did not answer, failed inside, or asks for fewer requests: it may be well again in a while."""
+        return (self.method is not None and self.status is None) or self.status == 429 or (self.status or 0) >= 500
 
     def saying(self, sentence: str, *, changed: bool = False) -> ProxboxError:
         """The same failure, told in another sentence by a layer that knows more."""

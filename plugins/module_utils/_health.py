@@ -6,15 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import in_one_line
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
+    CANCELLED,
+    FAILED,
+    NOTHING_DONE,
+    PARTIAL,
+    SUCCEEDED,
+    UNKNOWN,
+)
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Task
-
-STALE_AFTER = timedelta(hours=2)
-"""The plugin's default time-out of a sync: RQ lets none run longer (netbox-proxbox 0.0.8-0.0.29)."""
 
 LATE = timedelta(minutes=2)
 """A job that has not started this long after its time is looked at: RQ's scheduler wakes up every few seconds, but a
@@ -30,23 +37,37 @@ def overdue(job: Job, now: datetime) -> bool:
     return job.status in ("scheduled", "pending") and due is not None and due < now - LATE
 
 
-def dead(job: Job, task: Task | None, now: datetime, stale_after: timedelta) -> str | None:
+def dead(job: Job, task: Task | None, now: datetime) -> str | None:
     """Why a job that is running, or overdue although workers serve its queue, will come to nothing; None if it may.
 
-    :param task: RQ's record of it; None where that is not known, and only its age can tell.
+    :param task: RQ's record of it; None where that is not known, and only ``dead_by_age`` can tell.
     """
-    if task is not None:
-        if task.over:
-            return f"it is {job.status}, but its RQ task is {task.status or 'lost'}"
-        if job.status == "running" and task.heartbeat and task.heartbeat < now - SILENCE:
-            return f"it is running, but its worker has not been heard of since {iso(task.heartbeat)}"
+    if task is None:
         return None
+    if task.over:
+        return f"it is {job.status}, but its RQ task is {task.status or 'lost'}"
+    if job.status == "running" and task.heartbeat and task.heartbeat < now - SILENCE:
+        return f"it is running, but its worker has not been heard of since {iso(task.heartbeat)}"
+    return None
+
+
+def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
+    """Why a job that is running, or overdue although workers run, counts as dead for its age alone; None if it is not.
+
+    :param stale_after: how long a run may last, or be overdue.
+    """
     since = job.started if job.status == "running" else job.scheduled or job.created
     if since is None or since > now - stale_after:
         return None
+    limit = f"longer than {_hours(stale_after)} (stale_after)"
     if job.status == "running":
-        return f"it has been running since {iso(since)}, longer than stale_after"
-    return f"it has been due since {iso(since)}, longer than stale_after, though workers run"
+        return f"it has been running since {iso(since)}, {limit}"
+    return f"it has been due since {iso(since)}, {limit}, though workers run"
+
+
+def _hours(span: timedelta) -> str:
+    minutes = span.total_seconds() / 60
+    return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"
 
 
 def no_worker(job: Job, service: Service) -> str:
@@ -82,38 +103,52 @@ class Report:
         return max((self.job.scheduled or self.job.created) + step, self.now + timedelta(minutes=1))
 
     @property
+    def runs(self) -> list[Job]:
+        """The newest runs that have ended, newest first; a job that was cancelled before it began is none."""
+        return [job for job in self.ended if job.started]
+
+    @property
     def last_run(self) -> Job | None:
-        """The newest run that has ended; what was cancelled before it began is none."""
-        return next((job for job in self.ended if job.started), None)
+        """The newest run that has ended."""
+        return next(iter(self.runs), None)
+
+    @property
+    def last_failure(self) -> Job | None:
+        """The newest run that did not do all that was asked for; those that were cancelled are none."""
+        return next((job for job in self.runs if job.outcome.verdict in (FAILED, PARTIAL)), None)
 
     @property
     def consecutive_failures(self) -> int:
-        """How many of the newest runs, one after the other, did not succeed in every stage.
+        """How many of the newest runs, one after the other, did not do all that was asked for.
 
-        One that was cancelled as it ran is among them: it may have been dead.
+        Runs that were cancelled, and runs of which NetBox does not tell what they did, neither count nor end the row.
         """
-        runs = [job for job in self.ended if job.started]
-        return next((count for count, job in enumerate(runs) if job.fully_succeeded), len(runs))
+        count = 0
+        for job in self.runs:
+            if job.outcome.verdict in (SUCCEEDED, NOTHING_DONE):
+                break
+            count += job.outcome.verdict in (FAILED, PARTIAL)
+        return count
 
     def findings(self) -> list[tuple[str, str]]:
         """What is wrong, the worst first: a word and a sentence for each."""
         late = [job for job in self.members if overdue(job, self.now) and not job.dead]
         unserved = [job for job in self.members if job.status != "running" and not self.service.serves(job.queue)]
-        failed = self.consecutive_failures
         found = [("stale", f"job {job.id}: {job.dead}") for job in self.members if job.dead]
         if len(self.members) > 1:
             found.append(("duplicate", f"living members: {', '.join(str(job.id) for job in self.members)}"))
         found += [("no_worker", no_worker(job, self.service)) for job in unserved]
         found += [("overdue", f"job {job.id}: due since {iso(job.scheduled or job.created)}") for job in late]
-        if failed:
-            what = "the last run" if failed == 1 else f"the last {failed} runs"
-            found.append(("failing", f"{what} did not succeed: {_reason(self.last_failed)}"))
-        return found
+        return [*found, *self._of_runs()]
 
-    @property
-    def last_failed(self) -> Job:
-        """The newest run that did not succeed."""
-        return next(job for job in self.ended if job.started and not job.fully_succeeded)
+    def _of_runs(self) -> Iterable[tuple[str, str]]:
+        """What is wrong with the runs that have ended."""
+        failures, last = self.consecutive_failures, self.last_run
+        if failures:
+            what = "the last run" if failures == 1 else f"the last {failures} runs"
+            yield "failing", f"{what} did not do all that was asked for: {in_one_line(self.last_failure)}"
+        if last and last.outcome.verdict in (UNKNOWN, CANCELLED, NOTHING_DONE):
+            yield last.outcome.verdict, f"job {last.id}: {in_one_line(last)}"
 
     def result(self) -> dict[str, Any]:
         """This report in the shape that the module returns."""
@@ -124,14 +159,8 @@ class Report:
             "why": [sentence for _word, sentence in findings],
             "next_run": iso(self.next_run),
             "last_run": self.last_run.result() if self.last_run else None,
+            "last_failure": self.last_failure.result() if self.last_failure else None,
             "consecutive_failures": self.consecutive_failures,
             "job": self.job.result(),
             "duplicates": [job.id for job in self.members if job is not self.job],
         }
-
-
-def _reason(job: Job) -> str:
-    stage = next((stage for stage in job.stages if not stage.ok), None)
-    if job.error or stage is None:
-        return job.error or f"it {job.status} without a reason"
-    return f"{stage.sync_type}: {stage.error or 'no reason given'}"

@@ -6,37 +6,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import SUCCEEDED, Outcome, judge
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+    DEFAULT_NAME,
+    STAGES,
+    was_cancelled,
+)
 
 LIVING = ("scheduled", "pending", "running")
 """The statuses of a job that has not ended (NetBox's ``JobStatusChoices.ENQUEUED_STATE_CHOICES``)."""
 
 ENDED = ("completed", "errored", "failed")
 """The statuses of a job that has ended (NetBox's ``JobStatusChoices.TERMINAL_STATE_CHOICES``)."""
-
-DEFAULT_NAME = "Proxbox Sync"
-"""The name NetBox gives a sync job that was created without one."""
-
-SYNC_TYPES = (
-    "all",
-    "backup-routines",
-    "devices",
-    "ip-addresses",
-    "network-interfaces",
-    "replications",
-    "sdn",
-    "storage",
-    "task-history",
-    "virtual-machines",
-    "vm-backups",
-    "vm-disks",
-    "vm-interfaces",
-    "vm-snapshots",
-)
-"""The sync types of netbox-proxbox 0.0.29 (its ``SyncTypeChoices``); the server has the last word."""
 
 
 @dataclass(frozen=True)
@@ -63,27 +49,6 @@ class NewJob:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of a sync that has run. ``run_time`` is in seconds."""
-
-    sync_type: str
-    endpoint: str | None
-    ok: bool
-    error: str | None
-    run_time: float | None
-
-    def result(self) -> dict[str, Any]:
-        """This stage in the shape that the modules return."""
-        return {
-            "sync_type": self.sync_type,
-            "endpoint": self.endpoint,
-            "ok": self.ok,
-            "error": self.error,
-            "run_time": self.run_time,
-        }
-
-
-@dataclass(frozen=True)
 class Job:
     """One row of NetBox's ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC; ``interval`` is in minutes.
 
@@ -107,7 +72,10 @@ class Job:
     rq_job_id: str = ""
     user: str | None = None
     url: str = ""
-    stages: tuple[Stage, ...] = ()
+    run_id: str | None = None
+    branch: Mapping[str, Any] | None = field(default=None, compare=False)
+    outcome: Outcome = Outcome()
+    data: Any = field(default=None, compare=False, repr=False)
     log_entries: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
     dead: str | None = field(default=None, compare=False)
 
@@ -123,22 +91,20 @@ class Job:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job ended well as NetBox sees it; ``stages`` may still tell of failures inside."""
-        return self.status == "completed"
-
-    @property
-    def fully_succeeded(self) -> bool:
-        """Whether the job ended well, and so did each of its stages."""
-        return self.succeeded and all(stage.ok for stage in self.stages)
+        """Whether the run did all that was asked for."""
+        return self.outcome.verdict == SUCCEEDED
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody ended the job (the plugin's words, over the API and on its web page)."""
-        return self.status == "failed" and self.error in ("Cancelled via API.", "Cancelled by user.")
+        """Whether somebody ended the job, before it ran or as it did."""
+        return was_cancelled(self.status, self.error)
 
     @classmethod
-    def from_api(cls, row: Mapping[str, Any]) -> Job:
-        """Read a row of ``/api/core/jobs/`` or ``/api/plugins/proxbox/sync-jobs/``, trimmed by ``fields=`` or whole."""
+    def from_api(cls, row: Mapping[str, Any], all_stages: Sequence[str] = STAGES) -> Job:
+        """Read a row of ``/api/core/jobs/`` or ``/api/plugins/proxbox/sync-jobs/``, trimmed by ``fields=`` or whole.
+
+        :param all_stages: the stages of a sync of everything in the plugin's release.
+        """
         data = row.get("data")
         block = data.get("proxbox_sync") if isinstance(data, Mapping) else None
         block = block if isinstance(block, Mapping) else {}
@@ -161,11 +127,14 @@ class Job:
             rq_job_id=str(row.get("job_id") or ""),
             user=user.get("username") if isinstance(user, Mapping) else None,
             url=row.get("display_url") or "",
-            stages=tuple(_stages(block.get("response"))),
+            run_id=_params(block).get("run_id") or None,
+            branch=_branch(block),
+            outcome=judge(row, all_stages),
+            data=data,
             log_entries=None if logs is None else tuple(logs),
         )
 
-    def result(self) -> dict[str, Any]:
+    def result(self, *, include_log: bool = False, include_data: bool = False) -> dict[str, Any]:
         """This job in the shape that every module returns and documents."""
         scope = self.scope
         shape = {
@@ -182,16 +151,21 @@ class Job:
             "completed": iso(self.completed),
             "duration": self.duration,
             "error": self.error,
-            "stages": [stage.result() for stage in self.stages],
+            "cancelled": self.cancelled,
+            **self.outcome.result(),
+            "run_id": self.run_id,
+            "branch": self.branch,
             "queue": self.queue,
             "rq_job_id": self.rq_job_id,
             "user": self.user,
             "url": self.url,
         }
-        if self.log_entries is not None:
+        if include_log:
             shape["log_entries"] = [
-                {key: entry.get(key) for key in ("timestamp", "level", "message")} for entry in self.log_entries
+                {key: entry.get(key) for key in ("timestamp", "level", "message")} for entry in self.log_entries or ()
             ]
+        if include_data:
+            shape["data"] = self.data
         return shape
 
     @property
@@ -200,19 +174,6 @@ class Job:
         if self.started is None or self.completed is None:
             return None
         return round((self.completed - self.started).total_seconds(), 3)
-
-    def last_log_lines(self, count: int) -> list[str]:
-        """The newest ``count`` log messages as ``LEVEL: message``, oldest first, each in one line."""
-        return [
-            f"{str(entry.get('level') or 'info').upper()}: {_one_line(str(entry.get('message') or ''))}"
-            for entry in (self.log_entries or ())[-count:]
-        ]
-
-
-def _one_line(message: str) -> str:
-    """The line that tells: the first, but of a traceback the last."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()] or [""]
-    return lines[-1 if lines[0].startswith("Traceback") else 0]
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -258,16 +219,21 @@ def _ids(values: Any) -> frozenset[int]:
     return frozenset(int(value) for value in values or () if str(value).isdigit())
 
 
-def _stages(response: Any) -> Iterable[Stage]:
-    for stage in (response.get("stages") if isinstance(response, Mapping) else None) or ():
-        summary = stage.get("result_summary") if isinstance(stage.get("result_summary"), Mapping) else {}
-        error = summary.get("error") or summary.get("detail")
-        ok = summary.get("ok", not error) is True
-        run_time = stage.get("runtime_seconds")
-        yield Stage(
-            sync_type=str(stage.get("sync_type") or ""),
-            endpoint=stage.get("endpoint_name") or None,
-            ok=ok,
-            error=None if ok or not error else str(error),
-            run_time=float(run_time) if run_time is not None else None,
-        )
+def _params(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    params = block.get("params")
+    return params if isinstance(params, Mapping) else {}
+
+
+def _branch(block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The branch of netbox-branching that the run wrote to, and what has become of it; None where there was none."""
+    branch, response = block.get("branch"), block.get("response")
+    if not isinstance(branch, Mapping):
+        return None
+    disposition = response.get("branch_disposition") if isinstance(response, Mapping) else None
+    disposition = disposition if isinstance(disposition, Mapping) else {}
+    return {
+        "id": branch.get("id"),
+        "name": branch.get("name"),
+        "status": disposition.get("status"),
+        "reason": disposition.get("reason"),
+    }

@@ -16,9 +16,10 @@ Routes, all below ``/api/``, and the first netbox-proxbox that has them:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -26,13 +27,20 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
     ENDED,
     LIVING,
-    SYNC_TYPES,
     Job,
     NewJob,
     Scope,
     iso,
 )
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import FAILED, PARTIAL, UNKNOWN
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+    SDN_MINIMUM,
+    STAGES,
+    SYNC_TYPES,
+    cancel_was_too_late,
+    is_refused_as_foreign,
+)
 from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 
@@ -48,10 +56,21 @@ ROUTE_MINIMUM = (0, 0, 26)
 RECENT = 50
 """How many of the newest syncs are looked at for one that succeeded."""
 
+SEARCH_PAGE = 50
+"""How many jobs at least are read at a time when they are chosen by their outcome, which NetBox cannot filter by."""
+
+LONGEST_SYNC = timedelta(hours=2)
+"""How long RQ lets a sync run, by default, and always before netbox-proxbox 0.0.27."""
+
+SHORTEST_LIMIT = timedelta(hours=1)
+"""The shortest time-out that the plugin's setting ``sync_job_timeout`` takes (0.0.27 and newer)."""
+
 _SYNC_JOBS = "plugins/proxbox/sync-jobs/"
 _SCHEDULE = "plugins/proxbox/sync/schedule/"
 _CORE_JOBS = "core/jobs/"
 _STATUS = "status/"
+_SETTINGS = "plugins/proxbox/settings/"
+_EVER = iso(datetime(1970, 1, 1, tzinfo=timezone.utc))
 _FIELDS = (
     "id,name,status,object_type,created,scheduled,interval,started,completed,user,data,error,job_id,queue_name,"
     "display_url"
@@ -111,32 +130,42 @@ class Jobs:
         try:
             with _needs("core.view_job"):
                 rows = self.session.list(_CORE_JOBS, {**filters, "fields": _FIELDS}, limit=count)
-                return [Job.from_api(row) for row in islice(rows, count or None)]
+                return [self._job(row) for row in islice(rows, count or None)]
         except ProxboxError as exc:
             if exc.status == 404:
                 self._release(exc)  # no NetBox at all, it seems
             raise
 
     def ended(self, name: str, count: int) -> list[Job]:
-        """The ``count`` newest sync jobs named exactly ``name`` that have ended, newest first; one GET."""
-        rows = self._rows({"name": name, "status": list(ENDED)}, page=count)
+        """The ``count`` newest runs named exactly ``name`` that have ended, newest first; one GET.
+
+        A job that was cancelled before it ran is no run.
+        """
+        rows = self._rows({"name": name, "status": list(ENDED), "started__after": _EVER}, page=count)
         return list(islice(rows, count))
 
     def succeeded_since(self, scope: Scope, since: datetime) -> list[Job]:
-        """The newest sync job of ``scope`` that has succeeded, with all its stages, at ``since`` or later, if any.
+        """The newest sync job of ``scope`` that did all that was asked for, at ``since`` or later, if any.
 
         One GET of ``sync-jobs/``: the newest ``RECENT`` syncs of its types are looked at.
         """
         filters = {"status": "completed", "completed__after": iso(since), "sync_type": sorted(scope.sync_types)}
         rows = islice(self._rows(filters, page=RECENT), RECENT)
-        return [job for job in rows if job.scope == scope and job.fully_succeeded][:1]
+        return [job for job in rows if job.scope == scope and job.succeeded][:1]
 
-    def search(self, filters: Mapping[str, Any], *, limit: int, include_log: bool) -> list[Job]:
-        """Up to ``limit`` sync jobs (0: all of them), newest first, page after page of ``sync-jobs/``."""
+    def search(
+        self, filters: Mapping[str, Any], *, limit: int, include_log: bool = False, outcomes: Collection[str] = ()
+    ) -> list[Job]:
+        """Up to ``limit`` sync jobs (0: all of them), newest first, page after page of ``sync-jobs/``.
+
+        :param outcomes: only jobs that ended so; NetBox cannot filter by it, so rows are read until enough fit.
+        """
         extra = {"include_log_entries": "true"} if include_log else {}
-        rows = self._rows({**filters, **extra}, page=min(limit or 100, 100) if include_log else limit)
+        page = max(limit, SEARCH_PAGE) if outcomes and limit else limit
+        rows = self._rows({**filters, **extra}, page=min(page or 100, 100) if include_log else page)
+        fitting = (job for job in rows if not outcomes or job.outcome.verdict in outcomes)
         # By id: a job that is created meanwhile moves another one onto the next page, where it comes again.
-        return list({job.id: job for job in islice(rows, limit or None)}.values())
+        return list({job.id: job for job in islice(fitting, limit or None)}.values())
 
     def chain(self, name: str) -> list[Job]:
         """As ``living``, every one named exactly ``name``, whether it has ended or not, page after page."""
@@ -163,7 +192,7 @@ class Jobs:
                 f"NetBox has no job {job_id}, or the token's user may not see it (core.view_job, and the constraints "
                 "of its object permissions)."
             )
-        return Job.from_api(rows[0])
+        return self._job(rows[0])
 
     def _withdraw(self, job_id: int) -> bool:
         """Cancel a job that the token has made and may not see, where NetBox lets it, or a login for its web page."""
@@ -195,9 +224,40 @@ class Jobs:
             rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": "id,status"}))
         return rows[0]["status"]["value"] if rows else None
 
+    def judged(self, job: Job) -> Job:
+        """The same job, read with its log where only the log may tell why something was not done; one GET then."""
+        if job.outcome.verdict in (PARTIAL, FAILED, UNKNOWN) and job.log_entries is None:
+            return self.get(job.id, include_log=True)
+        return job
+
+    def watch(self, job_id: int, *, include_data: bool) -> Job | None:
+        """A job with its log, for showing what it does; without its data, unless asked for.
+
+        None when it is gone; one GET. NetBox 4.7 gives a log as a whole only.
+        """
+        fields = "id,name,status,created,scheduled,started,queue_name,log_entries" + (",data" if include_data else "")
+        with _needs("core.view_job"):
+            rows = list(self.session.list(_CORE_JOBS, {"id": job_id, "fields": fields}))
+        return self._job(rows[0]) if rows else None
+
     def has_ended(self, job_id: int) -> bool:
         """Whether a job has ended, or is gone; one GET."""
         return self.get_status(job_id) not in LIVING
+
+    @cached_property
+    def longest_sync(self) -> timedelta:
+        """How long NetBox lets a sync run (the setting ``sync_job_timeout``, 0.0.27 and newer); one GET.
+
+        Two hours, the plugin's own default, where the release has no such setting or the token may not read it.
+        """
+        try:
+            rows = list(self.session.list(_SETTINGS, {"fields": "id,sync_job_timeout"}))
+        except ProxboxError as exc:
+            if exc.status in (403, 404):
+                return LONGEST_SYNC
+            raise
+        seconds = rows[0].get("sync_job_timeout") if rows else None
+        return timedelta(seconds=seconds) if isinstance(seconds, int) else LONGEST_SYNC
 
     def enqueue(self, new: NewJob) -> int:
         """Create a job and return its id; one POST, never repeated.
@@ -253,19 +313,19 @@ class Jobs:
                 return self._cancel_by_page(job)
             if exc.status == 404 or (exc.status == 500 and self.has_ended(job.id)):
                 return self._was_cancelled(job)
-            if exc.status == 400 and job.is_sync and "only applies to Proxbox" in (exc.detail or ""):
+            if exc.status == 400 and job.is_sync and is_refused_as_foreign(exc.detail or ""):
                 return None
             raise
         # It says "cancelled" too of one that ended by itself just now; then the status tells. And of one that was
         # cancelled before, by somebody else or by this very request when its first answer was lost, it does not.
-        if answer.get("status") == "failed" and "already finished" not in str(answer.get("detail")):
+        if answer.get("status") == "failed" and not cancel_was_too_late(str(answer.get("detail"))):
             return True
         return self._was_cancelled(job)
 
     def _was_cancelled(self, job: Job) -> bool:
         with _needs("core.view_job"):
             rows = list(self.session.list(_CORE_JOBS, {"id": job.id, "fields": _FIELDS}))
-        return not rows or Job.from_api(rows[0]).cancelled
+        return not rows or self._job(rows[0]).cancelled
 
     def _cancel_by_page(self, job: Job) -> bool:
         if not self.has_ended(job.id):
@@ -339,7 +399,7 @@ class Jobs:
             if self._old_plugin is None:
                 try:
                     for row in self.session.list(_SYNC_JOBS, filters, limit=page):
-                        yield replace(Job.from_api(row), is_sync=True)
+                        yield replace(self._job(row), is_sync=True)
                     return
                 except ProxboxError as exc:
                     if exc.status != 404:
@@ -348,9 +408,14 @@ class Jobs:
             log = ",log_entries" if "include_log_entries" in filters else ""
             kept = {key: value for key, value in filters.items() if key not in _PLUGIN_FILTERS}
             for row in self.session.list(_CORE_JOBS, {**kept, "fields": _FIELDS + log}, limit=page):
-                job = Job.from_api(row)
+                job = self._job(row)
                 if job.is_sync and all(key not in filters or fits(job, filters[key]) for key, fits in _SIFT.items()):
                     yield job
+
+    def _job(self, row: Mapping[str, Any]) -> Job:
+        if self._old_plugin is not None and self._old_plugin < SDN_MINIMUM:
+            return Job.from_api(row, [stage for stage in STAGES if stage != "sdn"])
+        return Job.from_api(row)
 
     @property
     def cancels_by_page(self) -> bool:

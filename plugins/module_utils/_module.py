@@ -16,12 +16,16 @@ from datetime import timedelta
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import excerpt, explain, switched_off
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
+from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_interval
 
@@ -69,7 +73,7 @@ SCHEDULE_SPEC: dict[str, dict[str, Any]] = {
     **SCOPE_SPEC,
 }
 
-STALE_SPEC: dict[str, dict[str, Any]] = {"stale_after": {"type": "str", "default": "2h"}}
+STALE_SPEC: dict[str, dict[str, Any]] = {"stale_after": {"type": "str"}}
 
 RUNNING_SPEC: dict[str, dict[str, Any]] = {
     "drift": {"type": "str", "choices": ["repair", "ignore"], "default": "repair"},
@@ -78,8 +82,8 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
     **STALE_SPEC,
 }
 
-LOG_TAIL = 5
-"""How many log lines a failed sync shows in the task's message."""
+PROGRESS = "PROXBOX_PROGRESS"
+"""The environment variable with which the action plugin names the file for the lines to show."""
 
 Work = Callable[[AnsibleModule, Jobs], dict[str, Any]]
 
@@ -138,12 +142,31 @@ def running_options(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-def stale_after(module: AnsibleModule) -> timedelta:
-    """The option of ``STALE_SPEC``."""
-    return timedelta(minutes=parse_interval(module.params["stale_after"], "stale_after"))
+def stale_after(module: AnsibleModule) -> timedelta | None:
+    """The option of ``STALE_SPEC``; None for as long as NetBox lets a sync run."""
+    given = module.params["stale_after"]
+    return timedelta(minutes=parse_interval(given, "stale_after")) if given and given.strip() else None
 
 
-def outcome_result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+def progress(module: AnsibleModule) -> Progress | None:
+    """Where to show what happens while the task waits; None where nobody looks.
+
+    The action plugin shows each line of the file, and removes the file when it looks no more.
+    """
+    path = os.environ.get(PROGRESS)
+    if not path:
+        return None
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8"):
+        pass
+
+    def tell(line: str) -> None:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{remove_values(line, module.no_log_values)}\n")
+
+    return Progress(tell, lambda: not os.path.exists(path))
+
+
+def outcome_result(module: AnsibleModule, outcome: TaskResult) -> dict[str, Any]:
     """The result of a task that carried out a plan; its warnings are given to Ansible."""
     for warning in outcome.warnings:
         module.warn(warning)
@@ -157,7 +180,7 @@ def outcome_result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def many_result(module: AnsibleModule, outcomes: dict[str, Outcome | ProxboxError]) -> dict[str, Any]:
+def many_result(module: AnsibleModule, outcomes: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
     """The result of a task that carried out a plan for each of many schedules; ``failed`` when one of them did."""
     schedules, diffs, failures = [], [], []
     for name, outcome in outcomes.items():
@@ -189,53 +212,44 @@ def many_result(module: AnsibleModule, outcomes: dict[str, Outcome | ProxboxErro
     return result
 
 
-def run_result(module: AnsibleModule, outcome: Outcome, *, wait_timeout: float | None, partial: str) -> dict[str, Any]:
-    """The result of a task that ran a sync; ``failed`` when it waited for one that did not end well.
+def run_result(module: AnsibleModule, result: TaskResult, *, timeout: float | None, partial: str) -> dict[str, Any]:
+    """The result of a task that ran a sync; ``failed`` when it waited for one that did not do what was asked for.
 
-    ``partial`` says what a sync means that NetBox calls completed but some of whose stages failed: ``fail``, ``warn``
-    or ``ignore``.
+    :param timeout: how long it waited at most, in seconds.
+    :param partial: what a sync means that did some of what was asked for: ``fail``, ``warn`` or ``ignore``.
     """
-    result = outcome_result(module, outcome)
-    job = outcome.job
-    if not outcome.waited:
-        return result
-    log = job.last_log_lines(LOG_TAIL)
-    if job.succeeded:
-        sentence = _partial_failure(job)
-        if partial == "warn" and sentence:
-            module.warn(sentence)
-        if partial != "fail" or not sentence:
-            return result
-        return {**result, "failed": True, "msg": sentence, "log_tail": log}
+    shape = outcome_result(module, result)
+    job = result.job
+    if job:
+        include = {name: bool(module.params.get(name)) for name in ("include_log", "include_data")}
+        shape["job"] = job.result(**include)
+    if not result.waited:
+        return shape
+    verdict = job.outcome.verdict
+    warning = switched_off(job)
+    if warning:
+        module.warn(warning)
+    if verdict == SUCCEEDED or (verdict == PARTIAL and partial == "ignore"):
+        return shape
+    if verdict == NOTHING_DONE or (verdict == PARTIAL and partial == "warn"):
+        module.warn(explain(job))
+        return shape
+    message = explain(job) if verdict else _not_ended(job, timeout)
+    return {**shape, "failed": True, "msg": message, "log_excerpt": excerpt(job)}
+
+
+def _not_ended(job: Job, timeout: float | None) -> str:
     if job.dead:
-        sentence = (
+        return (
             f"The sync {job.name!r} (job {job.id}) will not end: {job.dead}. Cancel it with "
             "proxbox.proxbox.proxbox_job and state: cancelled, and look at the worker's log."
         )
-    elif job.living:
-        sentence = (
-            f"The sync {job.name!r} (job {job.id}) is still {job.status} after {wait_timeout:g} s and goes on: raise "
-            "wait_timeout, or follow it with proxbox.proxbox.proxbox_job_info."
-        )
-        if job.status != "running":
-            sentence += f" No worker has taken it: look at whether one serves the queue {job.queue}."
-    else:
-        sentence = f"The sync {job.name!r} (job {job.id}) {job.status}: {job.error or 'NetBox gives no reason'}"
-        if log:
-            sentence += f" | the end of its log: {' | '.join(log)}"
-        sentence += f" | {job.url}" if job.url else ""
-    return {**result, "failed": True, "msg": sentence, "log_tail": log}
-
-
-def _partial_failure(job: Job) -> str | None:
-    failed = [stage for stage in job.stages if not stage.ok]
-    if not failed:
-        return None
-    stages = "; ".join(f"{stage.sync_type}: {stage.error or 'no reason given'}" for stage in failed)
-    return (
-        f"The sync {job.name!r} (job {job.id}) completed, but {len(failed)} of its {len(job.stages)} stages failed: "
-        f"{stages} | {job.url}"
-    )
+    sentence = f"The sync {job.name!r} (job {job.id}) is still {job.status} after {timeout:g} s and goes on: "
+    if job.status == "running":
+        return f"{sentence}raise wait_timeout, or wait for it with proxbox.proxbox.proxbox_job and job_id."
+    if job.status == "scheduled" and job.scheduled:
+        return f"{sentence}it is due at {iso(job.scheduled)}. Raise wait_timeout."
+    return f"{sentence}no worker has taken it. Look at whether a worker serves the queue {job.queue}."
 
 
 def _pages(params: dict[str, Any], session: Session) -> Pages | None:

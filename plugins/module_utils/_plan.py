@@ -15,14 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
-    DEFAULT_NAME,
-    SYNC_TYPES,
-    Job,
-    NewJob,
-    Scope,
-    iso,
-)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope, iso
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import DEFAULT_NAME, SYNC_TYPES
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import (
     DAY,
     LEAD,
@@ -146,15 +140,22 @@ def read_wanted(
     )
 
 
-def read_run(*, name: str | None, sync_types: Iterable[str], wait_timeout: float, poll_interval: float) -> NewJob:
+def read_run(*, name: str | None, sync_types: Iterable[str]) -> NewJob:
     """Turn a user's words into a job to run now; its scope names no endpoints yet.
 
     :raises ProxboxError: with a sentence, for a word that means nothing.
     """
-    for option, seconds in (("wait_timeout", wait_timeout), ("poll_interval", poll_interval)):
-        if seconds <= 0:
-            raise ProxboxError(f"{option} {seconds} is not a time to wait: give seconds above 0.")
     return NewJob(checked_name(name or DEFAULT_NAME), Scope(checked_sync_types(sync_types)))
+
+
+def checked_seconds(option: str, seconds: float) -> float:
+    """A time to wait.
+
+    :raises ProxboxError: with a sentence, for one that is none.
+    """
+    if seconds <= 0:
+        raise ProxboxError(f"{option} {seconds} is not a time to wait: give seconds above 0.")
+    return seconds
 
 
 def checked_name(name: str) -> str:
@@ -247,14 +248,14 @@ def plan_run(
     """Run a sync now, unless one of the same scope, whatever its name, serves.
 
     :param when_running: ``start`` runs it all the same; ``join`` and ``skip`` keep one that is pending or running.
-    :param max_age: a run that succeeded, with all its stages, within that time is kept too.
+    :param max_age: a run that did all that was asked for within that time is kept too.
     """
     jobs = list(jobs)
     # Of a run whose scope NetBox does not tell, the name has to do.
     scopes = {job: new.scope if job.scope is None and job.name == new.name else job.scope for job in jobs}
     same = sorted((job for job in jobs if job.is_sync and scopes[job] == new.scope), key=lambda job: job.id or 0)
     for job in reversed(same):
-        if max_age is not None and job.fully_succeeded and job.completed and job.completed >= now - max_age:
+        if max_age is not None and job.succeeded and job.completed and job.completed >= now - max_age:
             return Plan(new.name, keep=job)
     for job in same:
         if when_running != "start" and job.status in ("pending", "running") and not job.dead:

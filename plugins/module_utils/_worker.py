@@ -111,12 +111,23 @@ class Service:
 
     workers: int
     queues: frozenset[str] | None = None
+    known: tuple[Worker, ...] = ()
 
     @classmethod
     def of(cls, workers: Iterable[Worker]) -> Service:
         """What those workers serve."""
-        workers = list(workers)
-        return cls(len(workers), frozenset(queue for worker in workers for queue in worker.queues))
+        workers = tuple(workers)
+        return cls(len(workers), frozenset(queue for worker in workers for queue in worker.queues), workers)
+
+    def told(self, queue: str) -> str:
+        """How many workers serve that queue, in words."""
+        serving = [worker for worker in self.known if queue in worker.queues]
+        count = len(serving) if self.queues is not None else self.workers
+        if not count:
+            return "no worker serves it" if self.workers else "no worker runs"
+        busy = sum(worker.state == "busy" for worker in serving)
+        idle = ", all busy" if busy == count > 1 else ", busy" if busy == count else ""
+        return f"{count} worker{'s' if count > 1 else ''}{idle}"
 
     def serves(self, queue: str) -> bool:
         """Whether a worker serves that queue, as far as is known."""

@@ -352,57 +352,61 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import cancel_jobs, run_job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import await_job, cancel_jobs, run_job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     LOGIN_SPEC,
     SCOPE_SPEC,
     STALE_SPEC,
     outcome_result,
+    progress,
     run_module,
     run_result,
     stale_after,
     with_endpoints,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import checked_name, read_run
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import checked_name, checked_seconds, read_run
+from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
+
+
+def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    done = cancel_jobs(
+        jobs,
+        job_id=params["job_id"],
+        name=None if params["name"] is None else checked_name(params["name"]),
+        keep_schedule=params["keep_schedule"],
+        check_mode=module.check_mode,
+    )
+    return {**outcome_result(module, done), "successor": done.successor.result() if done.successor else None}
+
+
+def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    params = module.params
+    timeout = checked_seconds("wait_timeout", params["wait_timeout"])
+    longest_pause = checked_seconds("poll_interval", params["poll_interval"])
+    common: dict[str, Any] = {
+        "waiting": Waiting(timeout, longest_pause, progress(module)) if params["wait"] else None,
+        "stale_after": stale_after(module),
+        "include_log": params["include_log"],
+        "check_mode": module.check_mode,
+    }
+    if params["job_id"] is not None:
+        done = await_job(jobs, params["job_id"], **common)
+    else:
+        new = read_run(name=params["name"], sync_types=params["sync_types"])
+        done = run_job(
+            jobs,
+            replace(new, scope=with_endpoints(new.scope, params, jobs)),
+            when_running=params["when_running"],
+            max_age=None if params["max_age"] is None else timedelta(minutes=params["max_age"]),
+            **common,
+        )
+    return run_result(module, done, timeout=timeout, partial=params["partial"])
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
-    params = module.params
-    if params["state"] == "cancelled":
-        outcome = cancel_jobs(
-            jobs,
-            job_id=params["job_id"],
-            name=None if params["name"] is None else checked_name(params["name"]),
-            keep_schedule=params["keep_schedule"],
-            check_mode=module.check_mode,
-        )
-        return {
-            **outcome_result(module, outcome),
-            "successor": outcome.successor.result() if outcome.successor else None,
-        }
-    if params["job_id"] is not None:
-        raise ProxboxError("job_id names a job to cancel: add state: cancelled, or leave it out to run a sync.")
-    new = read_run(
-        name=params["name"],
-        sync_types=params["sync_types"],
-        wait_timeout=params["wait_timeout"],
-        poll_interval=params["poll_interval"],
-    )
-    new = replace(new, scope=with_endpoints(new.scope, params, jobs))
-    timeout = params["wait_timeout"] if params["wait"] else None
-    outcome = run_job(
-        jobs,
-        new,
-        wait_timeout=timeout,
-        poll_interval=params["poll_interval"],
-        when_running=params["when_running"],
-        max_age=None if params["max_age"] is None else timedelta(minutes=params["max_age"]),
-        stale_after=stale_after(module),
-        check_mode=module.check_mode,
-    )
-    return run_result(module, outcome, wait_timeout=timeout, partial=params["partial"])
+    return cancel(module, jobs) if module.params["state"] == "cancelled" else run(module, jobs)
 
 
 def main() -> None:
@@ -420,6 +424,9 @@ def main() -> None:
             "poll_interval": {"type": "float", "default": 5},
             **STALE_SPEC,
             "partial": {"type": "str", "choices": ["fail", "warn", "ignore"], "default": "fail"},
+            "show_log": {"type": "bool", "default": True},
+            "include_log": {"type": "bool", "default": False},
+            "include_data": {"type": "bool", "default": False},
             **SCOPE_SPEC,
         },
         work,

@@ -28,7 +28,7 @@ ATTEMPTS = 12
 """How often a user runs a task again that failed."""
 
 
-def declare(jobs: Jobs, name: str, interval: str) -> _engine.Outcome:
+def declare(jobs: Jobs, name: str, interval: str) -> _engine.TaskResult:
     wanted = read_wanted(
         name=name, sync_types=["devices"], schedule_at="2030-01-01 02:00", interval=interval, timezone="UTC"
     )

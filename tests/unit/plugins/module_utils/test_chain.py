@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome, cancel_jobs, reconcile
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult, cancel_jobs, reconcile
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
@@ -100,7 +100,7 @@ class Clock:
         return (Clock.here.jobs.netbox.now - NOW).total_seconds()
 
 
-def run(jobs: Jobs, decide: Decide, once: bool = False, **options: object) -> Outcome:
+def run(jobs: Jobs, decide: Decide, once: bool = False, **options: object) -> TaskResult:
     Clock.here.jobs = jobs
     options = {"when_running": "cancel", "wait_timeout": 36000, **options}
     return reconcile(jobs, NAME, decide, history=once, **options)
@@ -237,11 +237,11 @@ class Baton:
 
 
 def both(
-    netbox: NetBox, turns: Dice, controllers: list[Callable[[Jobs], Outcome]]
-) -> list[Outcome | ProxboxError | BaseException]:
+    netbox: NetBox, turns: Dice, controllers: list[Callable[[Jobs], TaskResult]]
+) -> list[TaskResult | ProxboxError | BaseException]:
     """Run two controllers side by side, request by request."""
     baton = Baton(turns)
-    results: list[Outcome | ProxboxError | BaseException] = [None, None]
+    results: list[TaskResult | ProxboxError | BaseException] = [None, None]
 
     def one(number: int) -> None:
         with baton._turn:
@@ -270,7 +270,7 @@ def test_two_controllers_end_with_one(
     netbox.works = works
     decide = partial(plan_present, data.draw(wishes(recurring=True)))
     results = both(netbox, Dice(turns), [partial(run, decide=decide)] * 2)
-    assert [result for result in results if not isinstance(result, Outcome)] == []
+    assert [result for result in results if not isinstance(result, TaskResult)] == []
     settle(netbox)
     assume(not netbox.between)
     assert len(members(netbox)) == 1
@@ -287,7 +287,7 @@ def test_two_controllers_that_disagree_do_not_lose_the_schedule(
     wishes_of_both = [data.draw(wishes(recurring=True)) for _number in (0, 1)]
     decisions = [partial(plan_present, wanted) for wanted in wishes_of_both]
     results = both(netbox, Dice(turns), [partial(run, decide=decide) for decide in decisions])
-    assert all(isinstance(result, (Outcome, ProxboxError)) for result in results)
+    assert all(isinstance(result, (TaskResult, ProxboxError)) for result in results)
     assert members(netbox)
     assert len(members(netbox)) == 1 or any(isinstance(result, ProxboxError) for result in results)
 
@@ -322,7 +322,7 @@ def test_cancelling_a_run_beside_another_controller_keeps_the_schedule(
     netbox.works = works
     cancel = partial(cancel_jobs, job_id=1, name=None)
     results = both(netbox, Dice(turns), [cancel, partial(run, decide=partial(plan_present, wanted))])
-    assert [result for result in results if not isinstance(result, Outcome)] == []
+    assert [result for result in results if not isinstance(result, TaskResult)] == []
     settle(netbox)
     assert [row for row in members(netbox) if row.interval]
 

@@ -79,7 +79,7 @@ def wanted(**words: Any) -> Wanted:
     return read_wanted(**{**defaults, **words})
 
 
-def present(jobs: Jobs, target: Wanted | None = None, check_mode: bool = False) -> _engine.Outcome:
+def present(jobs: Jobs, target: Wanted | None = None, check_mode: bool = False) -> _engine.TaskResult:
     target = target or wanted()
     return _engine.reconcile(
         jobs, "nightly", lambda seen, now: plan_present(target, seen, now), history=target.once, check_mode=check_mode
@@ -259,7 +259,7 @@ def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs)
     assert server.asked == [LIVING, CREATE]
 
 
-def absent(jobs: Jobs, when_running: str, check_mode: bool = False, wait_timeout: float = 60) -> _engine.Outcome:
+def absent(jobs: Jobs, when_running: str, check_mode: bool = False, wait_timeout: float = 60) -> _engine.TaskResult:
     return _engine.reconcile(
         jobs,
         "nightly",
@@ -362,7 +362,7 @@ def test_what_is_to_run_once_and_ends_between_two_looks_is_not_run_again(server:
     assert CREATE not in server.asked
 
 
-def present_with(jobs: Jobs, **options: Any) -> _engine.Outcome:
+def present_with(jobs: Jobs, **options: Any) -> _engine.TaskResult:
     return _engine.reconcile(jobs, "nightly", lambda seen, now: plan_present(wanted(), seen, now), **options)
 
 
@@ -648,7 +648,7 @@ def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) 
     new = NewJob("x", Scope(netbox_endpoints=frozenset({9})))
     server.answer(page(), ENDPOINTS)
     with pytest.raises(ProxboxError, match="'9' is no NetBox endpoint"):
-        _engine.run_job(jobs, new, wait_timeout=None, poll_interval=1)
+        _engine.run_job(jobs, new, waiting=None)
     assert [text.split()[0] for text in server.requests] == ["GET", "GET"]
 
 
@@ -666,7 +666,7 @@ def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, job
         status("completed"),
         page(row(7, status="completed", log_entries=log)),
     )
-    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
+    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(60, 1))
     assert outcome.job.succeeded and outcome.job.last_log_lines(3) == ["INFO: done"]
     poll = "GET /api/core/jobs/?id=7&fields=..."
     assert server.asked == [UNDERWAY, CREATE, poll, poll, poll, poll, poll]
@@ -678,7 +678,7 @@ def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Ro
     away = Answer("<html>", 502, "text/html")
     ended = page(row(7, status="completed"))
     server.answer(page(), created(7), page(row(7, status="running")), *[away] * 8, Answer(hang_up=True), ended)
-    assert _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1).job.succeeded
+    assert _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(60, 1)).job.succeeded
 
 
 def test_a_wait_gives_up_when_netbox_stays_away(
@@ -687,12 +687,12 @@ def test_a_wait_gives_up_when_netbox_stays_away(
     monkeypatch.setattr(_engine, "AWAY", 0.2)
     server.answer(page(), created(7), page(row(7, status="running")), Answer("<html>", 502, "text/html"))
     with pytest.raises(ProxboxError, match="HTTP 502"):
-        _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=60, poll_interval=1)
+        _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(60, 1))
 
 
 def test_a_wait_ends_with_its_time_out(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, status="running")))
-    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), wait_timeout=0.05, poll_interval=0.01)
+    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(0.05, 0.01))
     assert outcome.job.status == "running"
 
 
@@ -709,7 +709,7 @@ def test_cancel(server: Script, jobs: Jobs, row: Row) -> None:
 def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> None:
     running, ended = row(5, name="other", status="running"), row(5, name="other", status="completed")
     server.answer(page(running), page(ended))
-    outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, when_running="join")
+    outcome = _engine.run_job(jobs, NewJob("x", Scope()), waiting=Waiting(60, 1), when_running="join")
     assert not outcome.plan.changed and outcome.job.succeeded
     assert all(text.startswith("GET") for text in server.requests)
 
@@ -717,7 +717,7 @@ def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> No
 def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), page(row(5, status="completed", completed="2026-04-10T09:30:00Z")))
     hour = timedelta(minutes=60)
-    outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, max_age=hour)
+    outcome = _engine.run_job(jobs, NewJob("x", Scope()), waiting=Waiting(60, 1), max_age=hour)
     assert not outcome.plan.changed and outcome.job.id == 5
     recent = "GET /api/plugins/proxbox/sync-jobs/?status=completed&completed__after=2026-04-10T09%3A00%3A00Z"
     recent += "&sync_type=all&limit=50"
@@ -885,5 +885,5 @@ def test_many_are_read_again_when_one_took_its_time(
 
 def test_one_that_nobody_takes_is_enough_but_told(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="pending")), page(worker("high")))
-    outcome = _engine.run_job(jobs, NewJob("x", Scope()), wait_timeout=60, poll_interval=1, when_running="skip")
+    outcome = _engine.run_job(jobs, NewJob("x", Scope()), waiting=Waiting(60, 1), when_running="skip")
     assert outcome.job.id == 5 and "no worker serves the queue 'default'" in outcome.warnings[0]

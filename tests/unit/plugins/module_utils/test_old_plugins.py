@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import Outcome, cancel_jobs, reconcile
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult, cancel_jobs, reconcile
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
@@ -51,12 +51,12 @@ def state(status: str) -> Answer:
     return page({"id": 5, "status": {"value": status}})
 
 
-def present(target: Jobs, interval: str = "daily") -> Outcome:
+def present(target: Jobs, interval: str = "daily") -> TaskResult:
     wanted = read_wanted(name="nightly", sync_types=["all"], schedule_at="02:00", interval=interval, timezone="UTC")
     return reconcile(target, "nightly", partial(plan_present, wanted))
 
 
-def absent(target: Jobs, purge: bool = False, check_mode: bool = False) -> Outcome:
+def absent(target: Jobs, purge: bool = False, check_mode: bool = False) -> TaskResult:
     decide = partial(plan_absent, "nightly", purge=purge)
     return reconcile(target, "nightly", decide, purge=purge, check_mode=check_mode)
 

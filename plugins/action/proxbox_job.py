@@ -1,0 +1,162 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run the module proxbox_job, and show what it tells while it waits for the end of a sync.
+
+Ansible gets nothing of a module before it ends. So the module runs in the background, as with ``async``, and appends a
+line to a file for each thing to show; this plugin reads the file every other second, over the task's own connection.
+A task that shows nothing runs the module as any other task does.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleConnectionFailure
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+PROGRESS = "PROXBOX_PROGRESS"
+"""The environment variable that names the file for the module."""
+
+PAUSE = 1.5
+"""The seconds between two looks at the file."""
+
+GRACE = 600
+"""How many seconds longer than its own ``wait_timeout`` the module may run."""
+
+PATIENCE = 80
+"""How many looks at the file may get no answer, one after the other."""
+
+RUNNING = '{"started":'
+"""How the results of a background task begin until it has ended (ansible-core 2.16 to 2.21)."""
+
+LEVEL = re.compile(r"[\d:]+ (WARNING|ERROR) ")
+
+ASYNC_KEYS = ("ansible_job_id", "results_file", "started", "finished", "stdout", "stdout_lines", "stderr", "stderr_lines")
+"""What ``async`` adds to the module's result."""
+
+COLORS = {"WARNING": C.COLOR_WARN, "ERROR": C.COLOR_ERROR}
+
+
+class ActionModule(ActionBase):
+    """The module's task."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task."""
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        if self._shows_progress():
+            return {**result, **self._run_and_show(task_vars)}
+        result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+        if not self._task.async_val:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _shows_progress(self) -> bool:
+        """Whether the task waits for a sync and may show what happens meanwhile."""
+        args = self._task.args
+
+        def wanted(option: str) -> bool:
+            try:
+                return boolean(args.get(option, True))
+            except TypeError:
+                return True  # the module refuses the value in its own words
+
+        return (
+            args.get("state", "present") == "present"
+            and wanted("wait")
+            and wanted("show_log")
+            and not self._task.async_val
+            and not self._task.check_mode
+            and not self._task.no_log
+            and not self._connection.has_native_async
+        )
+
+    def _run_and_show(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        # An absolute path: where HOME differs from the user database, the two sides would expand "~" differently.
+        folder = self._remote_expand_user(self.get_shell_option("async_dir", default="~/.ansible_async"))
+        self._connection._shell.set_option("async_dir", folder)
+        progress = self._connection._shell.join_path(folder, f"proxbox_job.{uuid.uuid4().hex}")
+        seconds = self._limit()
+        with self._in_background(seconds, {PROGRESS: progress}):
+            started = self._execute_module(task_vars=task_vars, wrap_async=True)
+        if "ansible_job_id" not in started:
+            return started  # the module could not even be started
+        try:
+            self._show(progress, started["results_file"], _prefix(task_vars), seconds)
+            result = self._async_status(started["ansible_job_id"], folder, "status", task_vars)
+        finally:
+            # A module that still waits sees that its file is gone, and ends: nobody waits for it any more.
+            self._low_level_execute_command(f"rm -f {shlex.quote(progress)}")
+        self._async_status(started["ansible_job_id"], folder, "cleanup", task_vars)
+        if not result.pop("finished", True):
+            return {"failed": True, "msg": "The module ended without a result: look at the memory of its host."}
+        return {key: value for key, value in result.items() if key not in ASYNC_KEYS}
+
+    def _limit(self) -> int:
+        """How many seconds the module may run."""
+        try:
+            return int(float(self._task.args.get("wait_timeout") or 3600)) + GRACE
+        except (TypeError, ValueError, OverflowError):
+            return GRACE  # the module refuses the value in its own words
+
+    @contextmanager
+    def _in_background(self, seconds: int, environment: Mapping[str, str]) -> Iterator[None]:
+        """Have the module run as if the task said ``async``, for so long at most, with those variables."""
+        self._task.environment.append(environment)
+        self._task.async_val = seconds
+        try:
+            yield
+        finally:
+            self._task.async_val = 0
+            self._task.environment.pop()
+
+    def _show(self, progress: str, results: str, prefix: str, seconds: int) -> None:
+        """Show each line of the file as it comes, until the module has ended or should have."""
+        look = f"head -c {len(RUNNING)} {shlex.quote(results)}; echo; tail -c +%d {shlex.quote(progress)}"
+        read, rest = 0, ""
+        deadline = time.monotonic() + seconds
+        unanswered = 0
+        while time.monotonic() < deadline and unanswered < PATIENCE:
+            try:
+                answer = self._low_level_execute_command(f"( {look % (read + 1)} ) 2>/dev/null")["stdout"]
+            except AnsibleConnectionFailure:
+                answer = ""  # the module goes on by itself
+            state, _newline, news = answer.partition("\n")
+            read += len(news.encode(errors="surrogateescape"))
+            *lines, rest = (rest + news).split("\n")
+            for line in lines:
+                level = LEVEL.match(line)
+                display.display(f"  {prefix}{line}", color=COLORS[level[1]] if level else None)
+            unanswered = 0 if state else unanswered + 1
+            if state and state != RUNNING and not news:
+                return
+            time.sleep(PAUSE if state in (RUNNING, "") else 0)
+
+    def _async_status(self, jid: str, folder: str, mode: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+        return self._execute_module(
+            module_name="ansible.legacy.async_status",
+            module_args={"jid": jid, "mode": mode, "_async_dir": folder},
+            task_vars=task_vars,
+        )
+
+
+def _prefix(task_vars: Mapping[str, Any]) -> str:
+    """The host's name, where the play has more than one."""
+    hosts = task_vars.get("ansible_play_hosts_all") or []
+    return f"[{task_vars.get('inventory_hostname')}] " if len(hosts) > 1 else ""

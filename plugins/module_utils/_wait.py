@@ -1,0 +1,136 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a job that looks alive is, and how to wait for its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import dead, dead_by_age, no_worker, overdue
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import SHORTEST_LIMIT, Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress
+
+T = TypeVar("T")
+
+AWAY = 120.0
+"""How long, in seconds, NetBox may be out of reach while a task waits for a sync, or for word of a job it created."""
+
+DOUBT = 60.0
+"""How often, in seconds, a task that waits for a sync looks at whether its worker still lives."""
+
+FIRST_PAUSE = 0.5
+"""The seconds between the first two looks at a job; each pause after it is longer by a quarter."""
+
+NEWS = 3.0
+"""The longest pause, in seconds, while the log is shown: a line is to be seen within five seconds."""
+
+SHARE = 20
+"""A pause is so many times as long as the look before it took: a long log is read less often."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How a task waits for the end of a job.
+
+    ``timeout`` is in seconds, and so is ``poll_interval``, the longest pause between two looks. ``progress`` tells what
+    happens meanwhile; with it, each look reads the log.
+    """
+
+    timeout: float
+    poll_interval: float = 5.0
+    progress: Progress | None = None
+
+
+def examined(
+    jobs: Jobs, seen: list[Job], stale_after: timedelta | None
+) -> tuple[list[Job], dict[int | None, str]]:
+    """``seen`` with the dead marked, and what to warn of, by id. No request, unless a job is running or overdue.
+
+    :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ; None for as long as
+        NetBox lets a sync run, which is asked when age would decide (one GET).
+    """
+    result, warnings = [], {}
+    for job in seen:
+        now = jobs.session.server_now
+        reason = None
+        if job.is_sync is None and job.status == "running":
+            warnings[job.id] = (
+                f"job {job.id} ({job.name}) is running, and NetBox does not tell whether it is a Proxbox sync: it was "
+                "left alone"
+            )
+        elif not job.is_sync:
+            pass
+        elif overdue(job, now) and not jobs.rq.service.serves(job.queue):
+            warnings[job.id] = no_worker(job, jobs.rq.service)
+        elif overdue(job, now) or job.status == "running":
+            task = jobs.rq.task(job)
+            reason = dead(job, task, now)
+            if task is None and dead_by_age(job, now, stale_after or SHORTEST_LIMIT):
+                reason = dead_by_age(job, now, stale_after or jobs.longest_sync)
+            if reason and jobs.get_status(job.id) != job.status:
+                reason = None  # it moved on since it was read: alive
+        result.append(replace(job, dead=reason))
+    return result, warnings
+
+
+def wait(
+    jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None
+) -> tuple[Job | None, tuple[str, ...]]:
+    """Wait for a job's end; return it when it is dead, or when the time is over (and what to warn of), else None.
+
+    :param stale_after: as for ``examined``.
+    """
+    deadline = time.monotonic() + waiting.timeout
+    doubt = time.monotonic() + DOUBT
+    longest = min(waiting.poll_interval, NEWS) if waiting.progress else waiting.poll_interval
+    pause = min(FIRST_PAUSE, longest)
+    began = time.monotonic()
+    while _lives(jobs, job_id, waiting.progress):
+        now = time.monotonic()
+        if now >= min(doubt, deadline):
+            (job,), warnings = patiently(lambda: examined(jobs, [jobs.get(job_id)], stale_after))
+            if job.dead or now >= deadline:
+                return job, tuple(warnings.values())
+            doubt = now + DOUBT
+        time.sleep(max(0.0, min(max(pause, SHARE * (now - began)), deadline - now)))
+        pause = min(pause * 1.25, longest)
+        began = time.monotonic()
+    return None, ()
+
+
+def _lives(jobs: Jobs, job_id: int, progress: Progress | None) -> bool:
+    if progress is None:
+        return not patiently(lambda: jobs.has_ended(job_id))
+    if progress.unheard():
+        raise ProxboxError(f"The task that waited for job {job_id} has ended: the job goes on.")
+    job = patiently(lambda: jobs.watch(job_id, include_data=progress.wants_names))
+    if job is None:
+        return False
+    service = None
+    if job.status in ("scheduled", "pending") and progress.tells_workers:
+        service = patiently(lambda: jobs.rq.service)
+    progress.show(job, jobs.session.server_now, service)
+    return job.living
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """Ask again while NetBox is away, as when it is restarted, or asks for fewer requests: the sync goes on.
+
+    :raises ProxboxError: when it has been so for ``AWAY`` seconds, or answers something else.
+    """
+    back_by = time.monotonic() + AWAY
+    while True:
+        try:
+            return ask()
+        except ProxboxError as exc:
+            if not exc.away or time.monotonic() > back_by:
+                raise
+            time.sleep(2)
