@@ -47,9 +47,9 @@ options:
         with a unit (V(90m), V(2h)), or minutes. A dead one is cancelled, and the schedule goes on with a new one.
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone. With a superuser's
         token, a run whose worker was killed is found at once, and one that takes long but lives is left alone.
-      - The default is the plugin's own time-out for a sync. Where that has been raised, raise this too.
+      - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
+        token may not read it or the plugin is older than 0.0.27).
     type: str
-    default: 2h
 notes:
   - NetBox counts minutes from one run to the next, and no more. Each run of the task repairs what has drifted, died or
     doubled since, so have it run regularly.

@@ -83,13 +83,25 @@ def in_one_line(job: Job) -> str:
     return f"{place + ': ' if place else ''}{problem.text}{more}"
 
 
-def switched_off(job: Job) -> str | None:
-    """A warning about stages that were asked for by name and that a setting switches off; None if there are none."""
+def remarks(job: Job) -> list[str]:
+    """What to warn of, beside the outcome: each a sentence.
+
+    Stages that were asked for by name and that a setting switches off; and endpoints that NetBox could not hand to the
+    backend, which synced them all the same, with the connection that it had stored.
+    """
+    what = f"The sync {job.name!r} (job {job.id})"
+    found = []
     asked = job.scope.sync_types if job.scope else frozenset()
     stages = [stage for stage in job.outcome.switched_off if stage.sync_type in asked]
-    if not stages or job.outcome.verdict == NOTHING_DONE:
-        return None
-    return f"The sync {job.name!r} (job {job.id}) left out {_listed(_types(stages))}: {_setting(job, stages).sentence(())}"
+    if stages and job.outcome.verdict != NOTHING_DONE:
+        found.append(f"{what} left out {_listed(_types(stages))}: {_setting(job, stages).sentence(())}")
+    synced = {stage.endpoint_id for stage in job.outcome.stages if stage.status == "ok"}
+    for phase in job.outcome.phases:
+        if phase.kind == "preflight" and phase.status != "success" and phase.endpoint_id in synced:
+            known = _known(job, phase.summary, phase.endpoint_id)
+            text = f"{known.text}; the backend synced it with the connection that it had stored"
+            found.append(f"{what}: {Problem(text, known.advice).sentence([phase.endpoint or 'an endpoint'])}")
+    return found
 
 
 def excerpt(job: Job, count: int = EXCERPT) -> list[str]:
@@ -176,9 +188,11 @@ def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> 
             f"Enable it at {_page(job, f'endpoints/proxmox/{endpoint_id}/')}, or leave it out of the sync.",
         )
     elif undone and not failed and len(undone) == len(stages):
-        reason = next((stage.reason for stage in undone if stage.reason), None)
-        if pushed or reason:
-            yield _known(job, pushed.summary if pushed else reason, endpoint_id)
+        reason = pushed.summary if pushed else next((stage.reason for stage in undone if stage.reason), None)
+        if reason:
+            yield _known(job, reason, endpoint_id)
+        elif not job.error:
+            yield _of_stages(job, endpoint_id, stages)
     elif undone:
         yield _of_stages(job, endpoint_id, stages)
     elif any(phase.failed for phase in phases):
@@ -204,7 +218,7 @@ def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Pr
     if good:
         times = sum(stage.run_time or 0 for stage in good)
         parts.append(f"{_listed(_types(good))} {'is' if len(good) == 1 else 'are'} ok ({_time(times)})")
-    return Problem(". ".join(parts), advice)
+    return Problem("; ".join(parts), advice)
 
 
 def _of_phases(job: Job, endpoint_id: int | None, phases: Sequence[Phase]) -> Problem:

@@ -145,8 +145,9 @@ class Report:
         """What is wrong with the runs that have ended."""
         failures, last = self.consecutive_failures, self.last_run
         if failures:
-            what = "the last run" if failures == 1 else f"the last {failures} runs"
-            yield "failing", f"{what} did not do all that was asked for: {in_one_line(self.last_failure)}"
+            what = "the last run" if self.last_failure is last else f"job {self.last_failure.id}"
+            row = "" if failures == 1 else f", as {failures} runs in a row did not"
+            yield "failing", f"{what} did not do all that was asked for{row}: {in_one_line(self.last_failure)}"
         if last and last.outcome.verdict in (UNKNOWN, CANCELLED, NOTHING_DONE):
             yield last.outcome.verdict, f"job {last.id}: {in_one_line(last)}"
 

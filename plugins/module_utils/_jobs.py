@@ -286,7 +286,7 @@ class Jobs:
                 raise
         if not isinstance(answer, dict) or not isinstance(answer.get("job_id"), int):
             raise ProxboxError(
-                f"NetBox took the job but did not say its id (POST {self.session.url}/api/{_SCHEDULE}): {answer!r}."
+                f"NetBox took the job but did not say its id (POST {self.session.url}/api/{_SCHEDULE}): {str(answer)[:200]}."
             )
         return answer["job_id"]
 

@@ -20,7 +20,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import excerpt, explain, switched_off
+from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import excerpt, explain, remarks
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
@@ -226,9 +226,8 @@ def run_result(module: AnsibleModule, result: TaskResult, *, timeout: float | No
     if not result.waited:
         return shape
     verdict = job.outcome.verdict
-    warning = switched_off(job)
-    if warning:
-        module.warn(warning)
+    for remark in remarks(job):
+        module.warn(remark)
     if verdict == SUCCEEDED or (verdict == PARTIAL and partial == "ignore"):
         return shape
     if verdict == NOTHING_DONE or (verdict == PARTIAL and partial == "warn"):

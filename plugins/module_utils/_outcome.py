@@ -19,6 +19,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
     LOCAL_PHASES,
     STAGES,
     STAGES_OF_VMS,
+    attempts,
     failed_stage,
     last_endpoint,
     optional_failures,
@@ -180,6 +181,7 @@ class _Run:
             reason=str(summary.get("reason") or "") or None if skipped else None,
             error=error if status != "ok" else None,
             run_time=None if skipped else _seconds(run_time),
+            attempts=attempts(self.log).get((endpoint_id, sync_type)) if status == "failed" else None,
         )
         self.rows.setdefault((endpoint_id, sync_type), []).append(stage)
 

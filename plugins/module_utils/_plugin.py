@@ -86,6 +86,12 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
         "endpoints/proxmox/{id}/",
     ),
     (
+        "proxmox_session_acquisition_failed",
+        "the backend cannot connect to Proxmox (proxmox_session_acquisition_failed)",
+        "Look at whether Proxmox is up, and at the address and the token at {page}.",
+        "endpoints/proxmox/{id}/",
+    ),
+    (
         "every Proxmox endpoint selected for this run is disabled",
         "every Proxmox endpoint that was asked for is disabled or deleted",
         "Enable one at {page}, or leave proxmox_endpoints out for every enabled one.",
@@ -177,18 +183,30 @@ def stages_started(log: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def optional_failures(log: Iterable[Mapping[str, Any]]) -> list[StageFailure]:
     """The optional stages that failed, which leave no row, as the log tells them."""
+    log = list(log)
+    tried = attempts(log)
     found: list[StageFailure] = []
     endpoint: int | None = None
-    retries: dict[str, int] = {}
     for entry in log:
         message = message_of(entry)
         if match := _ON_ENDPOINT.match(message):
-            endpoint, retries = int(match["id"]), {}
-        elif match := _RETRYING.match(message):
-            retries[match["stage"]] = retries.get(match["stage"], 0) + 1
+            endpoint = int(match["id"])
         elif match := _OPTIONAL.match(message):
             error = stage_error(match["error"].strip())
-            found.append(StageFailure(endpoint, match["stage"], error, retries.pop(match["stage"], 0) + 1))
+            found.append(StageFailure(endpoint, match["stage"], error, tried.get((endpoint, match["stage"]), 1)))
+    return found
+
+
+def attempts(log: Iterable[Mapping[str, Any]]) -> dict[tuple[int | None, str], int]:
+    """How often each stage was tried on each endpoint, of those that were tried again, as the log tells."""
+    found: dict[tuple[int | None, str], int] = {}
+    endpoint: int | None = None
+    for entry in log:
+        message = message_of(entry)
+        if match := _ON_ENDPOINT.match(message):
+            endpoint = int(match["id"])
+        elif match := _RETRYING.match(message):
+            found[endpoint, match["stage"]] = found.get((endpoint, match["stage"]), 1) + 1
     return found
 
 
@@ -226,7 +244,7 @@ class LogReader:
         if _READINESS.fullmatch(message):
             return None
         if match := _STARTING.fullmatch(message):
-            return f"running{' on ' + ', '.join(self.names.values()) if self.names else ''}: {match['stages']}"
+            return f"stages: {match['stages']}"
         if match := _STAGE_BEGINS.fullmatch(message):
             self._stage = match["stage"]
             return f"{self._where(match['stage'])}: started"

@@ -16,7 +16,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Ser
 SILENCE = timedelta(seconds=30)
 """How long nothing may be said before a line says that the sync goes on."""
 
-WIDTH = 200
+WIDTH = 160
 """How many characters of a line are shown."""
 
 
@@ -36,6 +36,7 @@ class Progress:
         self._shown = 0
         self._last_news: datetime | None = None
         self._waiting_told = False
+        self._running_told = False
 
     @property
     def wants_names(self) -> bool:
@@ -65,6 +66,9 @@ class Progress:
         if job.status in ("scheduled", "pending") and service is not None and not self._waiting_told:
             self._waiting_told = True
             yield waiting_line(job, now, service)
+        if job.status == "running" and not self._running_told:
+            self._running_told = True
+            yield f"{_since(job.started, job.started or now)} running{_where(job, self._reader.names)}"
         entries: Sequence[Mapping[str, object]] = job.log_entries or ()
         for entry in entries[self._shown :]:
             text = self._reader.shown(entry)
@@ -84,6 +88,15 @@ def waiting_line(job: Job, now: datetime, service: Service) -> str:
     if job.scheduled and job.scheduled > now:
         return f"job {job.id} is due at {iso(job.scheduled)}, in {_span(job.scheduled - now)}"
     return f"job {job.id} waits for a worker on queue {job.queue} ({service.told(job.queue)})"
+
+
+def _where(job: Job, names: Mapping[int, str]) -> str:
+    """On which endpoints a job runs which sync types, as far as that is known."""
+    if job.scope is None:
+        return ""
+    endpoints = [names.get(number, f"endpoint {number}") for number in sorted(job.scope.proxmox_endpoints)]
+    on = f" on {', '.join(endpoints or names.values())}" if endpoints or names else ""
+    return f"{on}: {', '.join(sorted(job.scope.sync_types))}"
 
 
 def _since(start: datetime | None, moment: datetime) -> str:

@@ -10,8 +10,10 @@ module: proxbox_job
 short_description: Run a Proxbox sync now, or cancel one
 version_added: 0.1.0
 description:
-  - Runs a sync of NetBox's plugin netbox-proxbox at once and, if wanted, waits for its end. A sync that fails,
-    fails the task.
+  - Runs a sync of NetBox's plugin netbox-proxbox at once and, if wanted, waits for its end. The task fails if the sync
+    did not do all that was asked for, and says why.
+  - Shows the sync's log while it waits.
+  - Waits for a sync that exists already.
   - Cancels a sync that has not ended.
   - For syncs at a later time, and for recurring ones, see M(proxbox.proxbox.proxbox_sync_schedule).
 author:
@@ -34,7 +36,7 @@ attributes:
 options:
   state:
     description:
-      - With V(present), a sync is run now.
+      - With V(present), a sync is run now; or, with O(job_id), that one is waited for.
       - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled.
     type: str
     choices: [present, cancelled]
@@ -47,7 +49,8 @@ options:
     type: str
   job_id:
     description:
-      - Numeric id of the job to cancel.
+      - Numeric id of the job to cancel, or to wait for. The task fails if it is no Proxbox sync.
+      - With O(state=present), no sync is run, and the options that describe a sync are not used.
     type: int
   keep_schedule:
     description:
@@ -71,38 +74,61 @@ options:
     default: start
   max_age:
     description:
-      - Minutes. A sync of the same scope that ended well that recently, in all its stages, is enough, and nothing
-        is run.
+      - Minutes. A sync of the same scope that did all that was asked for that recently is enough, and nothing is run.
     type: float
   wait:
     description:
-      - Whether to wait until the sync has ended.
+      - Whether to wait until the sync has ended. Only then is it judged.
     type: bool
     default: true
   wait_timeout:
     description:
       - Seconds to wait for the end of the sync. When they are over, the task fails, and the sync goes on.
+      - A NetBox that does not answer, answers HTTP 429 or 5xx, or is restarted, is waited for, two minutes at most.
     type: float
     default: 3600
   poll_interval:
     description:
-      - Seconds between two looks at the job while waiting.
+      - The longest pause between two looks at the job, in seconds. The first pauses are shorter. While the log is
+        shown, no pause is longer than three seconds.
     type: float
     default: 5
   stale_after:
     description:
       - How long a sync may have been running until it counts as dead. A number with a unit (V(90m), V(2h)), or
         minutes. A dead one is neither joined nor waited for.
+      - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
+        token may not read it or the plugin is older than 0.0.27).
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
     type: str
-    default: 2h
   partial:
     description:
-      - What to make of a sync that NetBox calls completed, although some of its stages failed, when O(wait=true).
-      - With V(fail), the task fails; with V(warn), it warns; with V(ignore), only RV(job.stages) tells.
+      - What to make of a sync that did some of what was asked for (RV(job.outcome) is V(partial)), when O(wait=true).
+      - With V(fail), the task fails; with V(warn), it warns; with V(ignore), only the result tells.
+      - A sync that did nothing of what was asked for always fails the task. A stage that a setting switches off is no
+        failure. The task warns of one that was asked for by name.
     type: str
     choices: [fail, warn, ignore]
     default: fail
+  show_log:
+    description:
+      - Whether to show what the sync does while the task waits for it. Each line begins with the time since the run
+        began. It is seen some five seconds after NetBox has stored it, which NetBox does every few seconds.
+      - Nothing is shown with C(no_log), with C(async), in check mode, and for a sync that ended before.
+      - The module then runs in the background on its host, as with C(async), and needs a folder for its result there
+        (C(~/.ansible_async)).
+    type: bool
+    default: true
+  include_log:
+    description:
+      - Whether to return the log of the job, as RV(job.log_entries).
+    type: bool
+    default: false
+  include_data:
+    description:
+      - Whether to return what the plugin wrote down of the job, as RV(job.data).
+    type: bool
+    default: false
 notes:
   - A failure after something was written says what was, and has C(changed) set.
 seealso:
@@ -131,15 +157,24 @@ EXAMPLES = r"""
     max_age: 60
     when_running: join
 
+- name: Sync devices and backups, and go on if the backups fail
+  proxbox.proxbox.proxbox_job:
+    sync_types: [devices, vm-backups]
+    partial: warn
+
 - name: Start a sync and go on
   proxbox.proxbox.proxbox_job:
     name: in the background
     wait: false
   register: background
 
-- name: Cancel it
+- name: Wait for its end
   proxbox.proxbox.proxbox_job:
     job_id: "{{ background.job.id }}"
+
+- name: Cancel a sync
+  proxbox.proxbox.proxbox_job:
+    job_id: 17
     state: cancelled
 """
 
@@ -150,7 +185,7 @@ job:
     - V(null) if a name was cancelled.
   type: dict
   returned: success, or the sync failed or did not end in time
-  contains:
+  contains: # job, job_more
     id:
       description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
       type: int
@@ -219,38 +254,148 @@ job:
       type: str
       returned: always
       sample: ""
+    cancelled:
+      description: Whether somebody cancelled the job, before it ran (then C(started) is V(null)) or as it ran.
+      type: bool
+      returned: always
+      sample: false
+    outcome:
+      description:
+        - How the run ended; V(null) while the job has not ended.
+        - V(succeeded), all that was asked for was done, but for stages that a setting switches off. V(partial), some of it
+          was not done. V(failed), nothing of it was done. V(cancelled), somebody cancelled the job. V(nothing_done),
+          settings switch off all that was asked for. V(unknown), NetBox calls the job completed and does not tell what it
+          did, or tells so in a shape that is not known.
+        - NetBox's own status does not say as much. It calls a run completed although optional stages failed.
+      type: str
+      returned: always
+      sample: succeeded
     stages:
       description:
-        - The stages of a run that has ended. They are what is taken from the answer of the plugin's backend; the whole
-          answer is on the page RV(job.url).
+        - What came of each sync type that was asked for, on each Proxmox endpoint; of a run that has ended.
       type: list
       elements: dict
       returned: always
       contains:
         sync_type:
-          description: Which stage it was.
+          description: Which sync type it is.
           type: str
           returned: always
           sample: devices
+        endpoint_id:
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          type: int
+          returned: always
+          sample: 1
         endpoint:
           description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: pve-lab
-        ok:
-          description: Whether the stage succeeded.
-          type: bool
-          returned: always
-          sample: true
-        error:
-          description: Why it did not; V(null) if it did.
+        status:
+          description:
+            - V(ok), it ran well. V(failed), it ran and failed. V(skipped), a setting switches it off, or the endpoint was
+              disabled or deleted. V(missing), it was asked for, and NetBox shows no trace that it ran. V(unknown), NetBox
+              does not tell whether it ran well.
           type: str
           returned: always
+          sample: ok
+        reason:
+          description: Why it is V(skipped) or V(missing); V(null) if NetBox does not tell, and otherwise.
+          type: str
+          returned: always
+          sample: sync_mode_sdn=disabled
+        error:
+          description:
+            - Why it V(failed), in the server's words; V(null) otherwise.
+            - For an optional stage, V(vm-backups) for example, only the log of the job tells. So a list of jobs that is
+              read without the logs calls such a stage V(missing).
+          type: str
+          returned: always
+          sample: "HTTP 500: no space left on device"
         run_time:
           description: Seconds the stage took; V(null) if NetBox does not tell.
           type: float
           returned: always
           sample: 3.9
+        attempts:
+          description: How often a failed stage was tried; V(null) if the log was not read, and otherwise.
+          type: int
+          returned: always
+          sample: 3
+    phases:
+      description:
+        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and C(firewall).
+          Empty while NetBox does not tell, and before netbox-proxbox 0.0.19.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        kind:
+          description: Which phase it is.
+          type: str
+          returned: always
+          sample: cluster
+        label:
+          description: The plugin's name for it.
+          type: str
+          returned: always
+          sample: Cluster/node sync
+        endpoint_id:
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          type: int
+          returned: always
+          sample: 1
+        endpoint:
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          type: str
+          returned: always
+          sample: pve-lab
+        status:
+          description: The plugin's own word, V(success) or V(warning).
+          type: str
+          returned: always
+          sample: success
+        summary:
+          description: What it did, or why it failed, in the plugin's words.
+          type: str
+          returned: always
+          sample: 1 cluster(s) created, 0 updated, 2 node(s) created, 0 updated
+        run_time:
+          description: Seconds the phase took; V(null) if NetBox does not tell.
+          type: float
+          returned: always
+          sample: 0.8
+    run_id:
+      description: The plugin's own id of the run; V(null) before it runs, and before netbox-proxbox 0.0.19.
+      type: str
+      returned: always
+      sample: 3cb38285-f18a-475d-80e8-715bde648ca7
+    branch:
+      description: The branch of netbox-branching that the run wrote to; V(null) if it wrote to none.
+      type: dict
+      returned: always
+      contains:
+        id:
+          description: Id of the branch.
+          type: int
+          returned: always
+          sample: 4
+        name:
+          description: Name of the branch.
+          type: str
+          returned: always
+          sample: proxbox-sync-17-1764032400
+        status:
+          description: What has become of it, V(left_open) for example; V(null) if NetBox does not tell.
+          type: str
+          returned: always
+          sample: left_open
+        reason:
+          description: Why; V(null) if NetBox does not tell.
+          type: str
+          returned: always
+          sample: local_reconciliation_failed
     queue:
       description: The RQ queue the job was put on.
       type: str
@@ -275,7 +420,7 @@ job:
       description: The job's log, oldest entry first.
       type: list
       elements: dict
-      returned: when the task has waited for the job
+      returned: O(include_log=true)
       contains:
         timestamp:
           description: When it was written.
@@ -292,6 +437,11 @@ job:
           type: str
           returned: always
           sample: "Starting Proxbox sync: all"
+    data:
+      description: What the plugin wrote down of the job, as it is, with the answer of its backend.
+      type: dict
+      returned: O(include_data=true)
+      sample: {}
 cancelled:
   description: The jobs that were cancelled, as they were before, each in the shape of RV(job).
   type: list
@@ -312,18 +462,18 @@ successor:
     - V(null) if nothing had to be carried on.
   type: dict
   returned: O(state=cancelled)
-log_tail:
-  description: The last lines of the job's log.
+log_excerpt:
+  description: The lines of the job's log that matter most, errors and warnings before the last lines; in their order.
   type: list
   elements: str
   returned: the sync failed or did not end in time
   sample:
-    - "ERROR: Sync failed (HTTP 502): the backend does not answer"
+    - "ERROR: Stage 'vm-backups' failed (HTTP 500): no space left on device"
 failure:
   description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure, but not that of the sync itself
-  contains:
+  contains: # failure
     url:
       description: The address that was asked.
       type: str

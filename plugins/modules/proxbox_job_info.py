@@ -40,8 +40,16 @@ options:
     elements: str
   errored:
     description:
-      - With V(true), only jobs that failed, or that ended while recording an error. With V(false), only the others.
+      - With V(true), only jobs that NetBox itself calls errored or failed, or that recorded an error; a cancelled one is
+        among them. With V(false), only the others. O(outcome) tells more.
     type: bool
+  outcome:
+    description:
+      - Only jobs that ended so, as RV(jobs[].outcome) tells it. NetBox cannot filter by it, so jobs are read until
+        O(limit) of them fit, or none is left. Other filters make that quick.
+    type: list
+    elements: str
+    choices: [succeeded, partial, failed, cancelled, nothing_done, unknown]
   created_after:
     description:
       - Only jobs created at this time or later. ISO 8601; UTC if it has no offset.
@@ -60,7 +68,12 @@ options:
     type: str
   include_log:
     description:
-      - Whether to read the jobs' logs too, which can be long.
+      - Whether to read the jobs' logs too, which can be long. Only they tell why an optional stage failed.
+    type: bool
+    default: false
+  include_data:
+    description:
+      - Whether to return what the plugin wrote down of each job, as RV(jobs[].data).
     type: bool
     default: false
   limit:
@@ -86,7 +99,7 @@ EXAMPLES = r"""
 - name: Read the newest failure of a schedule, with its log
   proxbox.proxbox.proxbox_job_info:
     name: nightly
-    errored: true
+    outcome: [failed, partial]
     include_log: true
     limit: 1
   register: failures
@@ -102,9 +115,9 @@ jobs:
   type: list
   elements: dict
   returned: success
-  contains:
+  contains: # job, job_more
     id:
-      description: Numeric id of the job in NetBox.
+      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
       type: int
       returned: always
       sample: 17
@@ -171,38 +184,148 @@ jobs:
       type: str
       returned: always
       sample: ""
+    cancelled:
+      description: Whether somebody cancelled the job, before it ran (then C(started) is V(null)) or as it ran.
+      type: bool
+      returned: always
+      sample: false
+    outcome:
+      description:
+        - How the run ended; V(null) while the job has not ended.
+        - V(succeeded), all that was asked for was done, but for stages that a setting switches off. V(partial), some of it
+          was not done. V(failed), nothing of it was done. V(cancelled), somebody cancelled the job. V(nothing_done),
+          settings switch off all that was asked for. V(unknown), NetBox calls the job completed and does not tell what it
+          did, or tells so in a shape that is not known.
+        - NetBox's own status does not say as much. It calls a run completed although optional stages failed.
+      type: str
+      returned: always
+      sample: succeeded
     stages:
       description:
-        - The stages of a run that has ended. They are what is taken from the answer of the plugin's backend; the whole
-          answer is on the page RV(jobs[].url).
+        - What came of each sync type that was asked for, on each Proxmox endpoint; of a run that has ended.
       type: list
       elements: dict
       returned: always
       contains:
         sync_type:
-          description: Which stage it was.
+          description: Which sync type it is.
           type: str
           returned: always
           sample: devices
+        endpoint_id:
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          type: int
+          returned: always
+          sample: 1
         endpoint:
           description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: pve-lab
-        ok:
-          description: Whether the stage succeeded.
-          type: bool
-          returned: always
-          sample: true
-        error:
-          description: Why it did not; V(null) if it did.
+        status:
+          description:
+            - V(ok), it ran well. V(failed), it ran and failed. V(skipped), a setting switches it off, or the endpoint was
+              disabled or deleted. V(missing), it was asked for, and NetBox shows no trace that it ran. V(unknown), NetBox
+              does not tell whether it ran well.
           type: str
           returned: always
+          sample: ok
+        reason:
+          description: Why it is V(skipped) or V(missing); V(null) if NetBox does not tell, and otherwise.
+          type: str
+          returned: always
+          sample: sync_mode_sdn=disabled
+        error:
+          description:
+            - Why it V(failed), in the server's words; V(null) otherwise.
+            - For an optional stage, V(vm-backups) for example, only the log of the job tells. So a list of jobs that is
+              read without the logs calls such a stage V(missing).
+          type: str
+          returned: always
+          sample: "HTTP 500: no space left on device"
         run_time:
           description: Seconds the stage took; V(null) if NetBox does not tell.
           type: float
           returned: always
           sample: 3.9
+        attempts:
+          description: How often a failed stage was tried; V(null) if the log was not read, and otherwise.
+          type: int
+          returned: always
+          sample: 3
+    phases:
+      description:
+        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and C(firewall).
+          Empty while NetBox does not tell, and before netbox-proxbox 0.0.19.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        kind:
+          description: Which phase it is.
+          type: str
+          returned: always
+          sample: cluster
+        label:
+          description: The plugin's name for it.
+          type: str
+          returned: always
+          sample: Cluster/node sync
+        endpoint_id:
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          type: int
+          returned: always
+          sample: 1
+        endpoint:
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          type: str
+          returned: always
+          sample: pve-lab
+        status:
+          description: The plugin's own word, V(success) or V(warning).
+          type: str
+          returned: always
+          sample: success
+        summary:
+          description: What it did, or why it failed, in the plugin's words.
+          type: str
+          returned: always
+          sample: 1 cluster(s) created, 0 updated, 2 node(s) created, 0 updated
+        run_time:
+          description: Seconds the phase took; V(null) if NetBox does not tell.
+          type: float
+          returned: always
+          sample: 0.8
+    run_id:
+      description: The plugin's own id of the run; V(null) before it runs, and before netbox-proxbox 0.0.19.
+      type: str
+      returned: always
+      sample: 3cb38285-f18a-475d-80e8-715bde648ca7
+    branch:
+      description: The branch of netbox-branching that the run wrote to; V(null) if it wrote to none.
+      type: dict
+      returned: always
+      contains:
+        id:
+          description: Id of the branch.
+          type: int
+          returned: always
+          sample: 4
+        name:
+          description: Name of the branch.
+          type: str
+          returned: always
+          sample: proxbox-sync-17-1764032400
+        status:
+          description: What has become of it, V(left_open) for example; V(null) if NetBox does not tell.
+          type: str
+          returned: always
+          sample: left_open
+        reason:
+          description: Why; V(null) if NetBox does not tell.
+          type: str
+          returned: always
+          sample: local_reconciliation_failed
     queue:
       description: The RQ queue the job was put on.
       type: str
@@ -244,11 +367,16 @@ jobs:
           type: str
           returned: always
           sample: "Starting Proxbox sync: all"
+    data:
+      description: What the plugin wrote down of the job, as it is, with the answer of its backend.
+      type: dict
+      returned: O(include_data=true)
+      sample: {}
 failure:
   description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
-  contains:
+  contains: # failure
     url:
       description: The address that was asked.
       type: str
@@ -279,6 +407,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, LIVING, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import VERDICTS
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_instant
 
 FILTERS = {"name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
@@ -295,14 +424,17 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     if params["limit"] < 0:
         raise ProxboxError(f"limit {params['limit']} is no number of jobs: give 0 for all of them, or more.")
     if params["job_id"] is not None:
-        found = [jobs.get_sync(params["job_id"], include_log=params["include_log"])]
-        return {"changed": False, "jobs": [job.result() for job in found]}
-    filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
-    filters.update(
-        (query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option]
-    )
-    found = jobs.search(filters, limit=params["limit"], include_log=params["include_log"])
-    return {"changed": False, "jobs": [job.result() for job in found]}
+        found = [jobs.judged(jobs.get_sync(params["job_id"], include_log=params["include_log"]))]
+    else:
+        filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
+        filters.update(
+            (query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option]
+        )
+        found = jobs.search(
+            filters, limit=params["limit"], include_log=params["include_log"], outcomes=params["outcome"] or ()
+        )
+    shape = {option: params[option] for option in ("include_log", "include_data")}
+    return {"changed": False, "jobs": [job.result(**shape) for job in found]}
 
 
 def main() -> None:
@@ -317,11 +449,13 @@ def main() -> None:
             "created_before": {"type": "str"},
             "scheduled_after": {"type": "str"},
             "scheduled_before": {"type": "str"},
+            "outcome": {"type": "list", "elements": "str", "choices": list(VERDICTS)},
             "include_log": {"type": "bool", "default": False},
+            "include_data": {"type": "bool", "default": False},
             "limit": {"type": "int", "default": 100},
         },
         work,
-        mutually_exclusive=[("job_id", option) for option in (*FILTERS, *TIMES)],
+        mutually_exclusive=[("job_id", option) for option in (*FILTERS, *TIMES, "outcome")],
     )
 
 

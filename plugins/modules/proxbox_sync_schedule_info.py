@@ -11,7 +11,8 @@ short_description: Read how the schedules of Proxbox syncs fare
 version_added: 0.1.0
 description:
   - Reads each living schedule, with its next and its last run and what is wrong with it.
-  - It takes one request for all of what lives, one or two for the workers, and one for each schedule.
+  - It takes one request for all of what lives, one or two for the workers, and one for each schedule; one more for a
+    schedule whose last run did not do all that was asked for, to read why in its log.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -25,16 +26,17 @@ options:
     type: str
   history:
     description:
-      - How many of each schedule's newest ended jobs to look at for its last run and its failures.
+      - How many of each schedule's newest runs to look at for the last one and for failures.
     type: int
     default: 10
   stale_after:
     description:
       - How long a sync may run, or a scheduled one be overdue although workers run, until it counts as dead. A number
         with a unit (V(90m), V(2h)), or minutes.
+      - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
+        token may not read it or the plugin is older than 0.0.27).
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
     type: str
-    default: 2h
 notes:
   - A schedule that has ended is not there. To be sure that one lives, declare it with
     M(proxbox.proxbox.proxbox_sync_schedule), in check mode if nothing may change.
@@ -87,7 +89,9 @@ schedules:
         - The worst of what is wrong, or V(ok).
         - V(stale), a member looks alive and is dead. V(duplicate), more than one member lives. V(no_worker), nobody
           serves the queue of the next run. V(overdue), the next run should have started by now. V(failing), the last
-          run did not succeed, or one of its stages did not.
+          run did not do all that was asked for. V(unknown), NetBox does not tell what the last run did.
+          V(cancelled), the last run was cancelled as it ran. V(nothing_done), settings switch off all that the last
+          run was to do.
       type: str
       returned: always
       sample: ok
@@ -106,17 +110,17 @@ schedules:
       sample: "2026-04-02T02:00:00Z"
     last_run:
       description:
-        - The last run that has ended, in the shape of RV(schedules[].job). Its RV(schedules[].last_run.status),
-          RV(schedules[].last_run.error) and RV(schedules[].last_run.duration) say how it went.
+        - The last run that has ended, in the shape of RV(schedules[].job). Its RV(schedules[].last_run.outcome) says how
+          it ended. A job that was cancelled before it ran is no run.
         - V(null) if there is none among the newest O(history).
       type: dict
       returned: always
       contains:
-        status:
-          description: How it ended, V(completed), V(errored) or V(failed).
+        outcome:
+          description: How it ended, as M(proxbox.proxbox.proxbox_job_info) tells it.
           type: str
           returned: always
-          sample: completed
+          sample: succeeded
         error:
           description: What went wrong, in NetBox's words; empty if nothing did.
           type: str
@@ -127,8 +131,16 @@ schedules:
           type: float
           returned: always
           sample: 48.1
+    last_failure:
+      description:
+        - The newest run that did not do all that was asked for, in the same shape; those that were cancelled are none.
+        - V(null) if there is none among the newest O(history).
+      type: dict
+      returned: always
     consecutive_failures:
-      description: How many of the newest runs in a row did not succeed in every stage; at most O(history).
+      description:
+        - How many of the newest runs in a row did not do all that was asked for; at most O(history). Runs that were
+          cancelled are left out.
       type: int
       returned: always
       sample: 0
@@ -146,7 +158,7 @@ failure:
   description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
-  contains:
+  contains: # failure
     url:
       description: The address that was asked.
       type: str

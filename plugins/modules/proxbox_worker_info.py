@@ -137,12 +137,12 @@ failure:
   description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
   type: dict
   returned: failure
-  contains:
+  contains: # failure
     url:
       description: The address that was asked.
       type: str
       returned: always
-      sample: https://netbox.example.com/api/core/background-workers/
+      sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
     method:
       description: The HTTP method.
       type: str

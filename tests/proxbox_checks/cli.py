@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from proxbox_checks import staging
+from proxbox_checks import returned, staging
 from proxbox_checks.bench import bench
 from proxbox_checks.demo import demo
 from proxbox_checks.results import table
@@ -52,6 +52,11 @@ def _test(args: argparse.Namespace) -> int:
 def _stage(args: argparse.Namespace) -> int:
     with staging.lock(CHECKOUT):
         print(staging.stage(CHECKOUT))
+    return 0
+
+
+def _returned(args: argparse.Namespace) -> int:
+    returned.write(CHECKOUT)
     return 0
 
 
@@ -106,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     test.add_argument("--no-cleanup", action="store_true", help="leave the stack up that the integration tests started")
     command("stage", _stage, "copy the collection to where ansible-test wants it, and print the path")
+    command("returned", _returned, "write the shared parts of RETURN into the modules")
     command("demo", _demo, "a real NetBox with the collection at work in it")
     bench_ = command("bench", _bench, "what the modules cost: requests, bytes, and time beside other modules")
     bench_.add_argument("--rounds", type=int, default=10, help="how often each task is timed (default: %(default)s)")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from proxbox_checks import process, staging
+from proxbox_checks import process, returned, staging
 from proxbox_checks.results import Result
 from proxbox_checks.tools import Tools
 
@@ -71,6 +71,12 @@ def documentation(tools: Tools) -> Result:
         else:
             result.passed += 1
     return result
+
+
+def shared_returns(tools: Tools) -> Result:
+    """The parts of RETURN that modules share are the same in each."""
+    names = returned.outdated(tools.checkout)
+    return Result(failed=[f"{name}: run tests/check returned" for name in names], passed=0 if names else 1)
 
 
 def build(tools: Tools) -> Result:

@@ -69,6 +69,7 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
             ("lint: yamllint", lint.yamllint),
             ("lint: ansible-lint", lint.ansible_lint),
             ("lint: changelog", lint.changelog),
+            ("lint: shared RETURN", lint.shared_returns),
             ("lint: ansible-doc", lint.documentation),
             ("lint: build", lint.build),
         ],

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _wait
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import NewJob, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
@@ -25,6 +25,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     read_wanted,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
+from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page
 
 LIVING = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
@@ -684,7 +685,7 @@ def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Ro
 def test_a_wait_gives_up_when_netbox_stays_away(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_engine, "AWAY", 0.2)
+    monkeypatch.setattr(_wait, "AWAY", 0.2)
     server.answer(page(), created(7), page(row(7, status="running")), Answer("<html>", 502, "text/html"))
     with pytest.raises(ProxboxError, match="HTTP 502"):
         _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(60, 1))

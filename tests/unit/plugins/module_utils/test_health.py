@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, overdue
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope, Stage
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import Outcome, Stage
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Worker
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
@@ -24,9 +25,11 @@ def living(job_id: int = 9, **changes: object) -> Job:
     return Job(job_id, "nightly", **{**defaults, **changes})
 
 
-def ended(job_id: int, status: str = "completed", **changes: object) -> Job:
+def ended(job_id: int, verdict: str = "succeeded", **changes: object) -> Job:
     then = NEXT - timedelta(days=9 - job_id)
-    return Job(job_id, "nightly", status, **{"started": then, "completed": then, "scope": Scope(), **changes})
+    status = {"failed": "errored", "cancelled": "failed"}.get(verdict, "completed")
+    defaults = {"started": then, "completed": then, "scope": Scope(), "outcome": Outcome(verdict)}
+    return Job(job_id, "nightly", status, **{**defaults, **changes})
 
 
 def report(*members: Job, history: tuple[Job, ...] = (), service: Service = SERVED) -> Report:
@@ -34,9 +37,12 @@ def report(*members: Job, history: tuple[Job, ...] = (), service: Service = SERV
 
 
 RUNNING = living(status="running", scheduled=NEXT - timedelta(days=1), started=NEXT - timedelta(days=1))
-FAILED = ended(8, "errored", error="The backend is away.")
-PARTIAL = ended(8, stages=(Stage("devices", None, True, None, 1.0), Stage("storage", None, False, "no disk", 1.0)))
-CANCELLED = ended(8, "failed", error="Cancelled via API.")
+FAILED = ended(8, "failed", error="The backend is away.")
+NO_DISK = Stage("storage", 1, "pve-lab", "failed", error="no disk")
+PARTIAL = ended(8, outcome=Outcome("partial", (Stage("devices", 1, "pve-lab", "ok", run_time=1.0), NO_DISK)))
+CANCELLED = ended(8, "cancelled", error="Cancelled via API.")
+NOTHING = ended(8, outcome=Outcome("nothing_done", (Stage("sdn", 1, "pve-lab", "skipped", "sync_mode_sdn=disabled"),)))
+ALL_ASKED = "did not do all that was asked for"
 
 
 @pytest.mark.parametrize(
@@ -44,10 +50,13 @@ CANCELLED = ended(8, "failed", error="Cancelled via API.")
     [
         (report(), "ok", ""),
         (report(history=(ended(8), FAILED)), "ok", ""),
-        (report(history=(FAILED, ended(7))), "failing", "the last run did not succeed: The backend is away."),
-        (report(history=(FAILED, FAILED)), "failing", "the last 2 runs did not succeed: The backend is away."),
-        (report(history=(PARTIAL,)), "failing", "storage: no disk"),
-        (report(history=(CANCELLED, ended(7))), "failing", "the last run did not succeed: Cancelled via API."),
+        (report(history=(FAILED, ended(7))), "failing", f"the last run {ALL_ASKED}: The backend is away"),
+        (report(history=(FAILED, FAILED)), "failing", f"the last run {ALL_ASKED}, as 2 runs in a row did not: The"),
+        (report(history=(CANCELLED, FAILED)), "failing", f"job 8 {ALL_ASKED}: The backend is away"),
+        (report(history=(PARTIAL,)), "failing", "pve-lab: storage failed: no disk; devices is ok (1 s)"),
+        (report(history=(CANCELLED, ended(7))), "cancelled", "job 8: The sync 'nightly' (job 8) was cancelled"),
+        (report(history=(NOTHING, FAILED)), "nothing_done", "job 8: sync_mode_sdn is disabled"),
+        (report(history=(ended(8, "unknown"), ended(7))), "unknown", "job 8: What the sync 'nightly' (job 8) did is"),
         (report(living(scheduled=NOW - timedelta(hours=1))), "overdue", "job 9: due since 2026-04-10T09:00:00Z"),
         (report(living(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
         (report(service=Service(0)), "no_worker", "no worker serves the queue 'default', for none runs at all"),
@@ -98,10 +107,16 @@ def test_the_next_run(members: list[Job], expected: datetime | None) -> None:
 
 
 def test_the_last_run_is_one_that_began() -> None:
-    never = ended(8, "failed", error="Cancelled via API.", started=None)
+    never = ended(8, "cancelled", error="Cancelled via API.", started=None)
     assert report(history=(never, ended(7))).last_run.id == 7
     assert report(history=(never,)).last_run is None
-    assert report(history=(CANCELLED, FAILED, FAILED, ended(5))).consecutive_failures == 3
+
+
+def test_a_cancelled_run_hides_no_failure() -> None:
+    found = report(history=(CANCELLED, FAILED, CANCELLED, PARTIAL, ended(5), FAILED))
+    assert found.consecutive_failures == 2
+    assert found.last_failure is FAILED and found.last_run is CANCELLED
+    assert [word for word, _sentence in found.findings()] == ["failing", "cancelled"]
 
 
 def test_what_is_overdue() -> None:

@@ -7,24 +7,14 @@
 from __future__ import annotations
 
 import importlib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import SYNC_TYPES, Job, Scope, Stage
-
-JOB = Job(
-    id=1,
-    name="nightly",
-    status="completed",
-    scope=Scope(),
-    created=datetime(2026, 4, 1, tzinfo=UTC),
-    stages=(Stage("devices", None, True, None, 1.0),),
-    log_entries=({"timestamp": "", "level": "info", "message": "", "more": 1},),
-)
-
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import SYNC_TYPES
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
 
 PLUGINS = "ansible_collections.proxbox.proxbox.plugins"
 MODULES = sorted(path.stem for path in (Path(__file__).parents[4] / "plugins" / "modules").glob("proxbox_*.py"))
@@ -40,13 +30,11 @@ def documented(module: str, key: str) -> dict:
 )
 def test_the_shape_of_a_job_is_the_documented_one(module: str, key: str) -> None:
     contains = documented(module, key)
-    result = JOB.result()
-    if module == "proxbox_sync_schedule":
-        del result["log_entries"]
-    else:
-        assert contains["log_entries"]["contains"].keys() == result["log_entries"][0].keys()
+    more = module != "proxbox_sync_schedule"
+    result = Job.from_api(recorded("backups_500_beside")).result(include_log=more, include_data=more)
     assert list(contains) == list(result)
-    assert contains["stages"]["contains"].keys() == result["stages"][0].keys()
+    for part in ("stages", "phases", *(["log_entries"] if more else [])):
+        assert contains[part]["contains"].keys() == result[part][0].keys()
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope, Stage
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import VERDICTS, Outcome
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     Wanted,
+    checked_seconds,
     is_that,
     plan_absent,
     plan_cancel_named,
@@ -276,14 +278,13 @@ def test_a_run_of_the_same_scope_serves(when_running: str) -> None:
 
 def test_a_recent_success_serves() -> None:
     hour = timedelta(hours=1)
-    recent = job(1, "completed", completed=NOW - timedelta(minutes=59))
+    good = Outcome("succeeded")
+    recent = job(1, "completed", completed=NOW - timedelta(minutes=59), outcome=good)
     assert plan_run(NEW, [recent], NOW, max_age=hour).keep == recent
-    failed_stage = Stage("devices", None, False, "boom", 1.0)
     for other in (
-        job(2, "completed", completed=NOW - timedelta(minutes=61)),
-        job(3, "errored", completed=NOW),
-        job(4, "completed", completed=NOW, scope=Scope(frozenset({"devices"}))),
-        job(5, "completed", completed=NOW, stages=(failed_stage,)),
+        job(2, "completed", completed=NOW - timedelta(minutes=61), outcome=good),
+        job(4, "completed", completed=NOW, outcome=good, scope=Scope(frozenset({"devices"}))),
+        *(job(5, "completed", completed=NOW, outcome=Outcome(verdict)) for verdict in VERDICTS[1:]),
     ):
         assert plan_run(NEW, [other], NOW, max_age=hour).create == NEW
 
@@ -336,9 +337,13 @@ def test_blank_is_none() -> None:
 
 
 def test_a_run_has_netboxs_own_name_by_default() -> None:
-    assert read_run(name=None, sync_types=["all"], wait_timeout=1, poll_interval=1).name == "Proxbox Sync"
+    assert read_run(name=None, sync_types=["all"]).name == "Proxbox Sync"
+
+
+def test_a_time_to_wait_is_above_zero() -> None:
+    assert checked_seconds("poll_interval", 0.5) == 0.5
     with pytest.raises(ProxboxError, match="poll_interval 0"):
-        read_run(name=None, sync_types=["all"], wait_timeout=1, poll_interval=0)
+        checked_seconds("poll_interval", 0)
 
 
 def test_a_type_unknown_to_every_release() -> None:
