@@ -35,11 +35,17 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
 ENDPOINTS_SHOWN = 6
 """How many endpoints a message tells of; the others are counted."""
 
+TYPES_SHOWN = 4
+"""How many sync types a message names."""
+
 EXCERPT = 8
 """How many lines of the log a failed task returns."""
 
 WIDTH = 500
 """How many characters of the server's own words a line holds."""
+
+
+BACKEND_LOG = "The log of proxbox-api may tell more."
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,14 @@ class Problem:
     text: str
     advice: str = ""
 
+    def told(self) -> str:
+        """The same, in the middle of a line."""
+        return f"{self.text}.{' ' + self.advice if self.advice else ''}"
+
     def sentence(self, places: Sequence[str]) -> str:
         """The line that tells of it."""
-        where = f"{', '.join(places)}: " if places else ""
-        return f"{where}{self.text}.{' ' + self.advice if self.advice else ''}"
+        text = f"{', '.join(places)}: {self.text}" if places else f"{self.text[0].upper()}{self.text[1:]}"
+        return Problem(text, self.advice).told()
 
 
 def explain(job: Job) -> str:
@@ -94,13 +104,13 @@ def remarks(job: Job) -> list[str]:
     asked = job.scope.sync_types if job.scope else frozenset()
     stages = [stage for stage in job.outcome.switched_off if stage.sync_type in asked]
     if stages and job.outcome.verdict != NOTHING_DONE:
-        found.append(f"{what} left out {_listed(_types(stages))}: {_setting(job, stages).sentence(())}")
+        found.append(f"{what} left out {_listed(_types(stages))}: {_setting(job, stages).told()}")
     synced = {stage.endpoint_id for stage in job.outcome.stages if stage.status == "ok"}
     for phase in job.outcome.phases:
         if phase.kind == "preflight" and phase.status != "success" and phase.endpoint_id in synced:
             known = _known(job, phase.summary, phase.endpoint_id)
             text = f"{known.text}; the backend synced it with the connection that it had stored"
-            found.append(f"{what}: {Problem(text, known.advice).sentence([phase.endpoint or 'an endpoint'])}")
+            found.append(f"Job {job.id}: {Problem(text, known.advice).sentence([phase.endpoint or 'an endpoint'])}")
     return found
 
 
@@ -140,6 +150,8 @@ def _counts(job: Job) -> str:
     """How much of what was asked for was not done."""
     by_endpoint = _by_endpoint(job)
     stages = [stage for stages in by_endpoint.values() for stage in stages]
+    if not stages:
+        return "nothing was synced"
     if not any(stage.undone for stage in stages):
         failed = [phase for phase in job.outcome.phases if phase.failed]
         return f"its stages are ok, but {_listed(sorted({phase.label for phase in failed}))} failed" if failed else (
@@ -149,7 +161,8 @@ def _counts(job: Job) -> str:
     others = [stage for where, stages in by_endpoint.items() if where not in idle for stage in stages]
     undone = [stage for stage in others if stage.undone]
     if not others:
-        return f"nothing of {_listed(_types(stages))} was synced"
+        types = _types(stages)
+        return f"nothing of {_listed(types)} was synced" if len(types) <= TYPES_SHOWN else "nothing was synced"
     parts = []
     if idle:
         parts.append(f"{len(idle)} of {len(by_endpoint)} endpoints synced nothing")
@@ -205,7 +218,7 @@ def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Pr
     for stage in stages:
         if stage.status == "failed":
             attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
-            known = _known(job, stage.error or "NetBox does not tell why", endpoint_id)
+            known = _known(job, stage.error or "NetBox does not tell why", endpoint_id, BACKEND_LOG)
             parts.append(f"{stage.sync_type} failed{attempts}: {known.text}")
             advice = advice or known.advice
     later = [stage for stage in stages if stage.status == "missing" and stage.reason]
@@ -216,13 +229,14 @@ def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Pr
         parts.append(f"NetBox shows no trace that {_listed(_types(untraced))} ran")
     good = [stage for stage in stages if stage.status == "ok"]
     if good:
-        times = sum(stage.run_time or 0 for stage in good)
-        parts.append(f"{_listed(_types(good))} {'is' if len(good) == 1 else 'are'} ok ({_time(times)})")
+        times = [stage.run_time for stage in good if stage.run_time is not None]
+        took = f" ({_time(sum(times))})" if times else ""
+        parts.append(f"{_listed(_types(good))} {'is' if len(good) == 1 else 'are'} ok{took}")
     return Problem("; ".join(parts), advice)
 
 
 def _of_phases(job: Job, endpoint_id: int | None, phases: Sequence[Phase]) -> Problem:
-    known = _known(job, phases[0].summary, endpoint_id)
+    known = _known(job, phases[0].summary, endpoint_id, BACKEND_LOG)
     labels = _listed(list(dict.fromkeys(phase.label for phase in phases)))
     return Problem(f"{labels} failed: {known.text}", known.advice)
 
@@ -236,25 +250,24 @@ def _of_run(job: Job) -> Problem:
         if str(entry.get("level")).lower() in ("error", "critical", "warning")
     ]
     for text in [*said, error]:
-        known = recognised(text)
-        if known:
+        if recognised(text):
             return _known(job, text, None)
     causes = [text for text in said if text not in error and error not in text]
     return _known(job, causes[-1] if causes else error or "NetBox gives no reason", None)
 
 
-def _known(job: Job, text: str, endpoint_id: int | None) -> Problem:
+def _known(job: Job, text: str, endpoint_id: int | None, advice: str = "") -> Problem:
     """A cause in the collection's own words with what to do, where it is known; else in the server's words."""
-    known = recognised(text)
-    if known is None:
-        return Problem(_cut(one_line(text)).rstrip("."))
-    what, advice, path = known
-    return Problem(what, advice.format(page=_page(job, path.format(id=endpoint_id))))
+    cause = recognised(text)
+    if cause is None:
+        return Problem(_cut(one_line(text)).rstrip("."), advice)
+    path = cause.path.replace("{id}/", "" if endpoint_id is None else f"{endpoint_id}/")
+    return Problem(cause.what, cause.advice.format(page=_page(job, path)))
 
 
 def _setting(job: Job, stages: Sequence[Stage]) -> Problem:
     names = _listed(settings_of(stage.reason or "" for stage in stages))
-    what = f"{names} is disabled" if names else _listed(sorted({stage.reason or "" for stage in stages}))
+    what = f"the setting {names} is disabled" if names else _listed(sorted({stage.reason or "" for stage in stages}))
     return Problem(
         what,
         f"Change it at {_page(job, 'settings/')} or on the endpoint's own page, or leave {_listed(_types(stages))} out.",
@@ -293,9 +306,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
 
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
+def _time(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -20,11 +20,12 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
     STAGES,
     STAGES_OF_VMS,
     attempts,
+    endpoints_begun,
     failed_stage,
-    last_endpoint,
     optional_failures,
     plain_error,
     stage_error,
+    stages_completed,
     stages_started,
     was_cancelled,
 )
@@ -158,6 +159,20 @@ class _Run:
         """Why no stage of an endpoint ran; of all of them, where the endpoint is None."""
         for entry in _mappings(self.response.get("stages")):
             self._read_stage(entry)
+        self.begun = endpoints_begun(self.log)
+        if not self.response:
+            self._read_log()
+
+    def _read_log(self) -> None:
+        """Before 0.0.27, a required stage that failed left nothing but the error of the job, and the log."""
+        for endpoint_id, sync_type in stages_completed(self.log):
+            self._read_stage({"sync_type": sync_type, "endpoint_id": endpoint_id, "result_summary": {"ok": True}})
+        error = plain_error(self.error)
+        broken = failed_stage(error)
+        if broken:
+            summary = {"ok": False, "stage": broken, "error": error}
+            endpoint_id = self.begun[-1] if self.begun else None
+            self._read_stage({"sync_type": ENDPOINT_SCOPE, "endpoint_id": endpoint_id, "result_summary": summary})
 
     def _read_stage(self, entry: Mapping[str, Any]) -> None:
         summary = _mapping(entry.get("result_summary"))
@@ -210,7 +225,7 @@ class _Run:
         if self.batch:
             return bool(self.batch.get("total")) and isinstance(self.batch.get("failed"), int)
         stages = self.response.get("stages")
-        return isinstance(stages, list) and len(stages) == len(_mappings(stages))
+        return bool(self.params) and isinstance(stages, list) and len(stages) == len(_mappings(stages))
 
     def verdict(self, stages: Sequence[Stage]) -> str:
         """How the run ended, in one word."""
@@ -245,7 +260,9 @@ class _Run:
                     yield self._without_row(endpoint_id, sync_type)
 
     def _asked(self, all_stages: Sequence[str]) -> list[str]:
-        """The stages that were asked for."""
+        """The stages that were asked for; none where NetBox does not tell."""
+        if not self.params:
+            return stages_started(self.log)
         types = [str(kind) for kind in _list(self.params.get("sync_types"))]
         types = types or [str(self.params.get("sync_type") or "all")]
         return list(stages_started(self.log) or all_stages) if types == ["all"] else types
@@ -253,7 +270,7 @@ class _Run:
     def _endpoints(self) -> list[int | None]:
         """The endpoints that the run was for, as far as it tells; a None stands for those that it does not tell."""
         asked = [_id(value) for value in _list(self.params.get("proxmox_endpoint_ids"))]
-        seen = {*self.names, *self.left, *(endpoint_id for endpoint_id, _kind in self.rows)} - {None}
+        seen = {*self.names, *self.left, *self.begun, *(endpoint_id for endpoint_id, _kind in self.rows)} - {None}
         return asked or sorted(seen) or [None]
 
     def _rows_wanted(self, sync_type: str) -> int:
@@ -270,10 +287,6 @@ class _Run:
         for failure in optional_failures(self.log):
             if failure.stage == sync_type and failure.endpoint_id in (None, endpoint_id):
                 return stage("failed", error=failure.error, attempts=failure.attempts)
-        error = plain_error(self.error)
-        # Before 0.0.27 the failure of a required stage left nothing but the error of the job.
-        if failed_stage(error) == sync_type and last_endpoint(self.log) in (None, endpoint_id) and not self.stopped:
-            return stage("failed", error=stage_error(error))
         reason = self.left.get(endpoint_id) or self.left.get(None)
         stopped = self.stopped.get(endpoint_id)
         if not reason and stopped and _order(sync_type) > _order(stopped):

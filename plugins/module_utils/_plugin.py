@@ -80,6 +80,18 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
         "endpoints/fastapi/",
     ),
     (
+        "candidate_rejected|candidate_missing|bootstrap_required|No API token configured",
+        "the backend does not accept NetBox's token for it ({found})",
+        "Set its token at {page}.",
+        "endpoints/fastapi/",
+    ),
+    (
+        r"backend_(unreachable|timeout|request_failed|tls_error)|(bootstrap_status|validation)_http_5\d\d",
+        "the backend does not answer ({found})",
+        "Look at whether proxbox-api runs, and at its address at {page}.",
+        "endpoints/fastapi/",
+    ),
+    (
         "could not be resolved to a current ProxBox backend endpoint",
         "the backend does not have it, or has it with another address",
         "Save it once more at {page}, which registers it.",
@@ -87,13 +99,13 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "proxmox_session_acquisition_failed",
-        "the backend cannot connect to Proxmox (proxmox_session_acquisition_failed)",
+        "the backend cannot connect to Proxmox ({found})",
         "Look at whether Proxmox is up, and at the address and the token at {page}.",
         "endpoints/proxmox/{id}/",
     ),
     (
         "every Proxmox endpoint selected for this run is disabled",
-        "every Proxmox endpoint that was asked for is disabled or deleted",
+        "every Proxmox endpoint that was asked for was disabled or deleted when the run began",
         "Enable one at {page}, or leave proxmox_endpoints out for every enabled one.",
         "endpoints/proxmox/",
     ),
@@ -105,7 +117,7 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "exceeded maximum timeout value|Job deadline reached",
-        "it came to its time-out",
+        "the sync came to its time-out",
         "Raise sync_job_timeout at {page}, or look at what keeps the backend busy.",
         "settings/",
     ),
@@ -113,9 +125,21 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
 """What a sentence of the plugin means: a pattern, what it says in plain words, what to do, and on which of its pages."""
 
 
-def recognised(text: str) -> tuple[str, str, str] | None:
-    """What an error means, what to do, and the page for it below ``/plugins/proxbox/``; None for one not known."""
-    return next((cause[1:] for cause in _CAUSES if re.search(cause[0], text)), None)
+@dataclass(frozen=True)
+class Cause:
+    """What an error means, what to do, and the page for it below ``/plugins/proxbox/`` (with the endpoint's ``{id}``)."""
+
+    what: str
+    advice: str
+    path: str
+
+
+def recognised(text: str) -> Cause | None:
+    """What an error means; None for one that is not known."""
+    for pattern, what, advice, path in _CAUSES:
+        if match := re.search(pattern, text):
+            return Cause(what.format(found=match[0]), advice, path)
+    return None
 
 
 def was_cancelled(status: str, error: str) -> bool:
@@ -210,12 +234,6 @@ def attempts(log: Iterable[Mapping[str, Any]]) -> dict[tuple[int | None, str], i
     return found
 
 
-def last_endpoint(log: Iterable[Mapping[str, Any]]) -> int | None:
-    """The id of the endpoint whose stages ran last; None when the log does not tell."""
-    matches = (_ON_ENDPOINT.match(message_of(entry)) for entry in log)
-    return next((int(match["id"]) for match in reversed(list(matches)) if match), None)
-
-
 class LogReader:
     """Reads the log of a run entry by entry, for showing it: which endpoint a line is about, an earlier line tells.
 
@@ -283,6 +301,25 @@ def one_line(message: str) -> str:
     """The line of a message that tells: the first, but of a traceback the last."""
     lines = [line.strip() for line in message.splitlines() if line.strip()] or [""]
     return lines[-1 if lines[0].startswith("Traceback") else 0]
+
+
+def stages_completed(log: Iterable[Mapping[str, Any]]) -> list[tuple[int | None, str]]:
+    """The endpoint and the name of each stage that ran well, as the log tells."""
+    found: list[tuple[int | None, str]] = []
+    endpoint: int | None = None
+    for entry in log:
+        message = message_of(entry)
+        if match := _ON_ENDPOINT.match(message):
+            endpoint = int(match["id"])
+        elif match := _STAGE_ENDS.fullmatch(message):
+            found.append((endpoint, match["stage"]))
+    return found
+
+
+def endpoints_begun(log: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The ids of the endpoints whose stages began, in order, as the log tells."""
+    matches = (_ON_ENDPOINT.match(message_of(entry)) for entry in log)
+    return [int(match["id"]) for match in matches if match]
 
 
 def message_of(entry: Mapping[str, Any]) -> str:
