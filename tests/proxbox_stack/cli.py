@@ -93,6 +93,14 @@ def _heal(args: argparse.Namespace) -> None:
     _existing(args.name).heal()
 
 
+def _timeout(args: argparse.Namespace) -> None:
+    _existing(args.name).set_timeout(args.job, args.seconds)
+
+
+def _kill(args: argparse.Namespace) -> None:
+    _existing(args.name).kill(args.victim)
+
+
 def _baseline(args: argparse.Namespace) -> None:
     name = f"baseline-{args.pair}"
     one = stack.Stack(name)
@@ -158,6 +166,11 @@ def _parser() -> argparse.ArgumentParser:
     fail.add_argument("--detail", default=DETAIL, help="what the answer with a --status says (default: %(default)s)")
     heal = command("heal", _heal, "do no more harm")
     heal.add_argument("component", choices=("backend",))
+    timeout = command("timeout", _timeout, "have RQ give up on a job that waits so many seconds after it begins")
+    timeout.add_argument("job", type=int, help="the job's id in NetBox")
+    timeout.add_argument("seconds", type=int)
+    kill = command("kill", _kill, "kill the worker with all its processes, or the one alone that executes a job now")
+    kill.add_argument("victim", choices=("worker", "workhorse"))
     logs = command("logs", _logs, "the end of one component's log")
     logs.add_argument("component", choices=stack.COMPONENTS)
     logs.add_argument("--lines", type=int, default=40)

@@ -19,6 +19,7 @@ DISABLED_PROXMOX_ENDPOINT = "pve-spare"
 WEST_PROXMOX_ENDPOINT = "pve-west"
 WEST_PROXMOX_ADDRESS = "127.0.0.3"
 NETBOX_ENDPOINT = "netbox"
+FASTAPI_ENDPOINT = "proxbox-api"
 
 # Runs inside NetBox (``netbox shell``), for what has no REST route: a token whose plain text is known beforehand.
 _USERS = """
@@ -70,9 +71,9 @@ def make_endpoints(
     plugin = "plugins/proxbox/endpoints"
     address = api.ensure("ipam/ip-addresses/", {"address": f"{PROXMOX_ADDRESS}/32"}, {"status": "active"})
     owner = api.ensure("users/tokens/", {"user": "admin", "version": 1}, None)
-    api.ensure(
+    fastapi = api.ensure(
         f"{plugin}/fastapi/",
-        {"name": "proxbox-api"},
+        {"name": FASTAPI_ENDPOINT},
         {
             "ip_address": address,
             "port": backend_port,
@@ -110,6 +111,9 @@ def make_endpoints(
         {"name": WEST_PROXMOX_ENDPOINT},
         {**target, "ip_address": western, "port": west_port, "enabled": False},
     )
+    # An approval is for one address, user and token's name, and counts while the endpoint is enabled. To withdraw it,
+    # PATCH endpoints/proxmox/ID/ with another {"token_name": ...}; to give it back, PATCH with the old one. For good,
+    # PUT as below approves what the endpoint is now. There is no DELETE.
     for route in (f"{plugin}/netbox/{netbox}", f"{plugin}/proxmox/{proxmox}", f"{plugin}/proxmox/{west}"):
         api.approve(f"{route}/connection-authority/")
     return {
@@ -117,6 +121,7 @@ def make_endpoints(
         "netbox_endpoint_id": netbox,
         "proxmox_endpoint_disabled_id": disabled,
         "proxmox_endpoint_west_id": west,
+        "fastapi_endpoint_id": fastapi,
     }
 
 

@@ -35,6 +35,23 @@ MOCK_CLUSTER = Path(__file__).parent / "mock_cluster.json"
 COMPONENTS = ("postgres", "valkey", "mock", "mock2", "backend", "proxy", "netbox", "worker")
 _PORTS = ("valkey", "mock", "backend", "netbox", "proxy", "mock2")
 
+# Runs inside NetBox.
+_TIMEOUT = """
+import django_rq
+from core.models import Job
+
+job = Job.objects.filter(pk={job}).first()
+queued = django_rq.get_queue(job.queue_name).fetch_job(str(job.job_id)) if job else None
+if job is None or job.status not in ("pending", "scheduled"):
+    print(f"it is {{job.status}}" if job else "there is none")
+elif queued is None:
+    print("RQ does not know it")
+else:
+    queued.timeout = {seconds}
+    queued.save()
+    print("done")
+"""
+
 # What a second cluster calls otherwise than the first, so that one NetBox can hold both.
 _WEST = (
     (r"\bpve(?=[12]\b)", "west"),
@@ -85,6 +102,11 @@ class Stack:
     def pair(self) -> Pair:
         """The versions the stack runs."""
         return PAIRS[self.state["pair"]]
+
+    @property
+    def _provisioned(self) -> bool:
+        """Whether it has its endpoints, also the latest one that an older checkout did not make."""
+        return "fastapi_endpoint_id" in self.state.get("facts", {})
 
     @property
     def _faults(self) -> Faults:
@@ -156,11 +178,34 @@ class Stack:
         with self._lock():
             self._faults.clear()
 
+    def kill(self, victim: str) -> None:
+        """Kill the ``worker`` with all its processes, or the ``workhorse`` alone, in which it executes a job."""
+        worker = self._live("worker")
+        if victim == "worker":
+            processes.kill(worker)
+            return
+        horse = processes.work_horse(worker)
+        if horse is None:
+            raise StackError(f"the worker of the stack {self.name} executes no job.")
+        os.kill(horse, signal.SIGKILL)
+
+    def set_timeout(self, job: int, seconds: int) -> None:
+        """Have RQ give up on a job that waits so many seconds after it begins.
+
+        :raises StackError: when there is no such job, or it does not wait.
+        """
+        answer = self.shell(_TIMEOUT.format(job=job, seconds=seconds)).strip()
+        if answer != "done":
+            raise StackError(f"job {job} of the stack {self.name} has no time-out to change: {answer}.")
+
     def _signal(self, component: str, sign: int) -> None:
+        os.kill(self._live(component).pid, sign)
+
+    def _live(self, component: str) -> Running:
         process = self.running(component)
         if process is None:
             raise StackError(f"{component} of the stack {self.name} does not run.")
-        os.kill(process.pid, sign)
+        return process
 
     def running(self, component: str) -> Running | None:
         """The live process of a component, if there is one."""
@@ -196,9 +241,9 @@ class Stack:
 
     def environment(self) -> dict[str, Any]:
         """What a test or a playbook needs to know of the stack."""
-        keys, facts = self.state["tokens"], self.state.get("facts")
-        if not facts:
+        if not self._provisioned:
             raise StackError(f"the stack {self.name} was never up to the end: tests/stack up --name {self.name}.")
+        keys, facts = self.state["tokens"], self.state["facts"]
         pids = {component: row["pid"] for component, row in self.status().items()}
         return {
             "netbox_url": self.url,
@@ -218,6 +263,10 @@ class Stack:
             "netbox_endpoint_id": facts["netbox_endpoint_id"],
             "proxmox_mock_url": f"https://127.0.0.1:{self.state['ports']['mock']}",
             "proxmox_mock_ca": str(self._certificate()[0]),
+            "fastapi_endpoint": provision.FASTAPI_ENDPOINT,
+            "fastapi_endpoint_id": facts["fastapi_endpoint_id"],
+            "fastapi_url": f"http://127.0.0.1:{self.state['ports']['proxy']}",
+            "fastapi_token": self.state["backend_key"],
             "netbox_version": self.pair.netbox,
             "plugin_version": self.pair.plugin,
             "stack_name": self.name,
@@ -330,7 +379,7 @@ class Stack:
         say(f"{done} migrations done")
 
     def _provision(self) -> None:
-        if "proxmox_endpoint_west_id" in self.state.get("facts", {}):
+        if self._provisioned:
             return
         say("making the endpoints")
         ports = self.state["ports"]
