@@ -19,7 +19,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _s
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
-from proxbox_checks.proxy import HARMS, Proxy, proxy
+from proxbox_stack.proxy import HARMS, Proxy, proxy
 
 SEEDS = 200
 BATCH = 20

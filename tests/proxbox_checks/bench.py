@@ -18,11 +18,11 @@ from statistics import median
 from typing import Any
 
 from proxbox_checks import process
-from proxbox_checks.proxy import proxy
 from proxbox_checks.stack import TestStack
 from proxbox_checks.tools import Tools
 from proxbox_stack import scratch
 from proxbox_stack.pins import NETBOX_COLLECTION
+from proxbox_stack.proxy import proxy
 from proxbox_stack.report import StackError, say
 
 HISTORY = 30_000

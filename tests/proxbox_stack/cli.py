@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""The command line: up, status, env, down, shell, baseline, and start, stop, logs of one component."""
+"""The command line: up, status, env, down, shell, baseline, fail, heal, and start, stop, logs of one component."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import sys
 
 from proxbox_stack import processes, stack
 from proxbox_stack.pins import PAIRS
+from proxbox_stack.proxy import DETAIL, Fault
 from proxbox_stack.report import StackError, say
 
 
@@ -53,6 +54,8 @@ def _status(args: argparse.Namespace) -> int:
                 f"  {component:9} {row['state']:8} pid {row['pid'] or '-'!s:8} port {row['port'] or '-'!s:6} "
                 f"{row['log']}"
             )
+            for fault in row.get("faults", []):
+                print(f"    told to fail: {fault}")
     return 0 if all(row["state"] == "running" for row in rows.values()) else 3
 
 
@@ -79,6 +82,23 @@ def _down(args: argparse.Namespace) -> None:
 
 def _shell(args: argparse.Namespace) -> None:
     print(_existing(args.name).shell(sys.stdin.read()), end="")
+
+
+def _fail(args: argparse.Namespace) -> None:
+    harm = "hang" if args.hang else "cut" if args.cut else "status"
+    _existing(args.name).fail(Fault(args.path, args.query, harm, args.status, args.detail))
+
+
+def _heal(args: argparse.Namespace) -> None:
+    _existing(args.name).heal()
+
+
+def _timeout(args: argparse.Namespace) -> None:
+    _existing(args.name).set_timeout(args.job, args.seconds)
+
+
+def _kill(args: argparse.Namespace) -> None:
+    _existing(args.name).kill(args.victim)
 
 
 def _baseline(args: argparse.Namespace) -> None:
@@ -133,6 +153,24 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = command(name, lambda args, name=name: getattr(_existing(args.name), name)(args.component), text)
         sub.add_argument("component", choices=stack.COMPONENTS)
+    fail = command("fail", _fail, "do harm to what NetBox asks of the backend; the first fault that fits counts")
+    fail.add_argument("component", choices=("backend",))
+    fail.add_argument("path", help="a text in the path of each request that fails")
+    fail.add_argument("--query", default="", help="a text in its query too, such as proxmox_endpoint_ids=2")
+    harm = fail.add_mutually_exclusive_group(required=True)
+    harm.add_argument("--status", type=int, help="answer with this HTTP status")
+    harm.add_argument("--hang", action="store_true", help="answer nothing, until it is healed")
+    harm.add_argument(
+        "--cut", action="store_true", help="break the answer off in the middle, a stream after its first chunk"
+    )
+    fail.add_argument("--detail", default=DETAIL, help="what the answer with a --status says (default: %(default)s)")
+    heal = command("heal", _heal, "do no more harm")
+    heal.add_argument("component", choices=("backend",))
+    timeout = command("timeout", _timeout, "have RQ give up on a job that waits so many seconds after it begins")
+    timeout.add_argument("job", type=int, help="the job's id in NetBox")
+    timeout.add_argument("seconds", type=int)
+    kill = command("kill", _kill, "kill the worker with all its processes, or the one alone that executes a job now")
+    kill.add_argument("victim", choices=("worker", "workhorse"))
     logs = command("logs", _logs, "the end of one component's log")
     logs.add_argument("component", choices=stack.COMPONENTS)
     logs.add_argument("--lines", type=int, default=40)

@@ -111,6 +111,23 @@ def stop(*running: Running, first: int = signal.SIGTERM, patience: float = 20) -
         raise StackError(f"the processes {pids} do not end, not even by SIGKILL: look at what holds them.")
 
 
+def kill(running: Running) -> None:
+    """End a process and all of its session at once, as a power cut would: none of them can see another one end."""
+    session = _session(running)
+    for sign in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in session:
+            _signal(pid, sign)
+
+
+def work_horse(worker: Running) -> int | None:
+    """The child in which an RQ worker executes a job: the one of its session that leads a process group of its own."""
+    for pid in _session(worker):
+        fields = _fields(pid)
+        if pid != worker.pid and fields and int(fields[2]) == pid:
+            return pid
+    return None
+
+
 def wait_until(ready: Callable[[], bool], what: str, running: Running, log: Path, seconds: float) -> None:
     """Wait until ``ready()`` is true.
 
@@ -156,7 +173,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
 
 
 def _fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on (proc(5): 3 is state, 6 the session, 22 the start time)."""
+    """The fields of /proc/PID/stat from the state on (proc(5): 3 state, 5 group, 6 session, 22 start time)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

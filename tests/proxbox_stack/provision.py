@@ -14,8 +14,12 @@ from proxbox_stack.netbox import NetBox
 from proxbox_stack.report import StackError
 
 PROXMOX_ENDPOINT = "pve-lab"
+PROXMOX_ADDRESS = "127.0.0.1"
 DISABLED_PROXMOX_ENDPOINT = "pve-spare"
+WEST_PROXMOX_ENDPOINT = "pve-west"
+WEST_PROXMOX_ADDRESS = "127.0.0.3"
 NETBOX_ENDPOINT = "netbox"
+FASTAPI_ENDPOINT = "proxbox-api"
 
 # Runs inside NetBox (``netbox shell``), for what has no REST route: a token whose plain text is known beforehand.
 _USERS = """
@@ -57,16 +61,19 @@ def make_users(netbox: NetBox, password: str, keys: dict[str, dict[str, str]]) -
 
 
 def make_endpoints(
-    url: str, token: str, *, netbox_port: int, backend_port: int, backend_key: str, mock_port: int
+    url: str, token: str, *, netbox_port: int, backend_port: int, backend_key: str, mock_port: int, west_port: int
 ) -> dict[str, Any]:
-    """The endpoints that a sync goes through, approved; and a disabled one. Return their ids by name."""
+    """The endpoints that a sync goes through, approved; and two disabled ones. Return their ids by name.
+
+    Of the disabled ones, that of the second Proxmox is approved: to enable it is to sync from it.
+    """
     api = _Api(f"{url}/api/", token)
     plugin = "plugins/proxbox/endpoints"
-    address = api.ensure("ipam/ip-addresses/", {"address": "127.0.0.1/32"}, {"status": "active"})
+    address = api.ensure("ipam/ip-addresses/", {"address": f"{PROXMOX_ADDRESS}/32"}, {"status": "active"})
     owner = api.ensure("users/tokens/", {"user": "admin", "version": 1}, None)
-    api.ensure(
+    fastapi = api.ensure(
         f"{plugin}/fastapi/",
-        {"name": "proxbox-api"},
+        {"name": FASTAPI_ENDPOINT},
         {
             "ip_address": address,
             "port": backend_port,
@@ -98,9 +105,24 @@ def make_endpoints(
     disabled = api.ensure(
         f"{plugin}/proxmox/", {"name": DISABLED_PROXMOX_ENDPOINT}, {**target, "ip_address": other, "enabled": False}
     )
-    for route in (f"{plugin}/netbox/{netbox}", f"{plugin}/proxmox/{proxmox}"):
+    western = api.ensure("ipam/ip-addresses/", {"address": f"{WEST_PROXMOX_ADDRESS}/32"}, {"status": "active"})
+    west = api.ensure(
+        f"{plugin}/proxmox/",
+        {"name": WEST_PROXMOX_ENDPOINT},
+        {**target, "ip_address": western, "port": west_port, "enabled": False},
+    )
+    # An approval is for one address, user and token's name, and counts while the endpoint is enabled. To withdraw it,
+    # PATCH endpoints/proxmox/ID/ with another {"token_name": ...}; to give it back, PATCH with the old one. For good,
+    # PUT as below approves what the endpoint is now. There is no DELETE.
+    for route in (f"{plugin}/netbox/{netbox}", f"{plugin}/proxmox/{proxmox}", f"{plugin}/proxmox/{west}"):
         api.approve(f"{route}/connection-authority/")
-    return {"proxmox_endpoint_id": proxmox, "netbox_endpoint_id": netbox, "proxmox_endpoint_disabled_id": disabled}
+    return {
+        "proxmox_endpoint_id": proxmox,
+        "netbox_endpoint_id": netbox,
+        "proxmox_endpoint_disabled_id": disabled,
+        "proxmox_endpoint_west_id": west,
+        "fastapi_endpoint_id": fastapi,
+    }
 
 
 def register_backend_key(port: int, key: str) -> None:

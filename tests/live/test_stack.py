@@ -1,0 +1,88 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stack does the harm it is told to, and has a second Proxmox."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from proxbox_stack import probes
+
+
+@pytest.fixture
+def command(stack: dict[str, Any]) -> Callable[..., str]:
+    """Run a command of tests/stack; what it prints."""
+
+    def run(*words: str) -> str:
+        whole = [stack["stack_command"], *words, "--name", stack["stack_name"]]
+        return subprocess.run(whole, check=True, capture_output=True, text=True).stdout
+
+    return run
+
+
+@pytest.fixture
+def call(stack: dict[str, Any]) -> Callable[..., Any]:
+    """One request to NetBox's REST API as its superuser."""
+    headers = {"Authorization": f"Bearer {stack['netbox_superuser_token']}"}
+
+    def request(method: str, route: str, body: dict[str, Any] | None = None) -> Any:
+        return probes.call(method, f"{stack['netbox_url']}/api/{route}", body, headers)
+
+    return request
+
+
+@pytest.fixture
+def sync(call: Callable[..., Any], name: str) -> Callable[..., dict[str, Any]]:
+    """Sync, to the end; the row of the job."""
+
+    def run(**body: Any) -> dict[str, Any]:
+        job = call("POST", "plugins/proxbox/sync/schedule/", {"job_name": name, **body})["job_id"]
+        deadline = time.monotonic() + 180
+        while not (row := call("GET", f"core/jobs/{job}/"))["completed"]:
+            assert time.monotonic() < deadline, row
+            time.sleep(1)
+        return row
+
+    return run
+
+
+@pytest.fixture
+def west(stack: dict[str, Any], call: Callable[..., Any]) -> Iterator[int]:
+    """The second Proxmox, enabled."""
+    route = f"plugins/proxbox/endpoints/proxmox/{stack['proxmox_endpoint_west_id']}/"
+    call("PATCH", route, {"enabled": True})
+    yield stack["proxmox_endpoint_west_id"]
+    call("PATCH", route, {"enabled": False})
+
+
+@pytest.fixture
+def told_to_fail(command: Callable[..., str]) -> Iterator[None]:
+    # 400 is not tried again, so that the test takes seconds.
+    command("fail", "backend", "backups/all", "--status", "400", "--detail", "so it was told")
+    yield
+    command("heal", "backend")
+
+
+def test_a_fault_is_in_the_status_and_in_what_the_plugin_writes(
+    command: Callable[..., str], sync: Callable[..., dict[str, Any]], told_to_fail: None
+) -> None:
+    assert json.loads(command("status", "--json"))["components"]["proxy"]["faults"] == ["backups/all: 400"]
+    row = sync(sync_types=["vm-backups"])
+    assert "so it was told" in json.dumps(row["log_entries"]), row
+    command("heal", "backend")
+    assert json.loads(command("status", "--json"))["components"]["proxy"]["faults"] == []
+
+
+def test_the_second_proxmox_syncs_as_soon_as_it_is_enabled(sync: Callable[..., dict[str, Any]], west: int) -> None:
+    row = sync(sync_types=["devices"], proxmox_endpoint_ids=[west])
+    assert row["status"]["value"] == "completed", row
+    (stage,) = row["data"]["proxbox_sync"]["response"]["stages"]
+    assert (stage["endpoint_id"], stage["result_summary"]["ok"]) == (str(west), True)

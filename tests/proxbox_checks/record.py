@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""What the plugin writes into its jobs: one sync for each way in which one can end, on a stack that can do harm."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+import urllib.error
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from proxbox_stack import probes
+from proxbox_stack.proxy import Fault
+from proxbox_stack.report import StackError, say
+from proxbox_stack.stack import Stack
+
+ENDED = ("completed", "failed", "errored")
+PLUGIN = "plugins/proxbox"
+LATER = 30
+"""Seconds until a sync begins that something happens to before it does."""
+
+
+class Missing(Exception):
+    """What this release of the plugin does not have."""
+
+
+class Bench:
+    """The stack, its REST API as the superuser, and the sync that runs on it."""
+
+    def __init__(self, name: str) -> None:
+        self.stack = Stack(name)
+        self.facts = self.stack.environment()
+        self._log = Path(self.stack.status()["proxy"]["log"])
+        self._headers = {"Authorization": f"Bearer {self.facts['netbox_superuser_token']}"}
+
+    def call(self, method: str, route: str, body: dict[str, Any] | None = None) -> Any:
+        """One request.
+
+        :raises Missing: when NetBox knows no such route, or does not accept the body.
+        """
+        try:
+            return probes.call(method, f"{self.facts['netbox_url']}/api/{route}", body, self._headers)
+        except urllib.error.HTTPError as exc:
+            raise Missing(f"{method} {route}: HTTP {exc.code} {exc.read().decode(errors='replace')[:300]}") from None
+
+    def endpoint(self, which: str) -> str:
+        """The route of a Proxmox endpoint: ``lab`` or ``west``."""
+        return f"{PLUGIN}/endpoints/proxmox/{self.id_of(which)}/"
+
+    def id_of(self, which: str) -> int:
+        """The id of a Proxmox endpoint: ``lab`` or ``west``."""
+        return self.facts["proxmox_endpoint_west_id" if which == "west" else "proxmox_endpoint_id"]
+
+    def backend(self, method: str, route: str) -> Any:
+        """One request to the backend itself."""
+        headers = {"X-Proxbox-API-Key": self.facts["fastapi_token"]}
+        return probes.call(method, f"{self.facts['fastapi_url']}/{route}", None, headers)
+
+    def backend_id(self, which: str) -> int | None:
+        """The backend's own id of a Proxmox endpoint; none before that was enabled for the first time."""
+        port = self.call("GET", self.endpoint(which))["port"]
+        return next((row["id"] for row in self.backend("GET", "proxmox/endpoints") if row["port"] == port), None)
+
+    def ask(self, scenario: Scenario) -> int:
+        """Ask for the scenario's sync; the id of its job."""
+        body: dict[str, Any] = {"job_name": f"record {time.time_ns() // 1000000}", "sync_types": scenario.types.split()}
+        if scenario.endpoints:
+            body["proxmox_endpoint_ids"] = [self.id_of(which) for which in scenario.endpoints.split()]
+        if scenario.waiting:
+            body["schedule_at"] = (datetime.now(timezone.utc) + timedelta(seconds=LATER)).isoformat()
+        return self.call("POST", f"{PLUGIN}/sync/schedule/", body)["job_id"]
+
+    def wait_for_hang(self, since: int) -> None:
+        """Wait until a request hangs that came after the first ``since`` bytes of the proxy's log."""
+        deadline = time.monotonic() + 120
+        while not re.search(rb" hang$", self._log.read_bytes()[since:], re.MULTILINE):
+            if time.monotonic() > deadline:
+                raise StackError("the sync did not come to the request that hangs: look at the log of its job.")
+            time.sleep(0.2)
+
+    def run(self, scenario: Scenario) -> dict[str, Any]:
+        """Run one scenario, put everything back, and return the row of its job."""
+        with ExitStack() as amiss:
+            for make in scenario.amiss:
+                amiss.enter_context(make(self))
+            since = self._log.stat().st_size
+            job = self.ask(scenario)
+            if scenario.waiting:
+                scenario.waiting(self, job)
+            if scenario.running:
+                self.wait_for_hang(since)
+                scenario.running(self, job)
+            deadline = time.monotonic() + scenario.patience
+            while True:
+                row = self.call("GET", f"core/jobs/{job}/")
+                if row["status"]["value"] in ENDED or time.monotonic() > deadline:
+                    return row
+                time.sleep(1)
+
+
+Amiss = Callable[[Bench], AbstractContextManager[None]]
+Event = Callable[[Bench, int], None]
+
+
+def fails(path: str, on: str = "", **what: Any) -> Amiss:
+    """The backend answers HTTP 500 to requests for this path; or as ``status``, ``hang`` or ``cut`` say."""
+
+    @contextmanager
+    def amiss(bench: Bench) -> Iterator[None]:
+        query = f"proxmox_endpoint_ids={bench.backend_id(on)}" if on else ""
+        harm = {"harm": "status", "status": 500, "detail": "no space left on device", **what}
+        bench.stack.fail(Fault(path, query, **harm))
+        try:
+            yield
+        finally:
+            bench.stack.heal()
+
+    return amiss
+
+
+def hangs(path: str) -> Amiss:
+    """The backend answers nothing to requests for this path."""
+    return fails(path, harm="hang")
+
+
+def cut(path: str) -> Amiss:
+    """The backend's answer to requests for this path breaks off."""
+    return fails(path, harm="cut")
+
+
+def stopped(component: str) -> Amiss:
+    """A component of the stack is down."""
+
+    @contextmanager
+    def amiss(bench: Bench) -> Iterator[None]:
+        bench.stack.stop(component)
+        try:
+            yield
+        finally:
+            bench.stack.start(component)
+
+    return amiss
+
+
+def changed(where: Callable[[Bench], str], new: dict[str, Any], old: Callable[[Bench], dict[str, Any]]) -> Amiss:
+    """An object of NetBox has other values."""
+
+    @contextmanager
+    def amiss(bench: Bench) -> Iterator[None]:
+        bench.call("PATCH", where(bench), new)
+        try:
+            yield
+        finally:
+            bench.call("PATCH", where(bench), old(bench))
+
+    return amiss
+
+
+def fastapi(bench: Bench) -> str:
+    """The route of the endpoint that is the backend."""
+    return f"{PLUGIN}/endpoints/fastapi/{bench.facts['fastapi_endpoint_id']}/"
+
+
+@contextmanager
+def both(bench: Bench) -> Iterator[None]:
+    """Both Proxmox endpoints are enabled."""
+    bench.call("PATCH", bench.endpoint("west"), {"enabled": True})
+    try:
+        yield
+    finally:
+        bench.call("PATCH", bench.endpoint("west"), {"enabled": False})
+
+
+@contextmanager
+def west_not_approved(bench: Bench) -> Iterator[None]:
+    """The approval of pve-west is withdrawn."""
+    bench.call("GET", f"{bench.endpoint('west')}connection-authority/")
+    with changed(lambda bench: bench.endpoint("west"), {"token_name": "other"}, lambda _: {"token_name": "netbox"})(
+        bench
+    ):
+        yield
+
+
+@contextmanager
+def unknown_west(bench: Bench) -> Iterator[None]:
+    """The backend has never heard of pve-west; that it is told of it again needs an approval."""
+    known = bench.backend_id("west")
+    if known is not None:
+        bench.backend("DELETE", f"proxmox/endpoints/{known}")
+    yield
+
+
+@contextmanager
+def sdn_enabled(bench: Bench) -> Iterator[None]:
+    """SDN is synced."""
+    settings = f"{PLUGIN}/settings/1/"
+    if "sync_mode_sdn" not in bench.call("GET", settings):
+        raise Missing("no sync_mode_sdn")
+    with changed(lambda _: settings, {"sync_mode_sdn": "always"}, lambda _: {"sync_mode_sdn": "disabled"})(bench):
+        yield
+
+
+@contextmanager
+def worker_restarted(bench: Bench) -> Iterator[None]:
+    """Afterwards the worker is started anew: what was killed keeps RQ's lock for a minute, and its schedules wait."""
+    yield
+    bench.stack.restart("worker")
+
+
+wrong_token = changed(fastapi, {"token": "wrong " * 8}, lambda bench: {"token": bench.facts["fastapi_token"]})
+no_backend = changed(fastapi, {"enabled": False}, lambda _: {"enabled": True})
+
+
+def timeout(seconds: int) -> Event:
+    """RQ gives up on it so many seconds after it begins."""
+    return lambda bench, job: bench.stack.set_timeout(job, seconds)
+
+
+def cancel(bench: Bench, job: int) -> None:
+    """Somebody cancels it."""
+    bench.call("POST", f"{PLUGIN}/jobs/{job}/cancel/")
+
+
+def disable_west(bench: Bench, _job: int) -> None:
+    """Somebody disables pve-west."""
+    bench.call("PATCH", bench.endpoint("west"), {"enabled": False})
+
+
+def kill_workhorse(bench: Bench, _job: int) -> None:
+    """The process that executes it is killed."""
+    bench.stack.kill("workhorse")
+
+
+def kill_worker(bench: Bench, _job: int) -> None:
+    """The host loses its power, and gets it back."""
+    bench.stack.kill("worker")
+    bench.stack.start("worker")
+
+
+class Scenario:
+    """A sync of ``types``, with something ``amiss``.
+
+    ``waiting`` happens before it begins, ``running`` when it has come to a request that hangs. A job that does not end
+    is recorded as it is after ``patience`` seconds.
+    """
+
+    def __init__(
+        self,
+        types: str,
+        *amiss: Amiss,
+        endpoints: str = "",
+        waiting: Event | None = None,
+        running: Event | None = None,
+        patience: float = 600,
+    ) -> None:
+        self.types = types
+        self.amiss = amiss
+        self.endpoints = endpoints
+        self.waiting = waiting
+        self.running = running
+        self.patience = patience
+
+
+DEVICES = "dcim/devices/create"
+STORAGE = "virtual-machines/storage/create"
+VMS = "virtual-machines/create"
+BACKUPS = "backups/all"
+SNAPSHOTS = "snapshots/all"
+HISTORY = "task-history/create"
+SDN = "sdn/create"
+
+SCENARIOS = {
+    "ok_all": Scenario("all"),
+    "ok_devices_backups": Scenario("devices vm-backups"),
+    "ok_two": Scenario("devices vm-backups", both),
+    "backups_500_alone": Scenario("vm-backups", fails(BACKUPS)),
+    "backups_500_beside": Scenario("devices vm-backups", fails(BACKUPS)),
+    "devices_500": Scenario("devices", fails(DEVICES)),
+    "not_approved_alone": Scenario("devices", both, west_not_approved, endpoints="west"),
+    "west_not_approved": Scenario("devices", both, west_not_approved),
+    "never_approved_alone": Scenario("devices", unknown_west, west_not_approved, both, endpoints="west"),
+    "west_never_approved": Scenario("devices", unknown_west, west_not_approved, both),
+    "west_down": Scenario("devices", both, stopped("mock2")),
+    "vms_500_on_west_of_two": Scenario("virtual-machines", both, fails(VMS, on="west")),
+    "backups_500_on_west_of_two": Scenario("devices vm-backups", both, fails(BACKUPS, on="west")),
+    "snapshots_500_beside": Scenario("devices vm-snapshots", fails(SNAPSHOTS)),
+    "history_500_beside": Scenario("devices task-history", fails(HISTORY)),
+    "sdn_500_beside": Scenario("devices sdn", sdn_enabled, fails(SDN)),
+    "devices_500_beside_backups": Scenario("devices vm-backups", fails(DEVICES)),
+    "storage_400": Scenario("storage", fails(STORAGE, status=400)),
+    "sdn_disabled": Scenario("sdn"),
+    "devices_and_sdn_disabled": Scenario("devices sdn"),
+    "cut_devices": Scenario("devices", cut(DEVICES)),
+    "cut_backups": Scenario("devices vm-backups", cut(BACKUPS)),
+    "cluster_phase_500": Scenario("devices", fails("proxmox/cluster/status")),
+    "firewall_phase_500": Scenario("devices", fails("proxmox/firewall/summary")),
+    "fastapi_disabled": Scenario("devices", no_backend),
+    "backend_wrong_token": Scenario("devices", wrong_token),
+    # A proxy that runs would take the connection in its place.
+    "backend_down": Scenario("devices", stopped("backend"), stopped("proxy")),
+    "backend_502": Scenario("devices", fails("", status=502, detail="Bad Gateway")),
+    "endpoint_disabled_one_of_two": Scenario("devices", both, endpoints="lab west", waiting=disable_west),
+    "endpoint_disabled_alone": Scenario("devices", both, endpoints="west", waiting=disable_west),
+    "cancelled_before": Scenario("devices", waiting=cancel),
+    "cancelled_running": Scenario("devices vm-backups", hangs(BACKUPS), running=cancel),
+    "workhorse_killed": Scenario("devices vm-backups", hangs(BACKUPS), running=kill_workhorse, patience=60),
+    "worker_killed": Scenario("devices vm-backups", worker_restarted, hangs(BACKUPS), running=kill_worker, patience=60),
+    "hang_timeout_20": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(20)),
+    "hang_timeout_60": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(60)),
+    "hang_timeout_130": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(130)),
+    "hang_timeout_150": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(150)),
+    "hang_devices_timeout_150": Scenario("devices vm-backups", hangs(DEVICES), waiting=timeout(150)),
+}
+
+
+def record(bench: Bench, name: str, folder: Path) -> None:
+    """Run one scenario, and write the row of its job."""
+    try:
+        text = json.dumps(bench.run(SCENARIOS[name]), indent=1)
+    except Missing as exc:
+        say(f"{name}: skipped, {exc}")
+        return
+    for key, secret in bench.facts.items():
+        if "token" in key or "password" in key:
+            text = text.replace(str(secret), "SECRET")
+    (folder / f"{name}.json").write_text(text + "\n")
+    row = json.loads(text)
+    say(f"{name}: {row['status']['value']}, {row['error'] or 'no error'}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Record the scenarios, one after the other; a failure is one sentence on stderr and the exit code 1."""
+    parser = argparse.ArgumentParser(prog="tests/record", description=__doc__)
+    parser.add_argument("--name", default="default", help="a stack that is up (default: %(default)s)")
+    parser.add_argument("--output", type=Path, required=True, help="where: one folder below it for each release")
+    parser.add_argument("--only", nargs="+", metavar="SCENARIO", choices=sorted(SCENARIOS), default=list(SCENARIOS))
+    args = parser.parse_args(argv)
+    try:
+        bench = Bench(args.name)
+        folder = args.output / bench.facts["plugin_version"]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in args.only:
+            record(bench, name, folder)
+    except (StackError, OSError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    return 0
