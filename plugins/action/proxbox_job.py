@@ -30,8 +30,14 @@ display = Display()
 PROGRESS = "PROXBOX_PROGRESS"
 """The environment variable that names the file for the module."""
 
-PAUSE = 1.5
-"""The seconds between two looks at the file."""
+SEEN = ".seen"
+"""What the name of the file has at its end that tells the module when this plugin last looked.
+
+When the playbook is interrupted, nobody looks any more, and the module ends by itself.
+"""
+
+FIRST_PAUSE, PAUSE = 0.2, 1.5
+"""The seconds between the first two looks at the file, and between later ones."""
 
 GRACE = 600
 """How many seconds longer than its own ``wait_timeout`` the module may run."""
@@ -97,13 +103,17 @@ class ActionModule(ActionBase):
             started = self._execute_module(task_vars=task_vars, wrap_async=True)
         if "ansible_job_id" not in started:
             return started  # the module could not even be started
+        results = started["results_file"]
         try:
-            self._show(progress, started["results_file"], _prefix(task_vars), seconds)
-            result = self._async_status(started["ansible_job_id"], folder, "status", task_vars)
+            self._show(progress, results, _prefix(task_vars), seconds)
+            result = self._execute_module(
+                module_name="ansible.legacy.async_status",
+                module_args={"jid": started["ansible_job_id"], "_async_dir": folder},
+                task_vars=task_vars,
+            )
         finally:
-            # A module that still waits sees that its file is gone, and ends: nobody waits for it any more.
-            self._low_level_execute_command(f"rm -f {shlex.quote(progress)}")
-        self._async_status(started["ansible_job_id"], folder, "cleanup", task_vars)
+            files = (progress, f"{progress}{SEEN}", results)
+            self._low_level_execute_command(f"rm -f {' '.join(map(shlex.quote, files))}")
         if not result.pop("finished", True):
             return {"failed": True, "msg": "The module ended without a result: look at the memory of its host."}
         return {key: value for key, value in result.items() if key not in ASYNC_KEYS}
@@ -128,10 +138,11 @@ class ActionModule(ActionBase):
 
     def _show(self, progress: str, results: str, prefix: str, seconds: int) -> None:
         """Show each line of the file as it comes, until the module has ended or should have."""
-        look = f"head -c {len(RUNNING)} {shlex.quote(results)}; echo; tail -c +%d {shlex.quote(progress)}"
+        seen = shlex.quote(f"{progress}{SEEN}")
+        look = f": > {seen}; head -c {len(RUNNING)} {shlex.quote(results)}; echo; tail -c +%d {shlex.quote(progress)}"
         read, rest = 0, ""
         deadline = time.monotonic() + seconds
-        unanswered = 0
+        unanswered, pause = 0, FIRST_PAUSE
         while time.monotonic() < deadline and unanswered < PATIENCE:
             try:
                 answer = self._low_level_execute_command(f"( {look % (read + 1)} ) 2>/dev/null")["stdout"]
@@ -146,14 +157,9 @@ class ActionModule(ActionBase):
             unanswered = 0 if state else unanswered + 1
             if state and state != RUNNING and not news:
                 return
-            time.sleep(PAUSE if state in (RUNNING, "") else 0)
-
-    def _async_status(self, jid: str, folder: str, mode: str, task_vars: dict[str, Any]) -> dict[str, Any]:
-        return self._execute_module(
-            module_name="ansible.legacy.async_status",
-            module_args={"jid": jid, "mode": mode, "_async_dir": folder},
-            task_vars=task_vars,
-        )
+            if state in (RUNNING, ""):
+                time.sleep(pause)
+                pause = min(pause * 1.5, PAUSE)
 
 
 def _prefix(task_vars: Mapping[str, Any]) -> str:

@@ -492,6 +492,9 @@ def await_job(
     plan = Plan(job.name, keep=job)
     if waiting is None or (check_mode and job.living):
         return TaskResult(plan, job)
+    if not job.living:
+        # There is nothing to wait for, and nothing to show.
+        waiting = replace(waiting, progress=None)
     job, warnings = _at_its_end(jobs, job_id, waiting, stale_after, include_log)
     return TaskResult(plan, job, warnings=warnings, waited=True)
 

@@ -77,7 +77,7 @@ def explain(job: Job) -> str:
     for problem, where in list(places.items())[:ENDPOINTS_SHOWN]:
         lines.append(problem.sentence([name for name in where if name]))
     if len(places) > ENDPOINTS_SHOWN:
-        lines.append(f"So did {len(places) - ENDPOINTS_SHOWN} more: the job's stages tell of each.")
+        lines.append(f"{len(places) - ENDPOINTS_SHOWN} more failed: the stages of the job tell of each.")
     if job.url:
         lines.append(f"Log: {job.url}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -85,6 +86,12 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
 PROGRESS = "PROXBOX_PROGRESS"
 """The environment variable with which the action plugin names the file for the lines to show."""
 
+SEEN = ".seen"
+"""What the name of the file that tells when the action plugin last looked has at its end."""
+
+UNHEARD = 150
+"""After how many seconds without a look the module ends: the playbook was interrupted, or its host is gone."""
+
 Work = Callable[[AnsibleModule, Jobs], dict[str, Any]]
 
 
@@ -151,19 +158,26 @@ def stale_after(module: AnsibleModule) -> timedelta | None:
 def progress(module: AnsibleModule) -> Progress | None:
     """Where to show what happens while the task waits; None where nobody looks.
 
-    The action plugin shows each line of the file, and removes the file when it looks no more.
+    The action plugin shows each line of the file, and touches a second one each time it looks.
     """
     path = os.environ.get(PROGRESS)
     if not path:
         return None
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8"):
-        pass
+    began = time.time()
 
     def tell(line: str) -> None:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"{remove_values(line, module.no_log_values)}\n")
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.write(f"{remove_values(line, module.no_log_values)}\n")
 
-    return Progress(tell, lambda: not os.path.exists(path))
+    def unheard() -> bool:
+        try:
+            seen = os.stat(f"{path}{SEEN}").st_mtime
+        except OSError:
+            seen = began
+        return time.time() - seen > UNHEARD
+
+    return Progress(tell, unheard)
 
 
 def outcome_result(module: AnsibleModule, outcome: TaskResult) -> dict[str, Any]:

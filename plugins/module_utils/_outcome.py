@@ -160,11 +160,14 @@ class _Run:
         for entry in _mappings(self.response.get("stages")):
             self._read_stage(entry)
         self.begun = endpoints_begun(self.log)
-        if not self.response:
+        if not self.response.get("stages"):
             self._read_log()
 
     def _read_log(self) -> None:
-        """Before 0.0.27, a required stage that failed left nothing but the error of the job, and the log."""
+        """Find the stages of a run that broke off: it has no rows, but lines in its log.
+
+        Before 0.0.27, so does a run of which a required stage failed; that one is in the error of the job.
+        """
         for endpoint_id, sync_type in stages_completed(self.log):
             self._read_stage({"sync_type": sync_type, "endpoint_id": endpoint_id, "result_summary": {"ok": True}})
         error = plain_error(self.error)

@@ -33,7 +33,10 @@ NEWS = 3.0
 """The longest pause, in seconds, while the log is shown: a line is to be seen within five seconds."""
 
 SHARE = 20
-"""A pause is so many times as long as the look before it took: a long log is read less often."""
+"""A pause is so many times as long as the look before it took, at least: a long log is read less often."""
+
+LONGEST = 15.0
+"""The longest pause, in seconds, that ``SHARE`` makes."""
 
 
 @dataclass(frozen=True)
@@ -92,45 +95,60 @@ def wait(
     doubt = time.monotonic() + DOUBT
     longest = min(waiting.poll_interval, NEWS) if waiting.progress else waiting.poll_interval
     pause = min(FIRST_PAUSE, longest)
-    began = time.monotonic()
-    while _lives(jobs, job_id, waiting.progress):
+    while True:
+        living, took = _look(jobs, job_id, waiting.progress)
+        if not living:
+            return None, ()
         now = time.monotonic()
         if now >= min(doubt, deadline):
             (job,), warnings = patiently(lambda: examined(jobs, [jobs.get(job_id)], stale_after))
             if job.dead or now >= deadline:
                 return job, tuple(warnings.values())
             doubt = now + DOUBT
-        time.sleep(max(0.0, min(max(pause, SHARE * (now - began)), deadline - now)))
+        time.sleep(max(0.0, min(max(pause, min(SHARE * took, LONGEST)), deadline - now)))
         pause = min(pause * 1.25, longest)
+
+
+def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, float]:
+    """Whether a job has not ended, and how many seconds it took NetBox to tell."""
+    took = 0.0
+
+    def timed(ask: Callable[[], T]) -> T:
+        nonlocal took
         began = time.monotonic()
-    return None, ()
+        answer = ask()
+        took = time.monotonic() - began
+        return answer
 
-
-def _lives(jobs: Jobs, job_id: int, progress: Progress | None) -> bool:
     if progress is None:
-        return not patiently(lambda: jobs.has_ended(job_id))
+        return not patiently(lambda: timed(lambda: jobs.has_ended(job_id))), took
     if progress.unheard():
         raise ProxboxError(f"The task that waited for job {job_id} has ended: the job goes on.")
-    job = patiently(lambda: jobs.watch(job_id, include_data=progress.wants_names))
+    job = patiently(lambda: timed(lambda: jobs.watch(job_id, include_data=progress.wants_names)), progress.tell)
     if job is None:
-        return False
+        return False, took
     service = None
     if job.status in ("scheduled", "pending") and progress.tells_workers:
         service = patiently(lambda: jobs.rq.service)
     progress.show(job, jobs.session.server_now, service)
-    return job.living
+    return job.living, took
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T], tell: Callable[[str], None] = lambda line: None) -> T:
     """Ask again while NetBox is away, as when it is restarted, or asks for fewer requests: the sync goes on.
 
+    :param tell: who is told of it.
     :raises ProxboxError: when it has been so for ``AWAY`` seconds, or answers something else.
     """
     back_by = time.monotonic() + AWAY
+    told = False
     while True:
         try:
             return ask()
         except ProxboxError as exc:
             if not exc.away or time.monotonic() > back_by:
                 raise
+            if not told:
+                told = True
+                tell(f"NetBox {f'answers HTTP {exc.status}' if exc.status else 'does not answer'}: asking again")
             time.sleep(2)

@@ -385,7 +385,7 @@ CREATED_ANEW = [LIVING, TASK, POLL, RELEASE, CREATE, LIVING, "POST /api/plugins/
         ("2026-04-10T02:00:01Z", task("failed"), "it is running, but its RQ task is failed"),
         ("2026-04-10T02:00:01Z", task("lost"), "it is running, but its RQ task is lost"),
         ("2026-04-10T09:00:00Z", task("started", "2026-04-10T09:50:00Z"), "has not been heard of since 2026"),
-        ("2026-04-10T07:59:59Z", task(None), "it has been running since 2026-04-10T07:59:59Z, longer than stale_after"),
+        ("2026-04-10T07:59:59Z", task(None), "running since 2026-04-10T07:59:59Z, longer than 2 h (stale_after)"),
     ],
 )
 def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: str, record: Answer, why: str) -> None:
@@ -470,7 +470,7 @@ def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, j
     server.answer(page(old), task(None), running, status(5, "scheduled"), RELEASED)
     server.answer(created(7), page(new, old), cancelled(5), page(new))
     outcome = present(jobs)
-    assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than stale_after" in outcome.plan.why[0]
+    assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than 2 h (stale_after)" in outcome.plan.why[0]
 
 
 ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed&limit=10"

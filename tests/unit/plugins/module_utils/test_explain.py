@@ -1,0 +1,367 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user is told of a run that did not do what was asked for; the rows are those of real runs (tests/record)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import excerpt, explain, in_one_line, remarks
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import Outcome, Stage
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import RECORDED, recorded
+
+MESSAGES = {
+    ("0.0.29.post6", "backend_502"): [
+        "failed after N s: nothing of devices was synced.",
+        "The backend does not answer (bootstrap_status_http_502). Look at whether proxbox-api runs, and at "
+        "its address at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.29.post6", "backend_down"): [
+        "failed after N s: nothing of devices was synced.",
+        "The backend does not answer (backend_unreachable). Look at whether proxbox-api runs, and at its "
+        "address at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.29.post6", "backend_wrong_token"): [
+        "failed after N s: nothing of devices was synced.",
+        "The backend does not accept NetBox's token for it (candidate_rejected). Set its token at "
+        "URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.29.post6", "backups_500_alone"): [
+        "failed after N s: nothing of vm-backups was synced.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device. The log of "
+        "proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "backups_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "backups_500_on_west_of_two"): [
+        "is incomplete: 1 of 4 stages failed.",
+        "pve-west: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "cancelled_before"): [
+        "was cancelled before it ran.",
+    ],
+    ("0.0.29.post6", "cancelled_running"): [
+        "was cancelled as it ran, after N s.",
+    ],
+    ("0.0.29.post6", "cluster_phase_500"): [
+        "is incomplete: its stages are ok, but Cluster/node sync failed.",
+        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: 500 Server Error: Internal "
+        "Server Error for url: BACKEND/proxmox/cluster/status?proxmox_endpoint_ids=1. The log of proxbox-api "
+        "may tell more.",
+    ],
+    ("0.0.29.post6", "cut_backups"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended "
+        "prematurely; devices is ok (N s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "cut_devices"): [
+        "failed after N s: nothing of devices was synced.",
+        "pve-lab: devices failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended "
+        "prematurely. The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "devices_500"): [
+        "failed after N s: nothing of devices was synced.",
+        "pve-lab: devices failed after 3 attempts: HTTP 500: no space left on device. The log of proxbox-api "
+        "may tell more.",
+    ],
+    ("0.0.29.post6", "devices_500_beside_backups"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "pve-lab: devices failed after 3 attempts: HTTP 500: no space left on device; vm-backups did not run "
+        "after that. The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "endpoint_disabled_alone"): [
+        "failed after N s: nothing of devices was synced.",
+        "endpoint 3: every Proxmox endpoint that was asked for was disabled or deleted when the run began. "
+        "Enable one at URL/plugins/proxbox/endpoints/proxmox/, or leave proxmox_endpoints out for every "
+        "enabled one.",
+    ],
+    ("0.0.29.post6", "endpoint_disabled_one_of_two"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "endpoint 3: it was disabled or deleted when the run began, so nothing of it was synced. Enable it "
+        "at URL/plugins/proxbox/endpoints/proxmox/3/, or leave it out of the sync.",
+    ],
+    ("0.0.29.post6", "fastapi_disabled"): [
+        "failed after N s: nothing of devices was synced.",
+        "NetBox has no enabled backend. Enable it at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.29.post6", "firewall_phase_500"): [
+        "is incomplete: its stages are ok, but Firewall sync failed.",
+        "pve-lab: Firewall sync failed: HTTP error fetching firewall summary: 500 Server Error: Internal "
+        "Server Error for url: BACKEND/proxmox/firewall/summary?source=database&proxmox_endpoint_ids=1. The "
+        "log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "hang_devices_timeout_150"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "pve-lab: devices failed: the sync came to its time-out; vm-backups did not run after that. Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
+    ],
+    ("0.0.29.post6", "hang_timeout_130"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-backups failed: the sync came to its time-out; devices is ok (N s). Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
+    ],
+    ("0.0.29.post6", "hang_timeout_150"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-backups failed: the sync came to its time-out; devices is ok (N s). Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
+    ],
+    ("0.0.29.post6", "hang_timeout_20"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "pve-lab: the sync came to its time-out. Raise sync_job_timeout at URL/plugins/proxbox/settings/, or "
+        "look at what keeps the backend busy.",
+    ],
+    ("0.0.29.post6", "hang_timeout_60"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "pve-lab: the sync came to its time-out. Raise sync_job_timeout at URL/plugins/proxbox/settings/, or "
+        "look at what keeps the backend busy.",
+    ],
+    ("0.0.29.post6", "history_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: task-history failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "never_approved_alone"): [
+        "failed after N s: nothing of devices was synced.",
+        "pve-west: not approved, so NetBox sends it no credentials. Approve it at "
+        "URL/plugins/proxbox/endpoints/proxmox/3/.",
+    ],
+    ("0.0.29.post6", "sdn_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: sdn failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). The "
+        "log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "sdn_disabled"): [
+        "did nothing: settings switch off all that was asked for.",
+        "The setting sync_mode_sdn is disabled. Change it at URL/plugins/proxbox/settings/ or on the "
+        "endpoint's own page, or leave sdn out.",
+    ],
+    ("0.0.29.post6", "snapshots_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-snapshots failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "storage_400"): [
+        "failed after N s: nothing of storage was synced.",
+        "pve-lab: storage failed: HTTP 400: no space left on device. The log of proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "vms_500_on_west_of_two"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "pve-west: virtual-machines failed after 3 attempts: HTTP 500: no space left on device. The log of "
+        "proxbox-api may tell more.",
+    ],
+    ("0.0.29.post6", "west_down"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "pve-west: devices failed after 3 attempts: the backend cannot connect to Proxmox "
+        "(proxmox_session_acquisition_failed). Look at whether Proxmox is up, and at the address and the "
+        "token at URL/plugins/proxbox/endpoints/proxmox/3/.",
+    ],
+    ("0.0.29.post6", "west_never_approved"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "pve-west: not approved, so NetBox sends it no credentials. Approve it at "
+        "URL/plugins/proxbox/endpoints/proxmox/3/.",
+    ],
+    ("0.0.25", "backend_502"): [
+        "failed after N s: nothing was synced.",
+        "The backend does not answer (bootstrap_status_http_502). Look at whether proxbox-api runs, and at "
+        "its address at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.25", "backend_down"): [
+        "failed after N s: nothing was synced.",
+        "The backend does not answer (backend_unreachable). Look at whether proxbox-api runs, and at its "
+        "address at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.25", "backups_500_alone"): [
+        "failed after N s: nothing of vm-backups was synced.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device. The log of "
+        "proxbox-api may tell more.",
+    ],
+    ("0.0.25", "backups_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "backups_500_on_west_of_two"): [
+        "is incomplete: 1 of 4 stages failed.",
+        "pve-west: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "cancelled_before"): [
+        "was cancelled before it ran.",
+    ],
+    ("0.0.25", "cancelled_running"): [
+        "was cancelled as it ran, after N s.",
+    ],
+    ("0.0.25", "cluster_phase_500"): [
+        "is incomplete: its stages are ok, but Cluster/node sync failed.",
+        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: 500 Server Error: Internal "
+        "Server Error for url: BACKEND/proxmox/cluster/status?proxmox_endpoint_ids=1. The log of proxbox-api "
+        "may tell more.",
+    ],
+    ("0.0.25", "cut_backups"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended "
+        "prematurely; devices is ok (N s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "cut_devices"): [
+        "failed after N s: nothing of devices was synced.",
+        "endpoint 1: devices failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended "
+        "prematurely. The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "devices_500"): [
+        "failed after N s: nothing of devices was synced.",
+        "endpoint 1: devices failed after 3 attempts: HTTP 500: no space left on device. The log of "
+        "proxbox-api may tell more.",
+    ],
+    ("0.0.25", "devices_500_beside_backups"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "endpoint 1: devices failed after 3 attempts: HTTP 500: no space left on device; vm-backups did not "
+        "run after that. The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "endpoint_disabled_alone"): [
+        "failed after N s: nothing of devices was synced.",
+        "endpoint 3: every Proxmox endpoint that was asked for was disabled or deleted when the run began. "
+        "Enable one at URL/plugins/proxbox/endpoints/proxmox/, or leave proxmox_endpoints out for every "
+        "enabled one.",
+    ],
+    ("0.0.25", "endpoint_disabled_one_of_two"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "endpoint 3: it was disabled or deleted when the run began, so nothing of it was synced. Enable it "
+        "at URL/plugins/proxbox/endpoints/proxmox/3/, or leave it out of the sync.",
+    ],
+    ("0.0.25", "fastapi_disabled"): [
+        "failed after N s: nothing was synced.",
+        "NetBox has no enabled backend. Enable it at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.25", "history_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: task-history failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "sdn_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: sdn failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). The "
+        "log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "sdn_disabled"): [
+        "did nothing: settings switch off all that was asked for.",
+        "The setting sync_mode_sdn is disabled. Change it at URL/plugins/proxbox/settings/ or on the "
+        "endpoint's own page, or leave sdn out.",
+    ],
+    ("0.0.25", "snapshots_500_beside"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "pve-lab: vm-snapshots failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
+        "s). The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "storage_400"): [
+        "failed after N s: nothing of storage was synced.",
+        "endpoint 1: storage failed: HTTP 400: no space left on device. The log of proxbox-api may tell more.",
+    ],
+    ("0.0.25", "vms_500_on_west_of_two"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "endpoint 3: virtual-machines failed after 3 attempts: HTTP 500: no space left on device. The log of "
+        "proxbox-api may tell more.",
+    ],
+    ("0.0.25", "west_down"): [
+        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "endpoint 3: devices failed after 3 attempts: the backend cannot connect to Proxmox "
+        "(proxmox_session_acquisition_failed). Look at whether Proxmox is up, and at the address and the "
+        "token at URL/plugins/proxbox/endpoints/proxmox/3/.",
+    ],
+}
+"""The lines about each recorded run, without the name of the job and the line with the log's address."""
+
+
+def job(scenario: str, release: str = "0.0.29.post6") -> Job:
+    return Job.from_api(recorded(scenario, release))
+
+
+def plain(text: str) -> str:
+    """A message without what differs from run to run."""
+    text = re.sub(r"http://127\.0\.0\.1:\d+/(plugins|core)", r"URL/\1", text)
+    text = re.sub(r"http://127\.0\.0\.1:\d+", "BACKEND", text)
+    text = re.sub(r"'record \d+' \(job \d+\)", "'x' (job 1)", text)
+    text = re.sub(r"core/jobs/\d+/", "core/jobs/1/", text)
+    text = re.sub(r"Job \d+:", "Job 1:", text)
+    return re.sub(r"\b\d+ (s|min)\b", "N s", text)
+
+
+@pytest.mark.parametrize(("release", "scenario"), MESSAGES)
+def test_what_is_told(release: str, scenario: str) -> None:
+    first, *rest, last = plain(explain(job(scenario, release))).split("\n")
+    assert [first.removeprefix("The sync 'x' (job 1) "), *rest] == MESSAGES[release, scenario]
+    assert last == "Log: URL/core/jobs/1/"
+
+
+def test_each_recorded_run_that_did_not_do_all_is_told_of() -> None:
+    files = [(path.parent.name, path.stem) for path in RECORDED.glob("*/*.json")]
+    ended = {key: job(key[1], key[0]).outcome.verdict for key in files}
+    assert {key for key, verdict in ended.items() if verdict not in (None, "succeeded")} == set(MESSAGES)
+
+
+@pytest.mark.parametrize(("release", "scenario"), MESSAGES)
+def test_a_message_is_short_and_says_nothing_twice(release: str, scenario: str) -> None:
+    text = explain(job(scenario, release))
+    lines = text.split("\n")
+    assert len(lines) <= 10 and len(set(lines)) == len(lines)
+    assert "Error(" not in text and "Traceback" not in text and "None" not in text
+    sentences = re.split(r"(?<=[.:;]) ", text)
+    assert len(sentences) == len(set(sentences))
+
+
+def test_many_endpoints_with_one_cause_are_one_line() -> None:
+    found = job("backups_500_beside")
+    stages = [Stage("devices", number, f"pve{number}", "failed", error="HTTP 500: no") for number in range(30)]
+    lines = explain(replace(found, outcome=Outcome("failed", tuple(stages)))).split("\n")
+    assert len(lines) == 3 and lines[1].startswith("pve0, pve1, pve2")
+    stages = [replace(stage, error=f"HTTP 500: no {stage.endpoint_id}") for stage in stages]
+    lines = explain(replace(found, outcome=Outcome("failed", tuple(stages)))).split("\n")
+    assert len(lines) == 9 and lines[-2] == "24 more failed: the stages of the job tell of each."
+
+
+def test_the_first_cause_in_one_line() -> None:
+    said = "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device"
+    assert in_one_line(job("backups_500_alone")) == said
+    assert plain(in_one_line(job("cancelled_running"))) == "The sync 'x' (job 1) was cancelled as it ran, after N s."
+    assert in_one_line(job("sdn_disabled")) == "the setting sync_mode_sdn is disabled"
+
+
+def test_what_to_warn_of() -> None:
+    assert remarks(job("ok_all")) == [], "nobody asked for sdn by name"
+    assert remarks(job("sdn_disabled")) == [], "that is the outcome"
+    (left_out,) = remarks(job("devices_and_sdn_disabled"))
+    assert plain(left_out) == (
+        "The sync 'x' (job 1) left out sdn: the setting sync_mode_sdn is disabled. Change it at "
+        "URL/plugins/proxbox/settings/ or on the endpoint's own page, or leave sdn out."
+    )
+    (stored,) = remarks(job("not_approved_alone"))
+    assert plain(stored) == (
+        "Job 1: pve-west: not approved, so NetBox sends it no credentials; the backend synced it with the connection "
+        "that it had stored. Approve it at URL/plugins/proxbox/endpoints/proxmox/3/."
+    )
+
+
+def test_errors_and_warnings_come_before_the_last_lines() -> None:
+    lines = excerpt(job("west_never_approved"))
+    assert len(lines) == 8 and not any("Traceback" in line for line in lines)
+    assert lines[0].startswith("WARNING: Could not evaluate credential rotation")
+    assert [line.split(":")[0] for line in lines].count("ERROR") == 2
+    assert excerpt(job("west_never_approved"), 2) == [line for line in lines if line.startswith("ERROR")]
+
+
+def test_an_unknown_outcome_is_said_to_be_unknown() -> None:
+    row = recorded("ok_devices_backups")
+    del row["data"]["proxbox_sync"]["response"]
+    assert plain(explain(Job.from_api(row))) == (
+        "What the sync 'x' (job 1) did is not known: NetBox calls it completed, and does not tell its stages.\n"
+        "Log: URL/core/jobs/1/"
+    )
