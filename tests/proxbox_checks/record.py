@@ -48,7 +48,9 @@ class Bench:
         try:
             return probes.call(method, f"{self.facts['netbox_url']}/api/{route}", body, self._headers)
         except urllib.error.HTTPError as exc:
-            raise Missing(f"{method} {route}: HTTP {exc.code} {exc.read().decode(errors='replace')[:300]}") from None
+            kind = Missing if exc.code < 500 else StackError
+            said = exc.read(300).decode(errors="replace") if exc.headers.get_content_subtype() == "json" else ""
+            raise kind(f"{method} {route}: HTTP {exc.code} {said}".rstrip()) from None
 
     def endpoint(self, which: str) -> str:
         """The route of a Proxmox endpoint: ``lab`` or ``west``."""
@@ -58,9 +60,9 @@ class Bench:
         """The id of a Proxmox endpoint: ``lab`` or ``west``."""
         return self.facts["proxmox_endpoint_west_id" if which == "west" else "proxmox_endpoint_id"]
 
-    def backend(self, method: str, route: str) -> Any:
-        """One request to the backend itself."""
-        headers = {"X-Proxbox-API-Key": self.facts["fastapi_token"]}
+    def backend(self, method: str, route: str, key: str = "") -> Any:
+        """One request to the backend itself, with NetBox's key or another."""
+        headers = {"X-Proxbox-API-Key": key or self.facts["fastapi_token"]}
         return probes.call(method, f"{self.facts['fastapi_url']}/{route}", None, headers)
 
     def backend_id(self, which: str) -> int | None:
@@ -149,7 +151,7 @@ def stopped(component: str) -> Amiss:
     return amiss
 
 
-def changed(where: Callable[[Bench], str], new: dict[str, Any], old: Callable[[Bench], dict[str, Any]]) -> Amiss:
+def changed(where: Callable[[Bench], str], old: dict[str, Any], new: dict[str, Any]) -> Amiss:
     """An object of NetBox has other values."""
 
     @contextmanager
@@ -158,7 +160,7 @@ def changed(where: Callable[[Bench], str], new: dict[str, Any], old: Callable[[B
         try:
             yield
         finally:
-            bench.call("PATCH", where(bench), old(bench))
+            bench.call("PATCH", where(bench), old)
 
     return amiss
 
@@ -168,24 +170,28 @@ def fastapi(bench: Bench) -> str:
     return f"{PLUGIN}/endpoints/fastapi/{bench.facts['fastapi_endpoint_id']}/"
 
 
-@contextmanager
-def both(bench: Bench) -> Iterator[None]:
-    """Both Proxmox endpoints are enabled."""
-    bench.call("PATCH", bench.endpoint("west"), {"enabled": True})
-    try:
-        yield
-    finally:
-        bench.call("PATCH", bench.endpoint("west"), {"enabled": False})
+def west(bench: Bench) -> str:
+    """The route of the second Proxmox."""
+    return bench.endpoint("west")
 
 
-@contextmanager
-def west_not_approved(bench: Bench) -> Iterator[None]:
-    """The approval of pve-west is withdrawn."""
-    bench.call("GET", f"{bench.endpoint('west')}connection-authority/")
-    with changed(lambda bench: bench.endpoint("west"), {"token_name": "other"}, lambda _: {"token_name": "netbox"})(
-        bench
-    ):
-        yield
+def settings(bench: Bench) -> str:
+    """The route of the plugin's settings."""
+    if "sync_mode_sdn" not in bench.call("GET", f"{PLUGIN}/settings/1/"):
+        raise Missing("the settings have no sync_mode_sdn")
+    return f"{PLUGIN}/settings/1/"
+
+
+def authority(bench: Bench) -> str:
+    """The route of the second Proxmox, where it can be approved."""
+    bench.call("GET", f"{west(bench)}connection-authority/")
+    return west(bench)
+
+
+both = changed(west, {"enabled": False}, {"enabled": True})
+west_not_approved = changed(authority, {"token_name": "netbox"}, {"token_name": "other"})
+sdn_enabled = changed(settings, {"sync_mode_sdn": "disabled"}, {"sync_mode_sdn": "always"})
+no_backend = changed(fastapi, {"enabled": True}, {"enabled": False})
 
 
 @contextmanager
@@ -198,13 +204,16 @@ def unknown_west(bench: Bench) -> Iterator[None]:
 
 
 @contextmanager
-def sdn_enabled(bench: Bench) -> Iterator[None]:
-    """SDN is synced."""
-    settings = f"{PLUGIN}/settings/1/"
-    if "sync_mode_sdn" not in bench.call("GET", settings):
-        raise Missing("no sync_mode_sdn")
-    with changed(lambda _: settings, {"sync_mode_sdn": "always"}, lambda _: {"sync_mode_sdn": "disabled"})(bench):
+def key_revoked(bench: Bench) -> Iterator[None]:
+    """The backend takes another key than NetBox's. (The plugin itself refuses to store a wrong one.)"""
+    (mine,) = bench.backend("GET", "auth/keys")["keys"]
+    other = bench.backend("POST", "auth/keys")
+    bench.backend("POST", f"auth/keys/{mine['id']}/deactivate")
+    try:
         yield
+    finally:
+        bench.backend("POST", f"auth/keys/{mine['id']}/activate", other["raw_key"])
+        bench.backend("DELETE", f"auth/keys/{other['id']}", other["raw_key"])
 
 
 @contextmanager
@@ -212,10 +221,6 @@ def worker_restarted(bench: Bench) -> Iterator[None]:
     """Afterwards the worker is started anew: what was killed keeps RQ's lock for a minute, and its schedules wait."""
     yield
     bench.stack.restart("worker")
-
-
-wrong_token = changed(fastapi, {"token": "wrong " * 8}, lambda bench: {"token": bench.facts["fastapi_token"]})
-no_backend = changed(fastapi, {"enabled": False}, lambda _: {"enabled": True})
 
 
 def timeout(seconds: int) -> Event:
@@ -302,7 +307,7 @@ SCENARIOS = {
     "cluster_phase_500": Scenario("devices", fails("proxmox/cluster/status")),
     "firewall_phase_500": Scenario("devices", fails("proxmox/firewall/summary")),
     "fastapi_disabled": Scenario("devices", no_backend),
-    "backend_wrong_token": Scenario("devices", wrong_token),
+    "backend_wrong_token": Scenario("devices", key_revoked),
     # A proxy that runs would take the connection in its place.
     "backend_down": Scenario("devices", stopped("backend"), stopped("proxy")),
     "backend_502": Scenario("devices", fails("", status=502, detail="Bad Gateway")),
