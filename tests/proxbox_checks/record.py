@@ -283,6 +283,7 @@ BACKUPS = "backups/all"
 SNAPSHOTS = "snapshots/all"
 HISTORY = "task-history/create"
 SDN = "sdn/create"
+CLUSTER = "proxmox/cluster/status"
 
 SCENARIOS = {
     "ok_all": Scenario("all"),
@@ -307,7 +308,7 @@ SCENARIOS = {
     "devices_and_sdn_disabled": Scenario("devices sdn"),
     "cut_devices": Scenario("devices", cut(DEVICES)),
     "cut_backups": Scenario("devices vm-backups", cut(BACKUPS)),
-    "cluster_phase_500": Scenario("devices", fails("proxmox/cluster/status")),
+    "cluster_phase_500": Scenario("devices", fails(CLUSTER)),
     "firewall_phase_500": Scenario("devices", fails("proxmox/firewall/summary")),
     "fastapi_disabled": Scenario("devices", no_backend),
     "backend_wrong_token": Scenario("devices", key_revoked),
@@ -325,6 +326,7 @@ SCENARIOS = {
     "hang_timeout_130": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(130)),
     "hang_timeout_150": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(150)),
     "hang_devices_timeout_150": Scenario("devices vm-backups", hangs(DEVICES), waiting=timeout(150)),
+    "hang_cluster_timeout_130": Scenario("devices vm-backups", hangs(CLUSTER), waiting=timeout(130)),
 }
 
 
