@@ -31,7 +31,7 @@ class Missing(Exception):
     """What this release of the plugin does not have."""
 
 
-class Bench:
+class Rig:
     """The stack, its REST API as the superuser, and the sync that runs on it."""
 
     def __init__(self, name: str) -> None:
@@ -48,7 +48,9 @@ class Bench:
         try:
             return probes.call(method, f"{self.facts['netbox_url']}/api/{route}", body, self._headers)
         except urllib.error.HTTPError as exc:
-            raise Missing(f"{method} {route}: HTTP {exc.code} {exc.read().decode(errors='replace')[:300]}") from None
+            kind = Missing if exc.code < 500 else StackError
+            said = exc.read(300).decode(errors="replace") if exc.headers.get_content_subtype() == "json" else ""
+            raise kind(f"{method} {route}: HTTP {exc.code} {said}".rstrip()) from None
 
     def endpoint(self, which: str) -> str:
         """The route of a Proxmox endpoint: ``lab`` or ``west``."""
@@ -58,9 +60,9 @@ class Bench:
         """The id of a Proxmox endpoint: ``lab`` or ``west``."""
         return self.facts["proxmox_endpoint_west_id" if which == "west" else "proxmox_endpoint_id"]
 
-    def backend(self, method: str, route: str) -> Any:
-        """One request to the backend itself."""
-        headers = {"X-Proxbox-API-Key": self.facts["fastapi_token"]}
+    def backend(self, method: str, route: str, key: str = "") -> Any:
+        """One request to the backend itself, with NetBox's key or another."""
+        headers = {"X-Proxbox-API-Key": key or self.facts["fastapi_token"]}
         return probes.call(method, f"{self.facts['fastapi_url']}/{route}", None, headers)
 
     def backend_id(self, which: str) -> int | None:
@@ -100,27 +102,30 @@ class Bench:
             deadline = time.monotonic() + scenario.patience
             while True:
                 row = self.call("GET", f"core/jobs/{job}/")
-                if row["status"]["value"] in ENDED or time.monotonic() > deadline:
+                if row["status"]["value"] in ENDED:
+                    return row
+                if time.monotonic() > deadline:
+                    cancel(self, job)
                     return row
                 time.sleep(1)
 
 
-Amiss = Callable[[Bench], AbstractContextManager[None]]
-Event = Callable[[Bench, int], None]
+Amiss = Callable[[Rig], AbstractContextManager[None]]
+Event = Callable[[Rig, int], None]
 
 
 def fails(path: str, on: str = "", **what: Any) -> Amiss:
     """The backend answers HTTP 500 to requests for this path; or as ``status``, ``hang`` or ``cut`` say."""
 
     @contextmanager
-    def amiss(bench: Bench) -> Iterator[None]:
-        query = f"proxmox_endpoint_ids={bench.backend_id(on)}" if on else ""
+    def amiss(rig: Rig) -> Iterator[None]:
+        query = f"proxmox_endpoint_ids={rig.backend_id(on)}" if on else ""
         harm = {"harm": "status", "status": 500, "detail": "no space left on device", **what}
-        bench.stack.fail(Fault(path, query, **harm))
+        rig.stack.fail(Fault(path, query, **harm))
         try:
             yield
         finally:
-            bench.stack.heal()
+            rig.stack.heal()
 
     return amiss
 
@@ -139,116 +144,119 @@ def stopped(component: str) -> Amiss:
     """A component of the stack is down."""
 
     @contextmanager
-    def amiss(bench: Bench) -> Iterator[None]:
-        bench.stack.stop(component)
+    def amiss(rig: Rig) -> Iterator[None]:
+        rig.stack.stop(component)
         try:
             yield
         finally:
-            bench.stack.start(component)
+            rig.stack.start(component)
 
     return amiss
 
 
-def changed(where: Callable[[Bench], str], new: dict[str, Any], old: Callable[[Bench], dict[str, Any]]) -> Amiss:
+def changed(where: Callable[[Rig], str], old: dict[str, Any], new: dict[str, Any]) -> Amiss:
     """An object of NetBox has other values."""
 
     @contextmanager
-    def amiss(bench: Bench) -> Iterator[None]:
-        bench.call("PATCH", where(bench), new)
+    def amiss(rig: Rig) -> Iterator[None]:
+        rig.call("PATCH", where(rig), new)
         try:
             yield
         finally:
-            bench.call("PATCH", where(bench), old(bench))
+            rig.call("PATCH", where(rig), old)
 
     return amiss
 
 
-def fastapi(bench: Bench) -> str:
+def fastapi(rig: Rig) -> str:
     """The route of the endpoint that is the backend."""
-    return f"{PLUGIN}/endpoints/fastapi/{bench.facts['fastapi_endpoint_id']}/"
+    return f"{PLUGIN}/endpoints/fastapi/{rig.facts['fastapi_endpoint_id']}/"
+
+
+def west(rig: Rig) -> str:
+    """The route of the second Proxmox."""
+    return rig.endpoint("west")
+
+
+def settings(rig: Rig) -> str:
+    """The route of the plugin's settings."""
+    if "sync_mode_sdn" not in rig.call("GET", f"{PLUGIN}/settings/1/"):
+        raise Missing("the settings have no sync_mode_sdn")
+    return f"{PLUGIN}/settings/1/"
+
+
+def authority(rig: Rig) -> str:
+    """The route of the second Proxmox, where it can be approved."""
+    rig.call("GET", f"{west(rig)}connection-authority/")
+    return west(rig)
+
+
+both = changed(west, {"enabled": False}, {"enabled": True})
+west_not_approved = changed(authority, {"token_name": "netbox"}, {"token_name": "other"})
+sdn_enabled = changed(settings, {"sync_mode_sdn": "disabled"}, {"sync_mode_sdn": "always"})
+no_backend = changed(fastapi, {"enabled": True}, {"enabled": False})
 
 
 @contextmanager
-def both(bench: Bench) -> Iterator[None]:
-    """Both Proxmox endpoints are enabled."""
-    bench.call("PATCH", bench.endpoint("west"), {"enabled": True})
+def unknown_west(rig: Rig) -> Iterator[None]:
+    """The backend has never heard of pve-west; that it is told of it again needs an approval."""
+    known = rig.backend_id("west")
+    if known is not None:
+        rig.backend("DELETE", f"proxmox/endpoints/{known}")
+    yield
+
+
+@contextmanager
+def key_revoked(rig: Rig) -> Iterator[None]:
+    """The backend takes another key than NetBox's. (The plugin itself refuses to store a wrong one.)"""
+    (mine,) = rig.backend("GET", "auth/keys")["keys"]
+    other = rig.backend("POST", "auth/keys")
+    rig.backend("POST", f"auth/keys/{mine['id']}/deactivate")
     try:
         yield
     finally:
-        bench.call("PATCH", bench.endpoint("west"), {"enabled": False})
+        rig.backend("POST", f"auth/keys/{mine['id']}/activate", other["raw_key"])
+        rig.backend("DELETE", f"auth/keys/{other['id']}", other["raw_key"])
 
 
 @contextmanager
-def west_not_approved(bench: Bench) -> Iterator[None]:
-    """The approval of pve-west is withdrawn."""
-    bench.call("GET", f"{bench.endpoint('west')}connection-authority/")
-    with changed(lambda bench: bench.endpoint("west"), {"token_name": "other"}, lambda _: {"token_name": "netbox"})(
-        bench
-    ):
-        yield
-
-
-@contextmanager
-def unknown_west(bench: Bench) -> Iterator[None]:
-    """The backend has never heard of pve-west; that it is told of it again needs an approval."""
-    known = bench.backend_id("west")
-    if known is not None:
-        bench.backend("DELETE", f"proxmox/endpoints/{known}")
-    yield
-
-
-@contextmanager
-def sdn_enabled(bench: Bench) -> Iterator[None]:
-    """SDN is synced."""
-    settings = f"{PLUGIN}/settings/1/"
-    if "sync_mode_sdn" not in bench.call("GET", settings):
-        raise Missing("no sync_mode_sdn")
-    with changed(lambda _: settings, {"sync_mode_sdn": "always"}, lambda _: {"sync_mode_sdn": "disabled"})(bench):
-        yield
-
-
-@contextmanager
-def worker_restarted(bench: Bench) -> Iterator[None]:
+def worker_restarted(rig: Rig) -> Iterator[None]:
     """Afterwards the worker is started anew: what was killed keeps RQ's lock for a minute, and its schedules wait."""
     yield
-    bench.stack.restart("worker")
-
-
-wrong_token = changed(fastapi, {"token": "wrong " * 8}, lambda bench: {"token": bench.facts["fastapi_token"]})
-no_backend = changed(fastapi, {"enabled": False}, lambda _: {"enabled": True})
+    rig.stack.restart("worker")
 
 
 def timeout(seconds: int) -> Event:
     """RQ gives up on it so many seconds after it begins."""
-    return lambda bench, job: bench.stack.set_timeout(job, seconds)
+    return lambda rig, job: rig.stack.set_timeout(job, seconds)
 
 
-def cancel(bench: Bench, job: int) -> None:
+def cancel(rig: Rig, job: int) -> None:
     """Somebody cancels it."""
-    bench.call("POST", f"{PLUGIN}/jobs/{job}/cancel/")
+    rig.call("POST", f"{PLUGIN}/jobs/{job}/cancel/")
 
 
-def disable_west(bench: Bench, _job: int) -> None:
+def disable_west(rig: Rig, _job: int) -> None:
     """Somebody disables pve-west."""
-    bench.call("PATCH", bench.endpoint("west"), {"enabled": False})
+    rig.call("PATCH", rig.endpoint("west"), {"enabled": False})
 
 
-def kill_workhorse(bench: Bench, _job: int) -> None:
+def kill_workhorse(rig: Rig, _job: int) -> None:
     """The process that executes it is killed."""
-    bench.stack.kill("workhorse")
+    rig.stack.kill("workhorse")
 
 
-def kill_worker(bench: Bench, _job: int) -> None:
+def kill_worker(rig: Rig, _job: int) -> None:
     """The host loses its power, and gets it back."""
-    bench.stack.kill("worker")
-    bench.stack.start("worker")
+    rig.stack.kill("worker")
+    rig.stack.start("worker")
 
 
 class Scenario:
     """A sync of ``types``, with something ``amiss``.
 
     ``waiting`` happens before it begins, ``running`` when it has come to a request that hangs. A job that does not end
-    is recorded as it is after ``patience`` seconds.
+    is recorded as it is after ``patience`` seconds, and then cancelled.
     """
 
     def __init__(
@@ -275,6 +283,7 @@ BACKUPS = "backups/all"
 SNAPSHOTS = "snapshots/all"
 HISTORY = "task-history/create"
 SDN = "sdn/create"
+CLUSTER = "proxmox/cluster/status"
 
 SCENARIOS = {
     "ok_all": Scenario("all"),
@@ -299,10 +308,10 @@ SCENARIOS = {
     "devices_and_sdn_disabled": Scenario("devices sdn"),
     "cut_devices": Scenario("devices", cut(DEVICES)),
     "cut_backups": Scenario("devices vm-backups", cut(BACKUPS)),
-    "cluster_phase_500": Scenario("devices", fails("proxmox/cluster/status")),
+    "cluster_phase_500": Scenario("devices", fails(CLUSTER)),
     "firewall_phase_500": Scenario("devices", fails("proxmox/firewall/summary")),
     "fastapi_disabled": Scenario("devices", no_backend),
-    "backend_wrong_token": Scenario("devices", wrong_token),
+    "backend_wrong_token": Scenario("devices", key_revoked),
     # A proxy that runs would take the connection in its place.
     "backend_down": Scenario("devices", stopped("backend"), stopped("proxy")),
     "backend_502": Scenario("devices", fails("", status=502, detail="Bad Gateway")),
@@ -317,17 +326,18 @@ SCENARIOS = {
     "hang_timeout_130": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(130)),
     "hang_timeout_150": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(150)),
     "hang_devices_timeout_150": Scenario("devices vm-backups", hangs(DEVICES), waiting=timeout(150)),
+    "hang_cluster_timeout_130": Scenario("devices vm-backups", hangs(CLUSTER), waiting=timeout(130)),
 }
 
 
-def record(bench: Bench, name: str, folder: Path) -> None:
+def record(rig: Rig, name: str, folder: Path) -> None:
     """Run one scenario, and write the row of its job."""
     try:
-        text = json.dumps(bench.run(SCENARIOS[name]), indent=1)
+        text = json.dumps(rig.run(SCENARIOS[name]), indent=1)
     except Missing as exc:
         say(f"{name}: skipped, {exc}")
         return
-    for key, secret in bench.facts.items():
+    for key, secret in rig.facts.items():
         if "token" in key or "password" in key:
             text = text.replace(str(secret), "SECRET")
     (folder / f"{name}.json").write_text(text + "\n")
@@ -343,11 +353,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="SCENARIO", choices=sorted(SCENARIOS), default=list(SCENARIOS))
     args = parser.parse_args(argv)
     try:
-        bench = Bench(args.name)
-        folder = args.output / bench.facts["plugin_version"]
+        rig = Rig(args.name)
+        folder = args.output / rig.facts["plugin_version"]
         folder.mkdir(parents=True, exist_ok=True)
         for name in args.only:
-            record(bench, name, folder)
+            record(rig, name, folder)
     except (StackError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
