@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import Outcome
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Task
 
 STARTING = timedelta(seconds=1)
@@ -105,7 +106,8 @@ class NetBox:
 
     def _end(self, job_id: int) -> None:
         row = self.rows[job_id]
-        self.rows[job_id] = replace(row, status=self.dice.take("completed", "errored"), completed=self.now)
+        status, verdict = self.dice.take(("completed", "succeeded"), ("errored", "failed"))
+        self.rows[job_id] = replace(row, status=status, completed=self.now, outcome=Outcome(verdict))
         if row.interval:
             self._successors.append((self.now + self.dice.take(timedelta(), SUCCEEDING), self.rows[job_id]))
 
@@ -206,6 +208,8 @@ class Jobs:
             return job_id
 
         return self._ask(act)
+
+    longest_sync = timedelta(hours=2)
 
     def has_ended(self, job_id: int) -> bool:
         return self._ask(lambda: not self.netbox.rows[job_id].living)

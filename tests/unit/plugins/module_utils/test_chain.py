@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _wait
 from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult, cancel_jobs, reconcile
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
@@ -81,6 +81,7 @@ def no_waiting() -> None:
     """The engine sleeps on the model's clock: see ``run``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_engine, "time", Clock)
+        patch.setattr(_wait, "time", Clock)
         patch.setattr(_engine.random, "uniform", lambda low, high: low)
         yield
 

@@ -26,7 +26,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, Answer, Script, page, recorded
 
 LIVING = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
 NEWEST = "GET /api/core/jobs/?name=nightly&fields=..."
@@ -376,6 +376,9 @@ def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
 
 
 RUNNING = {**NIGHTLY, "status": "running", "scheduled": "2026-04-10T02:00:00Z"}
+SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
+LIMIT = page({"id": 1, "sync_job_timeout": 7200})
+"""How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
 CREATED_ANEW = [LIVING, TASK, POLL, RELEASE, CREATE, LIVING, "POST /api/plugins/proxbox/jobs/5/cancel/", LIVING]
 
 
@@ -391,28 +394,38 @@ CREATED_ANEW = [LIVING, TASK, POLL, RELEASE, CREATE, LIVING, "POST /api/plugins/
 def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: str, record: Answer, why: str) -> None:
     dead = row(5, started=started, **RUNNING)
     new = row(7, **NIGHTLY)
-    server.answer(page(dead), record, status(5, "running"), RELEASED)
+    asks_age = "stale_after" in why
+    server.answer(page(dead), record, *([LIMIT] if asks_age else []), status(5, "running"), RELEASED)
     server.answer(created(7), page(new, dead), cancelled(5), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
     assert why in outcome.plan.why[0]
-    assert server.asked == CREATED_ANEW
+    assert server.asked == [*CREATED_ANEW[:2], *([SETTINGS] if asks_age else []), *CREATED_ANEW[2:]]
 
 
 @pytest.mark.parametrize(
-    ("started", "record"),
+    ("started", "answers", "asked"),
     [
-        ("2026-04-10T02:00:01Z", task("started", "2026-04-10T09:59:31Z")),  # long, but its worker says it goes on
-        ("2026-04-10T08:00:01Z", task(None)),
-        (None, task(None)),
+        # It runs long, but its worker says that it goes on.
+        ("2026-04-10T02:00:01Z", [task("started", "2026-04-10T09:59:31Z")], [TASK]),
+        ("2026-04-10T09:00:01Z", [task(None)], [TASK]),
+        ("2026-04-10T08:00:01Z", [task(None), LIMIT], [TASK, SETTINGS]),
+        ("2026-04-10T02:00:01Z", [task(None), page({"id": 1, "sync_job_timeout": 36000})], [TASK, SETTINGS]),
+        (None, [task(None)], [TASK]),
     ],
 )
 def test_a_run_that_lives_is_left_alone(
-    server: Script, jobs: Jobs, row: Row, started: str | None, record: Answer
+    server: Script, jobs: Jobs, row: Row, started: str | None, answers: list[Answer], asked: list[str]
 ) -> None:
-    server.answer(page(row(5, started=started, **RUNNING)), record)
+    server.answer(page(row(5, started=started, **RUNNING)), *answers)
     assert not present(jobs).plan.changed
-    assert server.asked == [LIVING, TASK]
+    assert server.asked == [LIVING, *asked]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_two_hours_count_where_the_setting_cannot_be_read(server: Script, jobs: Jobs, status: int) -> None:
+    server.answer(Answer({"detail": "no"}, status, headers=DATE))
+    assert jobs.longest_sync == timedelta(hours=2)
 
 
 def test_a_run_that_ends_between_two_reads_is_not_dead(server: Script, jobs: Jobs, row: Row) -> None:
@@ -467,13 +480,14 @@ def test_an_overdue_member_that_waits_for_a_worker_stays(
 def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
     running = Answer({"rq-workers-running": 2}, headers=DATE)
     old, new = row(5, **OVERDUE), row(7, **NIGHTLY)
-    server.answer(page(old), task(None), running, status(5, "scheduled"), RELEASED)
+    server.answer(page(old), task(None), running, LIMIT, status(5, "scheduled"), RELEASED)
     server.answer(created(7), page(new, old), cancelled(5), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than 2 h (stale_after)" in outcome.plan.why[0]
 
 
-ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed&limit=10"
+ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed"
+ENDED += "&started__after=1970-01-01T00%3A00%3A00Z&limit=10"
 
 
 def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
@@ -653,26 +667,38 @@ def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) 
     assert [text.split()[0] for text in server.requests] == ["GET", "GET"]
 
 
-def test_waiting_polls_without_data_and_fetches_the_log_once(server: Script, jobs: Jobs, row: Row) -> None:
-    def status(value: str) -> Answer:
-        return page({"id": 7, "status": {"value": value}})
+POLL7 = "GET /api/core/jobs/?id=7&fields=..."
 
-    log = [{"level": "info", "message": "done", "timestamp": "2026-04-10T10:00:09Z"}]
-    server.answer(
-        page(),
-        created(7),
-        page(row(7, status="pending")),
-        status("pending"),
-        status("running"),
-        status("completed"),
-        page(row(7, status="completed", log_entries=log)),
-    )
-    outcome = _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(60, 1))
-    assert outcome.job.succeeded and outcome.job.last_log_lines(3) == ["INFO: done"]
-    poll = "GET /api/core/jobs/?id=7&fields=..."
-    assert server.asked == [UNDERWAY, CREATE, poll, poll, poll, poll, poll]
+
+def polled(status: str) -> Answer:
+    return page({"id": 7, "status": {"value": status}})
+
+
+def test_waiting_reads_neither_data_nor_log_and_no_log_after_a_success(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), created(7), page(row(7, status="pending")))
+    server.answer(polled("pending"), polled("running"), polled("completed"), page(row(7, status="completed")))
+    result = _engine.run_job(jobs, NewJob("nightly", Scope()), waiting=Waiting(60, 1))
+    assert result.job.succeeded and result.job.log_entries is None
+    assert server.asked == [UNDERWAY, CREATE, POLL7, POLL7, POLL7, POLL7, POLL7]
     assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[3:6]] == ["id%2Cstatus"] * 3
-    assert "log_entries" in server.requests[6] and "log_entries" not in server.requests[2]
+    assert not any("log_entries" in text for text in server.requests)
+
+
+def test_the_log_is_read_once_where_something_is_missing(server: Script, jobs: Jobs) -> None:
+    whole = recorded("backups_500_beside")
+    untold = {key: value for key, value in whole.items() if key != "log_entries"}
+    server.answer(page(), created(7), page(untold), polled("completed"), page(untold), page(whole))
+    result = _engine.run_job(jobs, NewJob("x", Scope(frozenset({"devices", "vm-backups"}))), waiting=Waiting(60, 1))
+    assert result.job.outcome.stages[1].error == "HTTP 500: no space left on device"
+    assert ["log_entries" in text for text in server.requests] == [False] * 5 + [True]
+
+
+def test_a_job_that_exists_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    ended = page(row(7, status="completed"))
+    server.answer(page(row(7, status="running")), polled("running"), polled("completed"), ended)
+    result = _engine.await_job(jobs, 7, waiting=Waiting(60, 1))
+    assert result.waited and not result.plan.changed and result.job.succeeded
+    assert server.asked == [POLL7] * 4
 
 
 def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Row) -> None:

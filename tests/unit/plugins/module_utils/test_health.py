@@ -55,7 +55,7 @@ ALL_ASKED = "did not do all that was asked for"
         (report(history=(CANCELLED, FAILED)), "failing", f"job 8 {ALL_ASKED}: The backend is away"),
         (report(history=(PARTIAL,)), "failing", "pve-lab: storage failed: no disk; devices is ok (1 s)"),
         (report(history=(CANCELLED, ended(7))), "cancelled", "job 8: The sync 'nightly' (job 8) was cancelled"),
-        (report(history=(NOTHING, FAILED)), "nothing_done", "job 8: sync_mode_sdn is disabled"),
+        (report(history=(NOTHING, FAILED)), "nothing_done", "job 8: the setting sync_mode_sdn is disabled"),
         (report(history=(ended(8, "unknown"), ended(7))), "unknown", "job 8: What the sync 'nightly' (job 8) did is"),
         (report(living(scheduled=NOW - timedelta(hours=1))), "overdue", "job 9: due since 2026-04-10T09:00:00Z"),
         (report(living(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
