@@ -41,12 +41,12 @@ def call(stack: dict[str, Any]) -> Callable[..., Any]:
 
 @pytest.fixture
 def sync(call: Callable[..., Any], name: str) -> Callable[..., dict[str, Any]]:
-    """Sync, to the end; the row of the job."""
+    """Sync, until the job has this status; its row."""
 
-    def run(**body: Any) -> dict[str, Any]:
+    def run(until: str = "completed", **body: Any) -> dict[str, Any]:
         job = call("POST", "plugins/proxbox/sync/schedule/", {"job_name": name, **body})["job_id"]
         deadline = time.monotonic() + 180
-        while not (row := call("GET", f"core/jobs/{job}/"))["completed"]:
+        while (row := call("GET", f"core/jobs/{job}/"))["status"]["value"] != until:
             assert time.monotonic() < deadline, row
             time.sleep(1)
         return row
@@ -83,6 +83,35 @@ def test_a_fault_is_in_the_status_and_in_what_the_plugin_writes(
 
 def test_the_second_proxmox_syncs_as_soon_as_it_is_enabled(sync: Callable[..., dict[str, Any]], west: int) -> None:
     row = sync(sync_types=["devices"], proxmox_endpoint_ids=[west])
-    assert row["status"]["value"] == "completed", row
     (stage,) = row["data"]["proxbox_sync"]["response"]["stages"]
     assert (stage["endpoint_id"], stage["result_summary"]["ok"]) == (str(west), True)
+
+
+def test_the_work_horse_dies_and_the_worker_lives(
+    command: Callable[..., str], call: Callable[..., Any], sync: Callable[..., dict[str, Any]], held_backend: None
+) -> None:
+    def worker() -> dict[str, Any]:
+        return json.loads(command("status", "--json"))["components"]["worker"]
+
+    before = worker()
+    row = sync("running", sync_types=["devices"])
+    command("kill", "workhorse")
+    time.sleep(2)
+    assert worker() == before
+    assert call("GET", f"core/jobs/{row['id']}/")["status"]["value"] == "running"
+    with pytest.raises(subprocess.CalledProcessError):
+        command("kill", "workhorse")
+
+
+def test_a_short_time_out_ends_a_job(command: Callable[..., str], call: Callable[..., Any], name: str) -> None:
+    command("pause", "worker")
+    try:
+        job = call("POST", "plugins/proxbox/sync/schedule/", {"job_name": name, "sync_types": ["devices"]})["job_id"]
+        command("timeout", str(job), "20")
+    finally:
+        command("resume", "worker")
+    deadline = time.monotonic() + 60
+    while (row := call("GET", f"core/jobs/{job}/"))["status"]["value"] != "errored":
+        assert time.monotonic() < deadline, row
+        time.sleep(1)
+    assert "deadline reached" in row["error"], row

@@ -117,6 +117,7 @@ def kill(running: Running) -> None:
     for sign in (signal.SIGSTOP, signal.SIGKILL):
         for pid in session:
             _signal(pid, sign)
+    stop(running, patience=0)
 
 
 def work_horse(worker: Running) -> int | None:

@@ -240,24 +240,24 @@ class Faults:
     """The faults of a stack, in a file that its proxy reads for each request."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def read(self) -> list[Fault]:
         """Every fault, in the order in which they were asked for."""
         try:
-            return [Fault(**row) for row in json.loads(self._path.read_text())]
+            return [Fault(**row) for row in json.loads(self.path.read_text())]
         except FileNotFoundError:
             return []
 
     def add(self, fault: Fault) -> None:
         """Have one more."""
-        new = self._path.with_suffix(".new")
+        new = self.path.with_suffix(".new")
         new.write_text(json.dumps([asdict(each) for each in (*self.read(), fault)], indent=1))
-        new.replace(self._path)
+        new.replace(self.path)
 
     def clear(self) -> None:
         """Have none."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def harm(self, _method: str, path: str) -> str | Reply | None:
         """What a proxy does to a request: as the first fault says that fits."""

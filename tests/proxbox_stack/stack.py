@@ -451,10 +451,9 @@ class Stack:
     def _proxy_program(self) -> Program:
         ports = self.state["ports"]
         upstream = f"http://127.0.0.1:{ports['backend']}"
-        faults = str(self.root / "faults.json")
-        command = [sys.executable, "-m", "proxbox_stack.proxy", str(ports["proxy"]), upstream, faults]
-        # What answers HTTP behind it may be down.
+        command = [sys.executable, "-m", "proxbox_stack.proxy", str(ports["proxy"]), upstream, str(self._faults.path)]
         env = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        # That it listens is all it can tell: what answers HTTP behind it may be down.
         return Program(command, lambda: not probes.port_is_free(ports["proxy"]), 20, env)
 
     def _netbox_program(self) -> Program:
