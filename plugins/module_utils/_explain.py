@@ -215,17 +215,21 @@ def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> 
 def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Problem:
     """The stages of one endpoint that failed or are missing, and those that are ok."""
     parts, advice = [], ""
-    for stage in stages:
-        if stage.status == "failed":
-            attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
-            known = _known(job, stage.error or "NetBox does not tell why", endpoint_id, BACKEND_LOG)
-            parts.append(f"{stage.sync_type} failed{attempts}: {known.text}")
-            advice = advice or known.advice
+    failed = [stage for stage in stages if stage.status == "failed"]
+    for stage in failed:
+        attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
+        known = _known(job, stage.error or "NetBox does not tell why", endpoint_id, BACKEND_LOG)
+        parts.append(f"{stage.sync_type} failed{attempts}: {known.text}")
+        advice = advice or known.advice
     later = [stage for stage in stages if stage.status == "missing" and stage.reason]
     untraced = [stage for stage in stages if stage.status == "missing" and not stage.reason]
     if later:
         parts.append(f"{_listed(_types(later))} did not run after that")
-    if untraced:
+    if untraced and job.error and not failed:
+        cause = _of_run(job)
+        parts.append(f"{_listed(_types(untraced))} did not run to the end: {cause.text}")
+        advice = cause.advice
+    elif untraced:
         parts.append(f"NetBox shows no trace that {_listed(_types(untraced))} ran")
     good = [stage for stage in stages if stage.status == "ok"]
     if good:

@@ -236,6 +236,10 @@ def cancel(rig: Rig, job: int) -> None:
     rig.call("POST", f"{PLUGIN}/jobs/{job}/cancel/")
 
 
+def nothing(_bench: Bench, _job: int) -> None:
+    """It is recorded as it is."""
+
+
 def disable_west(rig: Rig, _job: int) -> None:
     """Somebody disables pve-west."""
     rig.call("PATCH", rig.endpoint("west"), {"enabled": False})
@@ -286,6 +290,9 @@ SDN = "sdn/create"
 CLUSTER = "proxmox/cluster/status"
 
 SCENARIOS = {
+    "scheduled": Scenario("all", waiting=nothing, patience=0),
+    "pending": Scenario("all", stopped("worker"), patience=0),
+    "running": Scenario("all", hangs(DEVICES), running=nothing, patience=0),
     "ok_all": Scenario("all"),
     "ok_devices_backups": Scenario("devices vm-backups"),
     "ok_two": Scenario("devices vm-backups", both),

@@ -100,6 +100,11 @@ MESSAGES = {
         "Server Error for url: BACKEND/proxmox/firewall/summary?source=database&proxmox_endpoint_ids=1. The "
         "log of proxbox-api may tell more.",
     ],
+    ("0.0.29.post6", "hang_cluster_timeout_130"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "pve-lab: the sync came to its time-out. Raise sync_job_timeout at URL/plugins/proxbox/settings/, or "
+        "look at what keeps the backend busy.",
+    ],
     ("0.0.29.post6", "hang_devices_timeout_150"): [
         "failed after N s: nothing of devices and vm-backups was synced.",
         "pve-lab: devices failed: the sync came to its time-out; vm-backups did not run after that. Raise "
@@ -180,6 +185,11 @@ MESSAGES = {
         "The backend does not answer (backend_unreachable). Look at whether proxbox-api runs, and at its "
         "address at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
+    ("0.0.25", "backend_wrong_token"): [
+        "failed after N s: nothing was synced.",
+        "The backend does not accept NetBox's token for it (candidate_rejected). Set its token at "
+        "URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
     ("0.0.25", "backups_500_alone"): [
         "failed after N s: nothing of vm-backups was synced.",
         "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device. The log of "
@@ -241,6 +251,37 @@ MESSAGES = {
     ("0.0.25", "fastapi_disabled"): [
         "failed after N s: nothing was synced.",
         "NetBox has no enabled backend. Enable it at URL/plugins/proxbox/endpoints/fastapi/.",
+    ],
+    ("0.0.25", "hang_cluster_timeout_130"): [
+        "is incomplete: its stages are ok, but Cluster/node sync failed.",
+        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: "
+        "HTTPConnectionPool(host='127.0.0.1', port=25942): Read timed out. (read timeout=30). The log of "
+        "proxbox-api may tell more.",
+    ],
+    ("0.0.25", "hang_devices_timeout_150"): [
+        "failed after N s: nothing of devices and vm-backups was synced.",
+        "The sync came to its time-out. Raise sync_job_timeout at URL/plugins/proxbox/settings/, or look at "
+        "what keeps the backend busy.",
+    ],
+    ("0.0.25", "hang_timeout_130"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "endpoint 1: vm-backups did not run to the end: the sync came to its time-out; devices is ok. Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
+    ],
+    ("0.0.25", "hang_timeout_150"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "endpoint 1: vm-backups did not run to the end: the sync came to its time-out; devices is ok. Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
+    ],
+    ("0.0.25", "hang_timeout_20"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "endpoint 1: vm-backups did not run to the end: the sync came to its time-out; devices is ok. Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
+    ],
+    ("0.0.25", "hang_timeout_60"): [
+        "is incomplete: 1 of 2 stages failed.",
+        "endpoint 1: vm-backups did not run to the end: the sync came to its time-out; devices is ok. Raise "
+        "sync_job_timeout at URL/plugins/proxbox/settings/, or look at what keeps the backend busy.",
     ],
     ("0.0.25", "history_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
@@ -353,7 +394,7 @@ def test_what_to_warn_of() -> None:
 def test_errors_and_warnings_come_before_the_last_lines() -> None:
     lines = excerpt(job("west_never_approved"))
     assert len(lines) == 8 and not any("Traceback" in line for line in lines)
-    assert lines[0].startswith("WARNING: Could not evaluate credential rotation")
+    assert lines[0].startswith("WARNING: Preflight: could not sync Proxmox endpoint 'pve-west'")
     assert [line.split(":")[0] for line in lines].count("ERROR") == 2
     assert excerpt(job("west_never_approved"), 2) == [line for line in lines if line.startswith("ERROR")]
 
