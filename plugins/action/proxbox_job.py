@@ -25,16 +25,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import PROGRESS, SEEN
+
 display = Display()
-
-PROGRESS = "PROXBOX_PROGRESS"
-"""The environment variable that names the file for the module."""
-
-SEEN = ".seen"
-"""What the name of the file has at its end that tells the module when this plugin last looked.
-
-When the playbook is interrupted, nobody looks any more, and the module ends by itself.
-"""
 
 FIRST_PAUSE, PAUSE = 0.2, 1.5
 """The seconds between the first two looks at the file, and between later ones."""
@@ -42,15 +35,24 @@ FIRST_PAUSE, PAUSE = 0.2, 1.5
 GRACE = 600
 """How many seconds longer than its own ``wait_timeout`` the module may run."""
 
-PATIENCE = 80
-"""How many looks at the file may get no answer, one after the other."""
+PATIENCE = 180
+"""For how many seconds the looks at the file may get no answer."""
 
 RUNNING = '{"started":'
 """How the results of a background task begin until it has ended (ansible-core 2.16 to 2.21)."""
 
 LEVEL = re.compile(r"[\d:]+ (WARNING|ERROR) ")
 
-ASYNC_KEYS = ("ansible_job_id", "results_file", "started", "finished", "stdout", "stdout_lines", "stderr", "stderr_lines")
+ASYNC_KEYS = (
+    "ansible_job_id",
+    "results_file",
+    "started",
+    "finished",
+    "stdout",
+    "stdout_lines",
+    "stderr",
+    "stderr_lines",
+)
 """What ``async`` adds to the module's result."""
 
 COLORS = {"WARNING": C.COLOR_WARN, "ERROR": C.COLOR_ERROR}
@@ -66,12 +68,8 @@ class ActionModule(ActionBase):
         """Run the task."""
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
-        if self._shows_progress():
-            return {**result, **self._run_and_show(task_vars)}
-        result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
-        if not self._task.async_val:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
+        run = self._run_and_show if self._shows_progress() else self._run_plainly
+        return {**result, **run(task_vars)}
 
     def _shows_progress(self) -> bool:
         """Whether the task waits for a sync and may show what happens meanwhile."""
@@ -91,6 +89,7 @@ class ActionModule(ActionBase):
             and not self._task.check_mode
             and not self._task.no_log
             and not self._connection.has_native_async
+            and "json" not in C.DEFAULT_STDOUT_CALLBACK  # a program reads what is shown
         )
 
     def _run_and_show(self, task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +101,8 @@ class ActionModule(ActionBase):
         with self._in_background(seconds, {PROGRESS: progress}):
             started = self._execute_module(task_vars=task_vars, wrap_async=True)
         if "ansible_job_id" not in started:
-            return started  # the module could not even be started
+            # There is no folder for its results, so nothing was started.
+            return self._run_plainly(task_vars) if started.get("failed") else started
         results = started["results_file"]
         try:
             self._show(progress, results, _prefix(task_vars), seconds)
@@ -112,11 +112,19 @@ class ActionModule(ActionBase):
                 task_vars=task_vars,
             )
         finally:
+            # A module that still waits sees that its file is gone, and ends: nobody looks any more.
             files = (progress, f"{progress}{SEEN}", results)
             self._low_level_execute_command(f"rm -f {' '.join(map(shlex.quote, files))}")
         if not result.pop("finished", True):
-            return {"failed": True, "msg": "The module ended without a result: look at the memory of its host."}
+            return {"failed": True, "msg": f"The module did not end, or its result is lost: {results} does not tell."}
         return {key: value for key, value in result.items() if key not in ASYNC_KEYS}
+
+    def _run_plainly(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the module as any other task does."""
+        result = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        if not self._task.async_val:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
 
     def _limit(self) -> int:
         """How many seconds the module may run."""
@@ -138,28 +146,35 @@ class ActionModule(ActionBase):
 
     def _show(self, progress: str, results: str, prefix: str, seconds: int) -> None:
         """Show each line of the file as it comes, until the module has ended or should have."""
-        seen = shlex.quote(f"{progress}{SEEN}")
-        look = f": > {seen}; head -c {len(RUNNING)} {shlex.quote(results)}; echo; tail -c +%d {shlex.quote(progress)}"
-        read, rest = 0, ""
+        seen, mark = shlex.quote(f"{progress}{SEEN}"), uuid.uuid4().hex
+        look = f": > {seen}; echo {mark}; head -c {len(RUNNING)} {shlex.quote(results)}; echo; "
+        read, rest, pause = 0, "", FIRST_PAUSE
         deadline = time.monotonic() + seconds
-        unanswered, pause = 0, FIRST_PAUSE
-        while time.monotonic() < deadline and unanswered < PATIENCE:
-            try:
-                answer = self._low_level_execute_command(f"( {look % (read + 1)} ) 2>/dev/null")["stdout"]
-            except AnsibleConnectionFailure:
-                answer = ""  # the module goes on by itself
-            state, _newline, news = answer.partition("\n")
+        answered = time.monotonic()
+        while time.monotonic() < min(deadline, answered + PATIENCE):
+            state, news = self._look(f"{look}tail -c +{read + 1} {shlex.quote(progress)}", mark)
+            answered = time.monotonic() if state else answered
             read += len(news.encode(errors="surrogateescape"))
             *lines, rest = (rest + news).split("\n")
             for line in lines:
                 level = LEVEL.match(line)
                 display.display(f"  {prefix}{line}", color=COLORS[level[1]] if level else None)
-            unanswered = 0 if state else unanswered + 1
             if state and state != RUNNING and not news:
                 return
-            if state in (RUNNING, ""):
+            if not news:
                 time.sleep(pause)
                 pause = min(pause * 1.5, PAUSE)
+
+    def _look(self, command: str, mark: str) -> tuple[str, str]:
+        """How the results begin, and what is new in the file; both empty where there was no answer."""
+        try:
+            answer = self._low_level_execute_command(f"( {command} ) 2>/dev/null")["stdout"]
+        except AnsibleConnectionFailure:
+            return "", ""  # the module goes on by itself
+        # A terminal, as ssh asks for one, ends lines with a carriage return too; a shell may say something first.
+        answer = answer.replace("\r\n", "\n").partition(f"{mark}\n")[2]
+        state, _newline, news = answer.partition("\n")
+        return state, news
 
 
 def _prefix(task_vars: Mapping[str, Any]) -> str:

@@ -46,7 +46,8 @@ options:
       - How long a sync may run, or a scheduled one be overdue although workers run, until it counts as dead. A number
         with a unit (V(90m), V(2h)), or minutes. A dead one is cancelled, and the schedule goes on with a new one.
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone. With a superuser's
-        token, a run whose worker was killed is found at once, and one that takes long but lives is left alone.
+        token, a run whose worker was killed is found within five minutes, and one that takes long but lives is left
+        alone.
       - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
         token may not read it or the plugin is older than 0.0.27).
     type: str

@@ -17,6 +17,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import FAILED, PARTIAL, UNKNOWN
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     Plan,
     is_that,
@@ -378,7 +379,7 @@ def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta
     """How the schedule ``name`` fares, or every one: its living jobs, and the ``history`` newest that have ended.
 
     One GET for what lives, one for the workers (two where the token may only know how many), one for each schedule, and
-    one for the log of a last run that did not do all that was asked for.
+    one for the log of the newest run that did not do all that was asked for.
     """
     living: dict[str, list[Job]] = {}
     for job in _told(jobs, partial(jobs.living, name)):
@@ -390,8 +391,10 @@ def report(jobs: Jobs, name: str | None, *, history: int, stale_after: timedelta
         if name or _is_schedule(members):
             members, _warnings = examined(jobs, members, stale_after)
             ended = jobs.ended(found, history) if history else []
-            if ended:
-                ended[0] = jobs.judged(ended[0])
+            for number, job in enumerate(ended):
+                if job.outcome.verdict in (FAILED, PARTIAL, UNKNOWN):
+                    ended[number] = jobs.judged(job)  # it is the one to tell of
+                    break
             reports.append(Report(found, tuple(members), tuple(ended), jobs.rq.service, jobs.session.server_now))
     return reports
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
@@ -21,6 +20,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
     NOTHING_DONE,
     PARTIAL,
     SUCCEEDED,
+    UNKNOWN,
     Phase,
     Stage,
 )
@@ -55,14 +55,14 @@ class Problem:
     text: str
     advice: str = ""
 
-    def told(self) -> str:
-        """The same, in the middle of a line."""
+    def without_place(self) -> str:
+        """What went wrong and what to do, for the middle of a line."""
         return f"{self.text}.{' ' + self.advice if self.advice else ''}"
 
     def sentence(self, places: Sequence[str]) -> str:
         """The line that tells of it."""
         text = f"{', '.join(places)}: {self.text}" if places else f"{self.text[0].upper()}{self.text[1:]}"
-        return Problem(text, self.advice).told()
+        return Problem(text, self.advice).without_place()
 
 
 def explain(job: Job) -> str:
@@ -73,7 +73,7 @@ def explain(job: Job) -> str:
     places: dict[Problem, list[str]] = {}
     for place, problem in _problems(job):
         places.setdefault(problem, []).append(place)
-    lines = [f"{_headline(job)}"]
+    lines = [headline(job)]
     for problem, where in list(places.items())[:ENDPOINTS_SHOWN]:
         lines.append(problem.sentence([name for name in where if name]))
     if len(places) > ENDPOINTS_SHOWN:
@@ -87,7 +87,7 @@ def in_one_line(job: Job) -> str:
     """The first cause of ``explain``, for a sentence about a schedule."""
     problems = list(_problems(job))
     if not problems:
-        return _headline(job)
+        return headline(job)
     place, problem = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{place + ': ' if place else ''}{problem.text}{more}"
@@ -104,7 +104,7 @@ def remarks(job: Job) -> list[str]:
     asked = job.scope.sync_types if job.scope else frozenset()
     stages = [stage for stage in job.outcome.switched_off if stage.sync_type in asked]
     if stages and job.outcome.verdict != NOTHING_DONE:
-        found.append(f"{what} left out {_listed(_types(stages))}: {_setting(job, stages).told()}")
+        found.append(f"{what} left out {_listed(_types(stages))}: {_setting(job, stages).without_place()}")
     synced = {stage.endpoint_id for stage in job.outcome.stages if stage.status == "ok"}
     for phase in job.outcome.phases:
         if phase.kind == "preflight" and phase.status != "success" and phase.endpoint_id in synced:
@@ -115,57 +115,62 @@ def remarks(job: Job) -> list[str]:
 
 
 def excerpt(job: Job, count: int = EXCERPT) -> list[str]:
-    """The lines of a log that matter most, in their order: errors and warnings before the last lines."""
+    """The lines of a log that matter most, in their order: errors, then warnings, then the last lines."""
     entries = list(job.log_entries or ())
     texts = [one_line(message_of(entry)) for entry in entries]
-    first = {text: number for number, text in reversed(list(enumerate(texts)))}
-    numbers = [number for text, number in first.items() if not message_of(entries[number]).startswith("Traceback")]
+    levels = [str(entry.get("level") or "info").lower() for entry in entries]
+    chosen: list[int] = []
 
-    def rank(number: int) -> tuple[int, int]:
-        level = str(entries[number].get("level") or "").lower()
-        return ({"error": 0, "critical": 0, "warning": 1}.get(level, 2), -number)
+    def repeats(number: int) -> bool:
+        text = texts[number].partition(" -- retrying in ")[0]
+        text = text.partition("): ")[2] or text
+        return any(text in texts[other] or texts[other] in texts[number] for other in chosen)
 
-    chosen = sorted(sorted(numbers, key=rank)[:count])
-    return [f"{str(entries[number].get('level') or 'info').upper()}: {_cut(texts[number])}" for number in chosen]
+    for level in ("error", "warning", "info"):
+        for number in reversed(range(len(entries))):
+            traceback = message_of(entries[number]).startswith("Traceback")
+            if levels[number] == level and len(chosen) < count and not traceback and not repeats(number):
+                chosen.append(number)
+        if chosen and level == "warning":
+            break  # what is only information explains nothing more
+    return [f"{levels[number].upper()}: {_cut(texts[number])}" for number in sorted(chosen)]
 
 
-def _headline(job: Job) -> str:
+def headline(job: Job) -> str:
+    """What came of the run, in one sentence."""
     what = f"The sync {job.name!r} (job {job.id})"
     took = f" after {_time(job.duration)}" if job.duration is not None else ""
     verdict = job.outcome.verdict
     if verdict == CANCELLED:
         return f"{what} was cancelled {'as it ran,' + took if job.started else 'before it ran'}."
     if verdict == NOTHING_DONE:
-        return f"{what} did nothing: settings switch off all that was asked for."
+        names = settings_of(stage.reason or "" for stage in job.outcome.switched_off)
+        return f"{what} did nothing: {_listed(names) or 'settings'} switched off all that was asked for."
     if verdict == PARTIAL:
         return f"{what} is incomplete: {_counts(job)}."
     if verdict == FAILED:
         return f"{what} failed{took}: {_counts(job)}."
     if verdict == SUCCEEDED:
         return f"{what} did all that was asked for."
-    return f"What {what[0].lower()}{what[1:]} did is not known: NetBox calls it {job.status}, and does not tell its stages."
+    what = what.replace("The", "the", 1)
+    return f"What {what} did is not known: NetBox calls it {job.status}, and does not tell its stages."
 
 
 def _counts(job: Job) -> str:
     """How much of what was asked for was not done."""
     by_endpoint = _by_endpoint(job)
-    stages = [stage for stages in by_endpoint.values() for stage in stages]
+    stages = [stage for found in by_endpoint.values() for stage in found]
     if not stages:
-        return "nothing was synced"
+        return "nothing was synced" if job.outcome.verdict == FAILED else "some of its objects were not synced"
     if not any(stage.undone for stage in stages):
-        failed = [phase for phase in job.outcome.phases if phase.failed]
-        return f"its stages are ok, but {_listed(sorted({phase.label for phase in failed}))} failed" if failed else (
-            "it did nothing of what was asked for"
-        )
-    idle = [where for where, stages in by_endpoint.items() if not any(stage.status == "ok" for stage in stages)]
-    others = [stage for where, stages in by_endpoint.items() if where not in idle for stage in stages]
-    undone = [stage for stage in others if stage.undone]
+        failed = sorted({phase.label for phase in job.outcome.phases if phase.failed})
+        return f"its stages are ok, but {f'{_listed(failed)} failed' if failed else 'the job ended with an error'}"
+    idle = [where for where, found in by_endpoint.items() if not any(stage.status == "ok" for stage in found)]
+    others = [stage for where, found in by_endpoint.items() if where not in idle for stage in found]
     if not others:
-        types = _types(stages)
-        return f"nothing of {_listed(types)} was synced" if len(types) <= TYPES_SHOWN else "nothing was synced"
-    parts = []
-    if idle:
-        parts.append(f"{len(idle)} of {len(by_endpoint)} endpoints synced nothing")
+        return f"nothing of {_named(stages)} was synced"
+    parts = [f"{len(idle)} of {len(by_endpoint)} endpoints synced nothing"] if idle else []
+    undone = [stage for stage in others if stage.undone]
     if undone:
         rest = "" if not idle else " on the other" if len(by_endpoint) - len(idle) == 1 else " on the others"
         parts.append(f"{len(undone)} of {len(others)} stages failed{rest}")
@@ -177,39 +182,48 @@ def _problems(job: Job) -> Iterable[tuple[str, Problem]]:
     outcome = job.outcome
     if outcome.verdict == NOTHING_DONE:
         yield "", _setting(job, outcome.switched_off)
-        return
+    if outcome.verdict == UNKNOWN and any(recognised(message_of(entry)) for entry in job.log_entries or ()):
+        yield "", _of_run(job)
     if outcome.verdict not in (PARTIAL, FAILED):
         return
-    found = False
-    for endpoint_id, stages in _by_endpoint(job).items():
-        place = _place(endpoint_id, stages)
-        for problem in _at_endpoint(job, endpoint_id, stages):
-            found = True
-            yield place, problem
-    if not found:
-        yield "", _of_run(job)
+    found = [
+        (_place(endpoint_id, stages), problem)
+        for endpoint_id, stages in _by_endpoint(job).items()
+        for problem in _at_endpoint(job, endpoint_id, stages)
+    ]
+    yield from found or [("", _of_run(job))]
+    if job.branch:
+        yield (
+            "",
+            Problem(
+                f"the branch {job.branch['name']} was not merged, so NetBox's own data has nothing of this run",
+                "Look at the branch, and merge or delete it.",
+            ),
+        )
 
 
 def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Iterable[Problem]:
     phases = [phase for phase in job.outcome.phases if phase.endpoint_id == endpoint_id and phase.status != "success"]
     undone = [stage for stage in stages if stage.undone]
-    failed = [stage for stage in undone if stage.status == "failed"]
-    pushed = next((phase for phase in phases if phase.kind == "preflight"), None)
+    nothing_ran = len(undone) == len(stages) and not any(stage.status == "failed" for stage in undone)
     if any(stage.reason == ENDPOINT_GONE for stage in undone):
         yield Problem(
             "it was disabled or deleted when the run began, so nothing of it was synced",
             f"Enable it at {_page(job, f'endpoints/proxmox/{endpoint_id}/')}, or leave it out of the sync.",
         )
-    elif undone and not failed and len(undone) == len(stages):
-        reason = pushed.summary if pushed else next((stage.reason for stage in undone if stage.reason), None)
+    elif undone and nothing_ran:
+        reason = next((phase.summary for phase in phases if phase.kind == "preflight"), None)
+        reason = reason or next((stage.reason for stage in undone if stage.reason), None)
         if reason:
             yield _known(job, reason, endpoint_id)
         elif not job.error:
             yield _of_stages(job, endpoint_id, stages)
+        return  # the phases failed for the same reason
     elif undone:
         yield _of_stages(job, endpoint_id, stages)
-    elif any(phase.failed for phase in phases):
-        yield _of_phases(job, endpoint_id, [phase for phase in phases if phase.failed])
+    failed = [phase for phase in phases if phase.failed]
+    if failed and len(undone) < len(stages):
+        yield _of_phases(job, endpoint_id, failed)
 
 
 def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Problem:
@@ -224,18 +238,18 @@ def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Pr
     later = [stage for stage in stages if stage.status == "missing" and stage.reason]
     untraced = [stage for stage in stages if stage.status == "missing" and not stage.reason]
     if later:
-        parts.append(f"{_listed(_types(later))} did not run after that")
+        parts.append(f"{_named(later)} did not run after that")
     if untraced and job.error and not failed:
         cause = _of_run(job)
-        parts.append(f"{_listed(_types(untraced))} did not run to the end: {cause.text}")
+        parts.append(f"{_named(untraced)} did not run to the end: {cause.text}")
         advice = cause.advice
     elif untraced:
-        parts.append(f"NetBox shows no trace that {_listed(_types(untraced))} ran")
+        parts.append(f"NetBox shows no trace that {_named(untraced)} ran")
     good = [stage for stage in stages if stage.status == "ok"]
     if good:
         times = [stage.run_time for stage in good if stage.run_time is not None]
         took = f" ({_time(sum(times))})" if times else ""
-        parts.append(f"{_listed(_types(good))} {'is' if len(good) == 1 else 'are'} ok{took}")
+        parts.append(f"{_named(good)} {'is' if len(good) == 1 else 'are'} ok{took}")
     return Problem("; ".join(parts), advice)
 
 
@@ -253,11 +267,12 @@ def _of_run(job: Job) -> Problem:
         for entry in job.log_entries or ()
         if str(entry.get("level")).lower() in ("error", "critical", "warning")
     ]
-    for text in [*said, error]:
+    everything = [one_line(message_of(entry)) for entry in job.log_entries or ()]
+    for text in [*said, error, *everything]:
         if recognised(text):
             return _known(job, text, None)
-    causes = [text for text in said if text not in error and error not in text]
-    return _known(job, causes[-1] if causes else error or "NetBox gives no reason", None)
+    causes = [text for text in said if text not in error and error not in text] or [error, *everything]
+    return _known(job, next(filter(None, reversed(causes)), "NetBox gives no reason"), None, BACKEND_LOG)
 
 
 def _known(job: Job, text: str, endpoint_id: int | None, advice: str = "") -> Problem:
@@ -270,12 +285,14 @@ def _known(job: Job, text: str, endpoint_id: int | None, advice: str = "") -> Pr
 
 
 def _setting(job: Job, stages: Sequence[Stage]) -> Problem:
-    names = _listed(settings_of(stage.reason or "" for stage in stages))
-    what = f"the setting {names} is disabled" if names else _listed(sorted({stage.reason or "" for stage in stages}))
-    return Problem(
-        what,
-        f"Change it at {_page(job, 'settings/')} or on the endpoint's own page, or leave {_listed(_types(stages))} out.",
+    names = settings_of(stage.reason or "" for stage in stages)
+    what = (
+        f"the setting {' or '.join(names)}, or one that it depends on, is disabled"
+        if names
+        else _listed(sorted({stage.reason or "" for stage in stages}))
     )
+    pages = f"{_page(job, 'settings/')} or on the endpoint's own page"
+    return Problem(what, f"Change it at {pages}, or leave {_listed(_types(stages))} out.")
 
 
 def _by_endpoint(job: Job) -> Mapping[int | None, list[Stage]]:
@@ -296,6 +313,12 @@ def _place(endpoint_id: int | None, stages: Sequence[Stage]) -> str:
 def _page(job: Job, path: str) -> str:
     """A page of the plugin: the address of NetBox is that of the job's own page."""
     return f"{job.url.partition('/core/jobs/')[0]}/plugins/proxbox/{path}"
+
+
+def _named(stages: Iterable[Stage]) -> str:
+    """The stages by name; many of them by number."""
+    types = _types(stages)
+    return _listed(types) if len(types) <= TYPES_SHOWN else f"{len(types)} stages"
 
 
 def _types(stages: Iterable[Stage]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import in_one_line
+from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import headline, in_one_line
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
     CANCELLED,
@@ -146,10 +146,10 @@ class Report:
         failures, last = self.consecutive_failures, self.last_run
         if failures:
             what = "the last run" if self.last_failure is last else f"job {self.last_failure.id}"
-            row = "" if failures == 1 else f", as {failures} runs in a row did not"
-            yield "failing", f"{what} did not do all that was asked for{row}: {in_one_line(self.last_failure)}"
+            more = f" ({failures} failures since the last good run)" if failures > 1 else ""
+            yield "failing", f"{what} did not do all that was asked for{more}: {in_one_line(self.last_failure)}"
         if last and last.outcome.verdict in (UNKNOWN, CANCELLED, NOTHING_DONE):
-            yield last.outcome.verdict, f"job {last.id}: {in_one_line(last)}"
+            yield last.outcome.verdict, headline(last)
 
     def result(self) -> dict[str, Any]:
         """This report in the shape that the module returns."""

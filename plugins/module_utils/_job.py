@@ -74,7 +74,7 @@ class Job:
     url: str = ""
     run_id: str | None = None
     branch: Mapping[str, Any] | None = field(default=None, compare=False)
-    outcome: Outcome = Outcome()
+    outcome: Outcome = field(default_factory=Outcome)
     data: Any = field(default=None, compare=False, repr=False)
     log_entries: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
     dead: str | None = field(default=None, compare=False)

@@ -32,7 +32,14 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
     Scope,
     iso,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import FAILED, PARTIAL, UNKNOWN
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
+    CANCELLED,
+    FAILED,
+    NOTHING_DONE,
+    PARTIAL,
+    SUCCEEDED,
+    UNKNOWN,
+)
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
     SDN_MINIMUM,
@@ -80,6 +87,16 @@ _SIFT: dict[str, Callable[[Job, Any], bool]] = {
     "errored": lambda job, errored: (job.status in ("errored", "failed") or bool(job.error)) is errored,
 }
 """What the plugin filters on ``sync-jobs/`` and ``core/jobs/`` does not know, done here for older plugins."""
+
+_STATUSES = {
+    SUCCEEDED: ["completed"],
+    NOTHING_DONE: ["completed"],
+    UNKNOWN: ["completed"],
+    CANCELLED: ["failed"],
+    PARTIAL: list(ENDED),
+    FAILED: list(ENDED),
+}
+"""The statuses that a job with each outcome may have in NetBox."""
 
 _PLUGIN_FILTERS = (*_SIFT, "include_log_entries")
 _ENDPOINTS = {"proxmox": "plugins/proxbox/endpoints/proxmox/", "netbox": "plugins/proxbox/endpoints/netbox/"}
@@ -160,7 +177,9 @@ class Jobs:
 
         :param outcomes: only jobs that ended so; NetBox cannot filter by it, so rows are read until enough fit.
         """
-        extra = {"include_log_entries": "true"} if include_log else {}
+        extra: dict[str, Any] = {"include_log_entries": "true"} if include_log else {}
+        if outcomes and "status" not in filters:
+            extra["status"] = sorted({status for outcome in outcomes for status in _STATUSES[outcome]})
         page = max(limit, SEARCH_PAGE) if outcomes and limit else limit
         rows = self._rows({**filters, **extra}, page=min(page or 100, 100) if include_log else page)
         fitting = (job for job in rows if not outcomes or job.outcome.verdict in outcomes)
@@ -225,10 +244,10 @@ class Jobs:
         return rows[0]["status"]["value"] if rows else None
 
     def judged(self, job: Job) -> Job:
-        """The same job, read with its log where only the log may tell why something was not done; one GET then."""
-        if job.outcome.verdict in (PARTIAL, FAILED, UNKNOWN) and job.log_entries is None:
-            return self.get(job.id, include_log=True)
-        return job
+        """The same job, read with its log where that may tell more of why something was not done; one GET then."""
+        if job.outcome.verdict in (SUCCEEDED, NOTHING_DONE) or job.log_entries is not None:
+            return job
+        return self.get(job.id, include_log=True)
 
     def watch(self, job_id: int, *, include_data: bool) -> Job | None:
         """A job with its log, for showing what it does; without its data, unless asked for.
@@ -285,9 +304,8 @@ class Jobs:
                     raise exc.saying(f"{exc} Sync types of netbox-proxbox 0.0.29: {', '.join(SYNC_TYPES)}.") from None
                 raise
         if not isinstance(answer, dict) or not isinstance(answer.get("job_id"), int):
-            raise ProxboxError(
-                f"NetBox took the job but did not say its id (POST {self.session.url}/api/{_SCHEDULE}): {str(answer)[:200]}."
-            )
+            where = f"POST {self.session.url}/api/{_SCHEDULE}"
+            raise ProxboxError(f"NetBox took the job but did not say its id ({where}): {str(answer)[:200]}.")
         return answer["job_id"]
 
     def cancel(self, job: Job) -> bool | None:

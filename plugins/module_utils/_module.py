@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -26,7 +27,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, S
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
-from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress
+from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import PROGRESS, SEEN, WIDTH, Progress
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_interval
 
@@ -83,14 +84,8 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
     **STALE_SPEC,
 }
 
-PROGRESS = "PROXBOX_PROGRESS"
-"""The environment variable with which the action plugin names the file for the lines to show."""
-
-SEEN = ".seen"
-"""What the name of the file that tells when the action plugin last looked has at its end."""
-
-UNHEARD = 150
-"""After how many seconds without a look the module ends: the playbook was interrupted, or its host is gone."""
+UNHEARD = 600
+"""After how many seconds without a look the module ends: the playbook was killed, or its host is gone."""
 
 Work = Callable[[AnsibleModule, Jobs], dict[str, Any]]
 
@@ -158,26 +153,31 @@ def stale_after(module: AnsibleModule) -> timedelta | None:
 def progress(module: AnsibleModule) -> Progress | None:
     """Where to show what happens while the task waits; None where nobody looks.
 
-    The action plugin shows each line of the file, and touches a second one each time it looks.
+    The action plugin shows each line of the file, touches a second one each time it looks, and removes both at its end.
     """
     path = os.environ.get(PROGRESS)
     if not path:
         return None
     began = time.time()
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
-    def tell(line: str) -> None:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with open(file, "a", encoding="utf-8") as lines:
-            lines.write(f"{remove_values(line, module.no_log_values)}\n")
+    def write(line: str) -> None:
+        line = remove_values(line, module.no_log_values)
+        # To show a line is not worth a failure; a file that was removed is not made again.
+        with contextlib.suppress(OSError), open(path, "r+", encoding="utf-8") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(f"{line if len(line) <= WIDTH else f'{line[: WIDTH - 1]}…'}\n")
 
     def unheard() -> bool:
+        if not os.path.exists(path):
+            return True
         try:
             seen = os.stat(f"{path}{SEEN}").st_mtime
         except OSError:
             seen = began
         return time.time() - seen > UNHEARD
 
-    return Progress(tell, unheard)
+    return Progress(write, unheard)
 
 
 def outcome_result(module: AnsibleModule, outcome: TaskResult) -> dict[str, Any]:

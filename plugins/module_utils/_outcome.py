@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+    BRANCH_ISOLATION,
     ENDPOINT_SCOPE,
-    LOCAL_PHASES,
     STAGES,
     STAGES_OF_VMS,
     attempts,
@@ -54,7 +54,7 @@ class Stage:
 
     ``status``: ``ok``, ``failed`` (``error`` tells why), ``skipped`` (``reason`` tells why), ``missing`` (it was asked
     for, and NetBox shows no trace that it ran) or ``unknown`` (its row does not tell whether it went well).
-    ``attempts`` is how often a failed stage was tried, where the log tells.
+    ``attempts`` is how often a failed stage was tried, where the log was read.
     """
 
     sync_type: str
@@ -89,8 +89,8 @@ class Phase:
 
     @property
     def failed(self) -> bool:
-        """Whether it is one whose failure counts, and it did not succeed."""
-        return self.kind in LOCAL_PHASES and self.status != "success"
+        """Whether it did not succeed. A preflight does not count: the stages tell what came of it."""
+        return self.kind != "preflight" and self.status != "success"
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,7 @@ class _Run:
         self.params = _mapping(block.get("params"))
         self.response = _mapping(block.get("response"))
         self.batch = _mapping(self.response.get("batch"))
+        self.branch = bool(block.get("branch"))
         self.log: Sequence[Mapping[str, Any]] = row.get("log_entries") or ()
         self.names = _endpoint_names(self.response)
         self.phases = tuple(self._phases())
@@ -182,6 +183,9 @@ class _Run:
         endpoint_id = _id(entry.get("endpoint_id"))
         sync_type = str(entry.get("sync_type") or "")
         error = stage_error(str(summary.get("error") or summary.get("detail") or "")) or None
+        if sync_type == BRANCH_ISOLATION:
+            self.branch = True
+            return
         if sync_type == ENDPOINT_SCOPE and not summary.get("stage"):
             self.left[endpoint_id] = error or "NetBox does not tell why"
             return
@@ -199,7 +203,7 @@ class _Run:
             reason=str(summary.get("reason") or "") or None if skipped else None,
             error=error if status != "ok" else None,
             run_time=None if skipped else _seconds(run_time),
-            attempts=attempts(self.log).get((endpoint_id, sync_type)) if status == "failed" else None,
+            attempts=attempts(self.log).get((endpoint_id, sync_type), 1) if self.log and status == "failed" else None,
         )
         self.rows.setdefault((endpoint_id, sync_type), []).append(stage)
 
@@ -241,7 +245,8 @@ class _Run:
         if was_cancelled(self.status, self.error):
             return CANCELLED
         if self.status != "completed" or (bad and self.tells):
-            return PARTIAL if good else FAILED
+            # What was written to a branch that is not merged is not in NetBox's own data.
+            return PARTIAL if good and not self.branch else FAILED
         if not self.tells or any(stage.status == "unknown" for stage in stages):
             return UNKNOWN
         if good:
@@ -272,6 +277,8 @@ class _Run:
 
     def _endpoints(self) -> list[int | None]:
         """The endpoints that the run was for, as far as it tells; a None stands for those that it does not tell."""
+        if self.rows and all(endpoint_id is None for endpoint_id, _kind in self.rows):
+            return [None]  # before 0.0.19 the rows name no endpoints
         asked = [_id(value) for value in _list(self.params.get("proxmox_endpoint_ids"))]
         seen = {*self.names, *self.left, *self.begun, *(endpoint_id for endpoint_id, _kind in self.rows)} - {None}
         return asked or sorted(seen) or [None]

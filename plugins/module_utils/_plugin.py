@@ -46,11 +46,11 @@ SDN_MINIMUM = (0, 0, 22)
 STAGES_OF_VMS = frozenset({"virtual-machines", "vm-disks", "vm-backups", "vm-snapshots"})
 """The stages that run once for each virtual machine of a sync of single virtual machines."""
 
-LOCAL_PHASES = frozenset({"cluster", "firewall", "datacenter", "vm_template"})
-"""The phases that NetBox runs itself; a failed one fails the job (``_LOCAL_PHASE_KINDS``, 0.0.27 and newer)."""
-
 ENDPOINT_SCOPE = "endpoint-scope"
 """The sync type of a row that tells why an endpoint was left, in place of its stages."""
+
+BRANCH_ISOLATION = "branch-isolation"
+"""The sync type of a row that tells why the branch of a run could not be made or merged (netbox-branching)."""
 
 _CANCELLED = ("Cancelled via API.", "Cancelled by user.")
 _STARTING = re.compile(r"Starting Proxbox sync stages: (?P<stages>.+)")
@@ -80,13 +80,37 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
         "endpoints/fastapi/",
     ),
     (
-        "candidate_rejected|candidate_missing|bootstrap_required|No API token configured",
+        "No API token configured",
+        "NetBox has no token for the backend",
+        "Set its token at {page}.",
+        "endpoints/fastapi/",
+    ),
+    (
+        "backend_tls_error",
+        "NetBox does not trust the backend's certificate ({found})",
+        "Look at its address and at verify_ssl at {page}.",
+        "endpoints/fastapi/",
+    ),
+    (
+        "backend_throttled",
+        "the backend refuses further attempts for now ({found})",
+        "Run the sync again in a few minutes.",
+        "endpoints/fastapi/",
+    ),
+    (
+        "Sync ownership already claimed",
+        "a sync that somebody started on the web page has taken its place",
+        "Look at that sync, or run this one again.",
+        "",
+    ),
+    (
+        "candidate_rejected|candidate_missing|bootstrap_required",
         "the backend does not accept NetBox's token for it ({found})",
         "Set its token at {page}.",
         "endpoints/fastapi/",
     ),
     (
-        r"backend_(unreachable|timeout|request_failed|tls_error)|(bootstrap_status|validation)_http_5\d\d",
+        r"backend_(unreachable|timeout|request_failed)|(bootstrap_status|validation)_http_5\d\d",
         "the backend does not answer ({found})",
         "Look at whether proxbox-api runs, and at its address at {page}.",
         "endpoints/fastapi/",
@@ -122,12 +146,12 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
         "settings/",
     ),
 )
-"""What a sentence of the plugin means: a pattern, what it says in plain words, what to do, and on which of its pages."""
+"""What a sentence of the plugin means: a pattern, what it says in plain words, what to do, and the page for it."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What an error means, what to do, and the page for it below ``/plugins/proxbox/`` (with the endpoint's ``{id}``)."""
+    """What an error means, what to do, and the page for it below ``/plugins/proxbox/`` (with an endpoint's ``{id}``)."""
 
     what: str
     advice: str
@@ -177,6 +201,8 @@ def failed_stage(text: str) -> str | None:
 
 def stage_error(text: str) -> str:
     """The error of a stage without the stage's name, which stands beside it: ``HTTP 500: no space left``."""
+    # The plugin adds what its preflight found, which has phases of its own.
+    text = text.partition(" Preflight reported: ")[0].rstrip(".")
     match = _STAGE_ERROR.match(text)
     return f"{match['http']}: {match['detail'].strip()}" if match else text
 
@@ -249,6 +275,8 @@ class LogReader:
     def shown(self, entry: Mapping[str, Any]) -> str | None:
         """An entry in one line, with its level where it is not ``info``; None for one that tells nothing new."""
         message, level = message_of(entry), str(entry.get("level") or "info").lower()
+        if "%s" in message:
+            return None  # before 0.0.24 NetBox stores some messages without their values
         text = self._text(message)
         if text is None or (message.startswith("Traceback") and self._last and self._last in message):
             return None

@@ -13,6 +13,12 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, i
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import LogReader
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service
 
+PROGRESS = "PROXBOX_PROGRESS"
+"""The environment variable with which the action plugin names the file for the lines to show."""
+
+SEEN = ".seen"
+"""What the name of the file that tells when the action plugin last looked has at its end."""
+
 SILENCE = timedelta(seconds=30)
 """How long nothing may be said before a line says that the sync goes on."""
 
@@ -21,16 +27,17 @@ WIDTH = 160
 
 
 class Progress:
-    """Turns what is seen of a job, look by look, into lines for ``tell``.
+    """Turns what is seen of a job, look by look, into lines.
 
     A line about a run begins with the time since the run began, by NetBox's clock.
     """
 
-    def __init__(self, tell: Callable[[str], None], unheard: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, write: Callable[[str], None], unheard: Callable[[], bool] = lambda: False) -> None:
         """
-        :param unheard: whether nobody listens any more, so that there is no use in waiting.
+        :param write: shows a line; it leaves out what is secret and cuts what is long.
+        :param unheard: whether nobody looks any more, so that there is no use in waiting.
         """
-        self.tell = tell
+        self.tell = write
         self.unheard = unheard
         self._reader = LogReader({})
         self._shown = 0
@@ -60,7 +67,7 @@ class Progress:
             lines = [self._still(job, now)]
             self._last_news = now
         for line in lines:
-            self.tell(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…")
+            self.tell(line)
 
     def _news(self, job: Job, now: datetime, service: Service | None) -> Iterable[str]:
         if job.status in ("scheduled", "pending") and service is not None and not self._waiting_told:

@@ -42,6 +42,11 @@ class Rq:
                 return Task(status=None)
             raise
 
+    def forget(self) -> None:
+        """Ask anew who works, the next time that somebody wants to know."""
+        for name in ("service", "count"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def service(self) -> Service:
         """Who works; one GET, two where the token may only know how many."""

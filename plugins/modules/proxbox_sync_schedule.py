@@ -210,12 +210,16 @@ job:
       sample: false
     outcome:
       description:
-        - How the run ended; V(null) while the job has not ended.
-        - V(succeeded), all that was asked for was done, but for stages that a setting switches off. V(partial), some of it
-          was not done. V(failed), nothing of it was done. V(cancelled), somebody cancelled the job. V(nothing_done),
-          settings switch off all that was asked for. V(unknown), NetBox calls the job completed and does not tell what it
-          did, or tells so in a shape that is not known.
-        - NetBox's own status does not say as much. It calls a run completed although optional stages failed.
+        - How the run ended; V(null) while the job has not ended. NetBox's own status does not say as much. It calls a
+          run completed although optional stages failed.
+        - V(succeeded) means that all was done that was asked for, but for stages that a setting switches off.
+        - V(partial) means that some of it was not done.
+        - V(failed) means that nothing of it was done.
+        - V(cancelled) means that somebody cancelled the job.
+        - V(nothing_done) means that settings switch off all that was asked for.
+        - V(unknown) means that NetBox calls the job completed, and tells what it did in no shape that is known.
+        - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it is
+          V(failed).
       type: str
       returned: always
       sample: succeeded
@@ -243,22 +247,24 @@ job:
           sample: pve-lab
         status:
           description:
-            - V(ok), it ran well. V(failed), it ran and failed. V(skipped), a setting switches it off, or the endpoint was
-              disabled or deleted. V(missing), it was asked for, and NetBox shows no trace that it ran. V(unknown), NetBox
-              does not tell whether it ran well.
+            - V(ok) means that it ran well.
+            - V(failed) means that it ran and failed.
+            - V(skipped) means that a setting switches it off, or that the endpoint was disabled or deleted.
+            - V(missing) means that it was asked for, and NetBox shows no trace that it ran.
+            - V(unknown) means that NetBox does not tell whether it ran well.
           type: str
           returned: always
           sample: ok
         reason:
-          description: Why it is V(skipped) or V(missing); V(null) if NetBox does not tell, and otherwise.
+          description: Why it is V(skipped) or V(missing), where NetBox tells; V(null) for every other status.
           type: str
           returned: always
           sample: sync_mode_sdn=disabled
         error:
           description:
-            - Why it V(failed), in the server's words; V(null) otherwise.
-            - For an optional stage, V(vm-backups) for example, only the log of the job tells. So a list of jobs that is
-              read without the logs calls such a stage V(missing).
+            - Why it V(failed), in the server's words; V(null) for every other status.
+            - Only the log of the job tells of an optional stage, V(vm-backups) for example, that it failed. A list of
+              jobs that is read without the logs calls such a stage V(missing).
           type: str
           returned: always
           sample: "HTTP 500: no space left on device"
@@ -268,14 +274,15 @@ job:
           returned: always
           sample: 3.9
         attempts:
-          description: How often a failed stage was tried; V(null) if the log was not read, and otherwise.
+          description: How often it was tried, of one that V(failed) and whose log was read; V(null) for every other.
           type: int
           returned: always
           sample: 3
     phases:
       description:
-        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and C(firewall).
-          Empty while NetBox does not tell, and before netbox-proxbox 0.0.19.
+        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and
+          C(firewall). Empty where NetBox does not tell, as before netbox-proxbox 0.0.19. Before 0.0.27 it tells of
+          C(preflight) and C(cluster) only.
       type: list
       elements: dict
       returned: always

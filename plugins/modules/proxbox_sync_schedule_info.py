@@ -87,11 +87,15 @@ schedules:
     health:
       description:
         - The worst of what is wrong, or V(ok).
-        - V(stale), a member looks alive and is dead. V(duplicate), more than one member lives. V(no_worker), nobody
-          serves the queue of the next run. V(overdue), the next run should have started by now. V(failing), the last
-          run did not do all that was asked for. V(unknown), NetBox does not tell what the last run did.
-          V(cancelled), the last run was cancelled as it ran. V(nothing_done), settings switch off all that the last
-          run was to do.
+        - V(stale) means that a member looks alive and is dead.
+        - V(duplicate) means that more than one member lives.
+        - V(no_worker) means that no worker serves the queue of the next run.
+        - V(overdue) means that the next run should have started by now.
+        - V(failing) means that the newest run that tells did not do all that was asked for. Runs that were cancelled, and
+          runs of which NetBox does not tell what they did, do not count.
+        - V(unknown) means that NetBox does not tell what the last run did.
+        - V(cancelled) means that the last run was cancelled as it ran.
+        - V(nothing_done) means that settings switch off all that the last run was to do.
       type: str
       returned: always
       sample: ok
@@ -110,8 +114,8 @@ schedules:
       sample: "2026-04-02T02:00:00Z"
     last_run:
       description:
-        - The last run that has ended, in the shape of RV(schedules[].job). Its RV(schedules[].last_run.outcome) says how
-          it ended. A job that was cancelled before it ran is no run.
+        - The last run that has ended, in the shape of RV(schedules[].job). Its RV(schedules[].last_run.outcome) says
+          how it ended. A job that was cancelled before it ran is no run.
         - V(null) if there is none among the newest O(history).
       type: dict
       returned: always
@@ -133,14 +137,15 @@ schedules:
           sample: 48.1
     last_failure:
       description:
-        - The newest run that did not do all that was asked for, in the same shape; those that were cancelled are none.
+        - The newest run that did not do all that was asked for, in the same shape. A run that was cancelled does not
+          count.
         - V(null) if there is none among the newest O(history).
       type: dict
       returned: always
     consecutive_failures:
       description:
-        - How many of the newest runs in a row did not do all that was asked for; at most O(history). Runs that were
-          cancelled are left out.
+        - How many runs did not do all that was asked for since the last one that did; at most O(history). Runs that
+          were cancelled, and runs of which NetBox does not tell what they did, do not count.
       type: int
       returned: always
       sample: 0

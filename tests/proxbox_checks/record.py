@@ -236,7 +236,7 @@ def cancel(rig: Rig, job: int) -> None:
     rig.call("POST", f"{PLUGIN}/jobs/{job}/cancel/")
 
 
-def nothing(_bench: Bench, _job: int) -> None:
+def nothing(_lab: Rig, _job: int) -> None:
     """It is recorded as it is."""
 
 

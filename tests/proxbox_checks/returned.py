@@ -9,7 +9,9 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent / "returned"
 
-_BLOCK = re.compile(r"^(?P<indent> *)contains: # (?P<names>[a-z_, ]+)\n(?P<old>(?:(?P=indent) +.*\n|\n)*)", re.MULTILINE)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)contains: # (?P<names>[a-z_, ]+)\n(?P<old>(?:(?P=indent) +.*\n|\n)*)", re.MULTILINE
+)
 """A block and its mark: ``contains: # job`` stands before what is in returned/job.yml."""
 
 

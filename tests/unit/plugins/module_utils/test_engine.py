@@ -483,7 +483,9 @@ def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, j
     server.answer(page(old), task(None), running, LIMIT, status(5, "scheduled"), RELEASED)
     server.answer(created(7), page(new, old), cancelled(5), page(new))
     outcome = present(jobs)
-    assert outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than 2 h (stale_after)" in outcome.plan.why[0]
+    assert (
+        outcome.job.id == 7 and "due since 2026-04-10T02:00:00Z, longer than 2 h (stale_after)" in outcome.plan.why[0]
+    )
 
 
 ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed"

@@ -146,9 +146,9 @@ MESSAGES = {
         "log of proxbox-api may tell more.",
     ],
     ("0.0.29.post6", "sdn_disabled"): [
-        "did nothing: settings switch off all that was asked for.",
-        "The setting sync_mode_sdn is disabled. Change it at URL/plugins/proxbox/settings/ or on the "
-        "endpoint's own page, or leave sdn out.",
+        "did nothing: sync_mode_sdn switched off all that was asked for.",
+        "The setting sync_mode_sdn, or one that it depends on, is disabled. Change it at "
+        "URL/plugins/proxbox/settings/ or on the endpoint's own page, or leave sdn out.",
     ],
     ("0.0.29.post6", "snapshots_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
@@ -294,9 +294,9 @@ MESSAGES = {
         "log of proxbox-api may tell more.",
     ],
     ("0.0.25", "sdn_disabled"): [
-        "did nothing: settings switch off all that was asked for.",
-        "The setting sync_mode_sdn is disabled. Change it at URL/plugins/proxbox/settings/ or on the "
-        "endpoint's own page, or leave sdn out.",
+        "did nothing: sync_mode_sdn switched off all that was asked for.",
+        "The setting sync_mode_sdn, or one that it depends on, is disabled. Change it at "
+        "URL/plugins/proxbox/settings/ or on the endpoint's own page, or leave sdn out.",
     ],
     ("0.0.25", "snapshots_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
@@ -373,7 +373,7 @@ def test_the_first_cause_in_one_line() -> None:
     said = "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device"
     assert in_one_line(job("backups_500_alone")) == said
     assert plain(in_one_line(job("cancelled_running"))) == "The sync 'x' (job 1) was cancelled as it ran, after N s."
-    assert in_one_line(job("sdn_disabled")) == "the setting sync_mode_sdn is disabled"
+    assert in_one_line(job("sdn_disabled")) == "the setting sync_mode_sdn, or one that it depends on, is disabled"
 
 
 def test_what_to_warn_of() -> None:
@@ -381,8 +381,8 @@ def test_what_to_warn_of() -> None:
     assert remarks(job("sdn_disabled")) == [], "that is the outcome"
     (left_out,) = remarks(job("devices_and_sdn_disabled"))
     assert plain(left_out) == (
-        "The sync 'x' (job 1) left out sdn: the setting sync_mode_sdn is disabled. Change it at "
-        "URL/plugins/proxbox/settings/ or on the endpoint's own page, or leave sdn out."
+        "The sync 'x' (job 1) left out sdn: the setting sync_mode_sdn, or one that it depends on, is disabled. "
+        "Change it at URL/plugins/proxbox/settings/ or on the endpoint's own page, or leave sdn out."
     )
     (stored,) = remarks(job("not_approved_alone"))
     assert plain(stored) == (
@@ -393,10 +393,16 @@ def test_what_to_warn_of() -> None:
 
 def test_errors_and_warnings_come_before_the_last_lines() -> None:
     lines = excerpt(job("west_never_approved"))
-    assert len(lines) == 8 and not any("Traceback" in line for line in lines)
-    assert lines[0].startswith("WARNING: Preflight: could not sync Proxmox endpoint 'pve-west'")
-    assert [line.split(":")[0] for line in lines].count("ERROR") == 2
-    assert excerpt(job("west_never_approved"), 2) == [line for line in lines if line.startswith("ERROR")]
+    assert len(lines) <= 8 and not any("Traceback" in line for line in lines)
+    assert any(line.startswith("WARNING: Preflight: could not sync Proxmox endpoint 'pve-west'") for line in lines)
+    assert {line.split(":")[0] for line in lines} == {"WARNING", "ERROR"}
+    (error,) = excerpt(job("west_never_approved"), 1)
+    assert error.startswith("ERROR: 1 Proxmox endpoint(s) were skipped")
+    assert excerpt(job("devices_500")) == [
+        "ERROR: No sync stage ran: every selected Proxmox endpoint was skipped — "
+        + ("endpoint 1: Stage 'devices' failed (HTTP 500): no space left on device")
+    ]
+    assert len(excerpt(job("ok_all"))) == 8
 
 
 def test_an_unknown_outcome_is_said_to_be_unknown() -> None:

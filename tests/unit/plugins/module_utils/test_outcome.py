@@ -22,7 +22,10 @@ EXPECTED = {
         "backend_wrong_token": ("failed", "devices@?=missing"),
         "backups_500_alone": ("failed", "vm-backups@pve-lab=failed"),
         "backups_500_beside": ("partial", "devices@pve-lab=ok vm-backups@pve-lab=failed"),
-        "backups_500_on_west_of_two": ("partial", "devices@pve-lab=ok vm-backups@pve-lab=ok devices@pve-west=ok vm-backups@pve-west=failed"),
+        "backups_500_on_west_of_two": (
+            "partial",
+            "devices@pve-lab=ok vm-backups@pve-lab=ok devices@pve-west=ok vm-backups@pve-west=failed",
+        ),
         "cancelled_before": ("cancelled", ""),
         "cancelled_running": ("cancelled", "devices@pve-lab=missing vm-backups@pve-lab=missing"),
         "cluster_phase_500": ("partial", "devices@pve-lab=ok"),
@@ -64,7 +67,10 @@ EXPECTED = {
         "backend_wrong_token": ("failed", ""),
         "backups_500_alone": ("failed", "vm-backups@pve-lab=failed"),
         "backups_500_beside": ("partial", "devices@pve-lab=ok vm-backups@pve-lab=failed"),
-        "backups_500_on_west_of_two": ("partial", "devices@pve-lab=ok vm-backups@pve-lab=ok devices@pve-west=ok vm-backups@pve-west=failed"),
+        "backups_500_on_west_of_two": (
+            "partial",
+            "devices@pve-lab=ok vm-backups@pve-lab=ok devices@pve-west=ok vm-backups@pve-west=failed",
+        ),
         "cancelled_before": ("cancelled", ""),
         "cancelled_running": ("cancelled", "devices@1=missing vm-backups@1=missing"),
         "cluster_phase_500": ("partial", "devices@pve-lab=ok"),
@@ -99,7 +105,17 @@ EXPECTED = {
 }
 """How each recorded run ended, and its stages as ``type@endpoint=status``; of many, their number."""
 
-ONLY_THE_LOG_TELLS = {("0.0.25", scenario) for scenario in ("hang_timeout_130", "hang_timeout_150", "hang_timeout_20", "hang_timeout_60", "vms_500_on_west_of_two", "west_down")}
+ONLY_THE_LOG_TELLS = {
+    ("0.0.25", scenario)
+    for scenario in (
+        "hang_timeout_130",
+        "hang_timeout_150",
+        "hang_timeout_20",
+        "hang_timeout_60",
+        "vms_500_on_west_of_two",
+        "west_down",
+    )
+}
 """Runs that left no rows of the stages that ran well; without the log they count as failed."""
 
 CASES = [(release, scenario) for release, scenarios in EXPECTED.items() for scenario in scenarios]
