@@ -84,7 +84,7 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
     **STALE_SPEC,
 }
 
-UNHEARD = 600
+UNHEARD = 300
 """After how many seconds without a look the module ends: the playbook was killed, or its host is gone."""
 
 Work = Callable[[AnsibleModule, Jobs], dict[str, Any]]
@@ -175,7 +175,12 @@ def progress(module: AnsibleModule) -> Progress | None:
             seen = os.stat(f"{path}{SEEN}").st_mtime
         except OSError:
             seen = began
-        return time.time() - seen > UNHEARD
+        if time.time() - seen <= UNHEARD:
+            return False
+        for name in (path, f"{path}{SEEN}"):
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+        return True
 
     return Progress(write, unheard)
 

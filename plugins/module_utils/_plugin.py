@@ -151,7 +151,7 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
 
 @dataclass(frozen=True)
 class Cause:
-    """What an error means, what to do, and the page for it below ``/plugins/proxbox/`` (with an endpoint's ``{id}``)."""
+    """What an error means, what to do, and the page for it below ``/plugins/proxbox/``, with an endpoint's ``{id}``."""
 
     what: str
     advice: str
@@ -271,12 +271,16 @@ class LogReader:
         self._endpoint = ""
         self._stage = ""
         self._last = ""
+        self._preflights: set[str] = set()
 
     def shown(self, entry: Mapping[str, Any]) -> str | None:
         """An entry in one line, with its level where it is not ``info``; None for one that tells nothing new."""
         message, level = message_of(entry), str(entry.get("level") or "info").lower()
         if "%s" in message:
             return None  # before 0.0.24 NetBox stores some messages without their values
+        if message.startswith("Preflight: ") and message in self._preflights:
+            return None  # the plugin checks some things twice
+        self._preflights.add(message)
         text = self._text(message)
         if text is None or (message.startswith("Traceback") and self._last and self._last in message):
             return None

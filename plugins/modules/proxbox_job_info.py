@@ -41,8 +41,8 @@ options:
     elements: str
   errored:
     description:
-      - With V(true), only jobs that NetBox itself calls errored or failed, or that recorded an error. Cancelled jobs are
-        among them. With V(false), only the others. O(outcome) tells more.
+      - With V(true), only jobs that NetBox itself calls errored or failed, or that recorded an error. Cancelled jobs
+        are among them. With V(false), only the others. O(outcome) tells more.
     type: bool
   outcome:
     description:
@@ -200,8 +200,8 @@ jobs:
         - V(cancelled) means that somebody cancelled the job.
         - V(nothing_done) means that settings switch off all that was asked for.
         - V(unknown) means that NetBox calls the job completed, and tells what it did in no shape that is known.
-        - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it is
-          V(failed).
+        - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it
+          is V(failed).
       type: str
       returned: always
       sample: succeeded
@@ -245,8 +245,8 @@ jobs:
         error:
           description:
             - Why it V(failed), in the server's words; V(null) for every other status.
-            - Only the log of the job tells of an optional stage, V(vm-backups) for example, that it failed. A list of
-              jobs that is read without the logs calls such a stage V(missing).
+            - Only the log of the job tells of an optional stage, V(vm-backups) for example, that it failed. A list
+              of jobs that is read without the logs calls such a stage V(missing).
           type: str
           returned: always
           sample: "HTTP 500: no space left on device"

@@ -91,8 +91,8 @@ schedules:
         - V(duplicate) means that more than one member lives.
         - V(no_worker) means that no worker serves the queue of the next run.
         - V(overdue) means that the next run should have started by now.
-        - V(failing) means that the newest run that tells did not do all that was asked for. Runs that were cancelled, and
-          runs of which NetBox does not tell what they did, do not count.
+        - V(failing) means that the newest run that tells did not do all that was asked for. Runs that were cancelled,
+          and runs of which NetBox does not tell what they did, do not count.
         - V(unknown) means that NetBox does not tell what the last run did.
         - V(cancelled) means that the last run was cancelled as it ran.
         - V(nothing_done) means that settings switch off all that the last run was to do.
