@@ -1,0 +1,103 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task makes of a sync that it has waited for; the rows are those of real runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_result
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Plan
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
+
+
+class Module:
+    """The part of AnsibleModule that a result needs."""
+
+    def __init__(self, **params: Any) -> None:
+        self.params = params
+        self.warnings: list[str] = []
+        self.warn = self.warnings.append
+
+
+def result(
+    scenario: str, partial: str = "fail", waited: bool = True, job: dict[str, Any] | None = None, **params: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """What a task that ran this sync returns, and what it warns of."""
+    module = Module(**params)
+    found = replace(Job.from_api(recorded(scenario)), **(job or {}))
+    return run_result(module, TaskResult(Plan("x"), found, waited=waited), timeout=60, partial=partial), module.warnings
+
+
+@pytest.mark.parametrize("partial", ["fail", "warn", "ignore"])
+@pytest.mark.parametrize("scenario", ["ok_all", "ok_two"])
+def test_a_sync_that_did_all_is_good(scenario: str, partial: str) -> None:
+    said, warnings = result(scenario, partial)
+    assert "failed" not in said and "msg" not in said and "log_excerpt" not in said and warnings == []
+    assert said["job"]["outcome"] == "succeeded"
+
+
+def test_a_sync_that_did_some_of_it_fails_warns_or_says_nothing() -> None:
+    said, warnings = result("backups_500_beside")
+    assert said["failed"] is True and "is incomplete: 1 of 2 stages failed." in said["msg"] and warnings == []
+    assert any("no space left on device" in line for line in said["log_excerpt"])
+    warned, (warning,) = result("backups_500_beside", "warn")
+    assert "failed" not in warned and warning == said["msg"]
+    ignored, warnings = result("backups_500_beside", "ignore")
+    assert "failed" not in ignored and warnings == []
+    assert ignored["job"] == warned["job"] == said["job"]
+
+
+@pytest.mark.parametrize("partial", ["fail", "warn", "ignore"])
+@pytest.mark.parametrize("scenario", ["backups_500_alone", "devices_500", "never_approved_alone", "cancelled_running"])
+def test_a_sync_that_did_nothing_of_it_fails_whatever_partial_says(scenario: str, partial: str) -> None:
+    said, warnings = result(scenario, partial)
+    assert said["failed"] is True and warnings == []
+
+
+def test_a_sync_that_is_switched_off_warns() -> None:
+    said, (warning,) = result("sdn_disabled")
+    assert "failed" not in said and "sync_mode_sdn" in warning
+    said, (warning,) = result("devices_and_sdn_disabled")
+    assert "failed" not in said and "left out sdn" in warning
+
+
+def test_an_outcome_that_is_not_known_fails() -> None:
+    row = recorded("ok_devices_backups")
+    del row["data"]["proxbox_sync"]["response"]
+    module = Module()
+    said = run_result(module, TaskResult(Plan("x"), Job.from_api(row), waited=True), timeout=60, partial="ignore")
+    assert said["failed"] is True and "is not known" in said["msg"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "job", "says"),
+    [
+        ("running", {}, "is still running after 60 s and goes on: raise wait_timeout, or wait for it with"),
+        ("pending", {}, "no worker has taken it. Look at whether a worker serves the queue default."),
+        ("scheduled", {}, "is still scheduled after 60 s and goes on: it is due at 20"),
+        ("workhorse_killed", {"dead": "its RQ task is failed"}, "will not end: its RQ task is failed. Cancel it with"),
+    ],
+)
+def test_a_sync_that_has_not_ended_fails(scenario: str, job: dict[str, Any], says: str) -> None:
+    said, _warnings = result(scenario, "ignore", job=job)
+    assert said["failed"] is True and says in said["msg"]
+
+
+def test_a_sync_that_nobody_has_waited_for_is_not_judged() -> None:
+    said, warnings = result("backups_500_beside", waited=False)
+    assert "failed" not in said and warnings == [] and said["job"]["outcome"] == "partial"
+
+
+def test_the_log_and_the_data_are_returned_when_asked_for() -> None:
+    said, _warnings = result("ok_all")
+    assert not {"log_entries", "data"} & said["job"].keys()
+    said, _warnings = result("ok_all", include_log=True, include_data=True)
+    assert said["job"]["data"] == recorded("ok_all")["data"] and len(said["job"]["log_entries"]) > 20
