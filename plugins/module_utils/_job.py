@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -15,6 +15,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import SU
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
     DEFAULT_NAME,
     STAGES,
+    log_of,
     was_cancelled,
 )
 
@@ -110,7 +111,6 @@ class Job:
         block = block if isinstance(block, Mapping) else {}
         status = row.get("status")
         user = row.get("user")
-        logs = row.get("log_entries")
         return cls(
             id=row["id"],
             name=row.get("name") or "",
@@ -127,11 +127,11 @@ class Job:
             rq_job_id=str(row.get("job_id") or ""),
             user=user.get("username") if isinstance(user, Mapping) else None,
             url=row.get("display_url") or "",
-            run_id=_params(block).get("run_id") or None,
+            run_id=str(_params(block).get("run_id") or "") or None,
             branch=_branch(block),
             outcome=judge(row, all_stages),
             data=data,
-            log_entries=None if logs is None else tuple(logs),
+            log_entries=log_of(row),
         )
 
     def result(self, *, include_log: bool = False, include_data: bool = False) -> dict[str, Any]:
@@ -205,7 +205,8 @@ def _is_sync(row: Mapping[str, Any]) -> bool | None:
 def _scope(params: Any) -> Scope | None:
     if not isinstance(params, Mapping):
         return None
-    types: Iterable[Any] = params.get("sync_types") or [params.get("sync_type") or "all"]
+    types = params.get("sync_types")
+    types = types if isinstance(types, list) and types else [params.get("sync_type") or "all"]
     return Scope(
         sync_types=frozenset(str(item) for item in types),
         proxmox_endpoints=_ids(params.get("proxmox_endpoint_ids")),
@@ -216,7 +217,8 @@ def _scope(params: Any) -> Scope | None:
 
 def _ids(values: Any) -> frozenset[int]:
     # The plugin stores ids as strings.
-    return frozenset(int(value) for value in values or () if str(value).isdigit())
+    values = values if isinstance(values, list) else []
+    return frozenset(int(str(value)) for value in values if str(value).isascii() and str(value).isdecimal())
 
 
 def _params(block: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
     attempts,
     endpoints_begun,
     failed_stage,
+    log_of,
     optional_failures,
     plain_error,
     stage_error,
@@ -150,7 +151,7 @@ class _Run:
         self.response = _mapping(block.get("response"))
         self.batch = _mapping(self.response.get("batch"))
         self.branch = bool(block.get("branch"))
-        self.log: Sequence[Mapping[str, Any]] = row.get("log_entries") or ()
+        self.log = log_of(row) or ()
         self.names = _endpoint_names(self.response)
         self.phases = tuple(self._phases())
         self.rows: dict[tuple[int | None, str], list[Stage]] = {}
@@ -193,7 +194,8 @@ class _Run:
         if sync_type == ENDPOINT_SCOPE:
             sync_type = self.stopped[endpoint_id] = str(summary["stage"])
             run_time = None  # that of the whole run until then
-        status = {True: "ok", False: "failed"}.get(summary.get("ok"), "unknown")
+        ok = summary.get("ok")
+        status = "ok" if ok is True else "failed" if ok is False else "unknown"
         skipped = status == "ok" and summary.get("skipped") is True
         stage = Stage(
             sync_type,
@@ -244,9 +246,11 @@ class _Run:
         )
         if was_cancelled(self.status, self.error):
             return CANCELLED
-        if self.status != "completed" or (bad and self.tells):
-            # What was written to a branch that is not merged is not in NetBox's own data.
+        if self.status != "completed":
+            # NetBox's own data has nothing of a branch that was not merged.
             return PARTIAL if good and not self.branch else FAILED
+        if bad and self.tells:
+            return PARTIAL if good else FAILED
         if not self.tells or any(stage.status == "unknown" for stage in stages):
             return UNKNOWN
         if good:

@@ -354,6 +354,12 @@ def endpoints_begun(log: Iterable[Mapping[str, Any]]) -> list[int]:
     return [int(match["id"]) for match in matches if match]
 
 
+def log_of(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...] | None:
+    """The log of a job, oldest entry first; None where it was not read."""
+    entries = row.get("log_entries")
+    return tuple(entry for entry in entries if isinstance(entry, Mapping)) if isinstance(entries, list) else None
+
+
 def message_of(entry: Mapping[str, Any]) -> str:
     """The message of a log entry."""
     return str(entry.get("message") or "")

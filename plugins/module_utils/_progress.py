@@ -80,7 +80,7 @@ class Progress:
         for entry in entries[self._shown :]:
             text = self._reader.shown(entry)
             if text:
-                yield f"{_since(job.started, read_time(str(entry.get('timestamp') or '')) or now)} {text}"
+                yield f"{_since(job.started, _written(entry) or now)} {text}"
         self._shown = max(self._shown, len(entries))
 
     def _still(self, job: Job, now: datetime) -> str:
@@ -95,6 +95,14 @@ def waiting_line(job: Job, now: datetime, service: Service) -> str:
     if job.scheduled and job.scheduled > now:
         return f"job {job.id} is due at {iso(job.scheduled)}, in {_span(job.scheduled - now)}"
     return f"job {job.id} waits for a worker on queue {job.queue} ({service.told(job.queue)})"
+
+
+def _written(entry: Mapping[str, object]) -> datetime | None:
+    """When a log entry was written, where it tells."""
+    try:
+        return read_time(str(entry.get("timestamp") or ""))
+    except ValueError:
+        return None
 
 
 def _where(job: Job, names: Mapping[int, str]) -> str:
