@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,29 +235,38 @@ def optional_failures(log: Iterable[Mapping[str, Any]]) -> list[StageFailure]:
     """The optional stages that failed, which leave no row, as the log tells them."""
     log = list(log)
     tried = attempts(log)
-    found: list[StageFailure] = []
-    endpoint: int | None = None
-    for entry in log:
-        message = message_of(entry)
-        if match := _ON_ENDPOINT.match(message):
-            endpoint = int(match["id"])
-        elif match := _OPTIONAL.match(message):
-            error = stage_error(match["error"].strip())
-            found.append(StageFailure(endpoint, match["stage"], error, tried.get((endpoint, match["stage"]), 1)))
-    return found
+    return [
+        StageFailure(
+            endpoint, match["stage"], stage_error(match["error"].strip()), tried.get((endpoint, match["stage"]), 1)
+        )
+        for endpoint, message in _by_endpoint(log)
+        if (match := _OPTIONAL.match(message))
+    ]
 
 
 def attempts(log: Iterable[Mapping[str, Any]]) -> dict[tuple[int | None, str], int]:
     """How often each stage was tried on each endpoint, of those that were tried again, as the log tells."""
     found: dict[tuple[int | None, str], int] = {}
+    for endpoint, message in _by_endpoint(log):
+        if match := _RETRYING.match(message):
+            found[endpoint, match["stage"]] = found.get((endpoint, match["stage"]), 1) + 1
+    return found
+
+
+def stages_completed(log: Iterable[Mapping[str, Any]]) -> list[tuple[int | None, str]]:
+    """The endpoint and the name of each stage that ran well, as the log tells."""
+    lines = _by_endpoint(log)
+    return [(endpoint, match["stage"]) for endpoint, message in lines if (match := _STAGE_ENDS.fullmatch(message))]
+
+
+def _by_endpoint(log: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | None, str]]:
+    """Each message, with the id of the endpoint that it is about, which an earlier message tells."""
     endpoint: int | None = None
     for entry in log:
         message = message_of(entry)
-        if match := _ON_ENDPOINT.match(message):
-            endpoint = int(match["id"])
-        elif match := _RETRYING.match(message):
-            found[endpoint, match["stage"]] = found.get((endpoint, match["stage"]), 1) + 1
-    return found
+        match = _ON_ENDPOINT.match(message)
+        endpoint = int(match["id"]) if match else endpoint
+        yield endpoint, message
 
 
 class LogReader:
@@ -333,19 +342,6 @@ def one_line(message: str) -> str:
     """The line of a message that tells: the first, but of a traceback the last."""
     lines = [line.strip() for line in message.splitlines() if line.strip()] or [""]
     return lines[-1 if lines[0].startswith("Traceback") else 0]
-
-
-def stages_completed(log: Iterable[Mapping[str, Any]]) -> list[tuple[int | None, str]]:
-    """The endpoint and the name of each stage that ran well, as the log tells."""
-    found: list[tuple[int | None, str]] = []
-    endpoint: int | None = None
-    for entry in log:
-        message = message_of(entry)
-        if match := _ON_ENDPOINT.match(message):
-            endpoint = int(match["id"])
-        elif match := _STAGE_ENDS.fullmatch(message):
-            found.append((endpoint, match["stage"]))
-    return found
 
 
 def endpoints_begun(log: Iterable[Mapping[str, Any]]) -> list[int]:
