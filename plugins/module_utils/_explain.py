@@ -45,7 +45,7 @@ WIDTH = 500
 """How many characters of the server's own words a line holds."""
 
 
-BACKEND_LOG = "The log of proxbox-api may tell more."
+BACKEND_LOG = "See the log of the backend (proxbox-api) on its host."
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def explain(job: Job) -> str:
     for problem, where in list(places.items())[:ENDPOINTS_SHOWN]:
         lines.append(problem.sentence([name for name in where if name]))
     if len(places) > ENDPOINTS_SHOWN:
-        lines.append(f"{len(places) - ENDPOINTS_SHOWN} more failed: the stages of the job tell of each.")
+        lines.append(f"{len(places) - ENDPOINTS_SHOWN} more problems: see the stages of the job.")
     if job.url:
         lines.append(f"Log: {job.url}")
     return "\n".join(lines)
@@ -104,12 +104,12 @@ def remarks(job: Job) -> list[str]:
     asked = job.scope.sync_types if job.scope else frozenset()
     stages = [stage for stage in job.outcome.switched_off if stage.sync_type in asked]
     if stages and job.outcome.verdict != NOTHING_DONE:
-        found.append(f"{what} left out {_listed(_types(stages))}: {_setting(job, stages).without_place()}")
+        found.append(f"{what} skipped {_listed(_types(stages))}: {_setting(job, stages).without_place()}")
     synced = {stage.endpoint_id for stage in job.outcome.stages if stage.status == "ok"}
     for phase in job.outcome.phases:
         if phase.kind == "preflight" and phase.status != "success" and phase.endpoint_id in synced:
             known = _known(job, phase.summary, phase.endpoint_id)
-            text = f"{known.text}; the backend synced it with the connection that it had stored"
+            text = f"{known.text}. The backend used the connection that it had stored earlier"
             found.append(f"Job {job.id}: {Problem(text, known.advice).sentence([phase.endpoint or 'an endpoint'])}")
     return found
 
@@ -142,10 +142,11 @@ def headline(job: Job) -> str:
     took = f" after {_time(job.duration)}" if job.duration is not None else ""
     verdict = job.outcome.verdict
     if verdict == CANCELLED:
-        return f"{what} was cancelled {'as it ran,' + took if job.started else 'before it ran'}."
+        return f"{what} was cancelled{took + ', while it was running' if job.started else ' before it ran'}."
     if verdict == NOTHING_DONE:
         names = settings_of(stage.reason or "" for stage in job.outcome.switched_off)
-        return f"{what} did nothing: {_listed(names) or 'settings'} switched off all that was asked for."
+        which = f"the setting {' or '.join(names)} disables" if names else "settings disable"
+        return f"{what} did nothing: {which} every stage that was asked for."
     if verdict == PARTIAL:
         return f"{what} is incomplete: {_counts(job)}."
     if verdict == FAILED:
@@ -153,7 +154,7 @@ def headline(job: Job) -> str:
     if verdict == SUCCEEDED:
         return f"{what} did all that was asked for."
     what = what.replace("The", "the", 1)
-    return f"What {what} did is not known: NetBox calls it {job.status}, and does not tell its stages."
+    return f"The outcome of {what} is unknown: NetBox shows it as {job.status}, but its data does not list its stages."
 
 
 def _counts(job: Job) -> str:
@@ -173,7 +174,8 @@ def _counts(job: Job) -> str:
     undone = [stage for stage in others if stage.undone]
     if undone:
         rest = "" if not idle else " on the other" if len(by_endpoint) - len(idle) == 1 else " on the others"
-        parts.append(f"{len(undone)} of {len(others)} stages failed{rest}")
+        what = "failed or did not run" if any(stage.status != "failed" for stage in undone) else "failed"
+        parts.append(f"{len(undone)} of {len(others)} stages {what}{rest}")
     return ", ".join(parts)
 
 
@@ -208,8 +210,8 @@ def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> 
     nothing_ran = len(undone) == len(stages) and not any(stage.status == "failed" for stage in undone)
     if any(stage.reason == ENDPOINT_GONE for stage in undone):
         yield Problem(
-            "it was disabled or deleted when the run began, so nothing of it was synced",
-            f"Enable it at {_page(job, f'endpoints/proxmox/{endpoint_id}/')}, or leave it out of the sync.",
+            "the endpoint was disabled or deleted before the run began, so nothing of it was synced",
+            f"Enable it at {_page(job, f'endpoints/proxmox/{endpoint_id}/')}, or remove it from proxmox_endpoints.",
         )
     elif undone and nothing_ran:
         reason = next((phase.summary for phase in phases if phase.kind == "preflight"), None)
@@ -287,12 +289,12 @@ def _known(job: Job, text: str, endpoint_id: int | None, advice: str = "") -> Pr
 def _setting(job: Job, stages: Sequence[Stage]) -> Problem:
     names = settings_of(stage.reason or "" for stage in stages)
     what = (
-        f"the setting {' or '.join(names)}, or one that it depends on, is disabled"
+        f"the setting {' or '.join(names)}, or a parent setting, is disabled"
         if names
         else _listed(sorted({stage.reason or "" for stage in stages}))
     )
-    pages = f"{_page(job, 'settings/')} or on the endpoint's own page"
-    return Problem(what, f"Change it at {pages}, or leave {_listed(_types(stages))} out.")
+    pages = f"{_page(job, 'settings/')} or on the page of the endpoint"
+    return Problem(what, f"Enable it at {pages}, or remove {_listed(_types(stages))} from sync_types.")
 
 
 def _by_endpoint(job: Job) -> Mapping[int | None, list[Stage]]:

@@ -45,9 +45,9 @@ def dead(job: Job, task: Task | None, now: datetime) -> str | None:
     if task is None:
         return None
     if task.over:
-        return f"it is {job.status}, but its RQ task is {task.status or 'lost'}"
+        return f"NetBox shows it as {job.status}, but its RQ task is {task.status or 'lost'}"
     if job.status == "running" and task.heartbeat and task.heartbeat < now - SILENCE:
-        return f"it is running, but its worker has not been heard of since {iso(task.heartbeat)}"
+        return f"NetBox shows it as running, but its worker has not reported since {iso(task.heartbeat)}"
     return None
 
 
@@ -72,8 +72,9 @@ def _hours(span: timedelta) -> str:
 
 def no_worker(job: Job, service: Service) -> str:
     """The sentence about a job that nobody will take."""
-    which = f"no worker serves the queue {job.queue!r}{'' if service.workers else ', for none runs at all'}"
-    return f"job {job.id} ({job.name}) is for {iso(job.scheduled or job.created)}, and {which}: start one"
+    which = f"no worker serves the queue {job.queue!r}" if service.workers else "no worker is running"
+    due = iso(job.scheduled or job.created)
+    return f"job {job.id} ({job.name}) is due at {due}, but {which}: start a worker for the queue {job.queue!r}"
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,12 @@ class Report:
         unserved = [job for job in self.members if job.status != "running" and not self.service.serves(job.queue)]
         found = [("stale", f"job {job.id}: {job.dead}") for job in self.members if job.dead]
         if len(self.members) > 1:
-            found.append(("duplicate", f"living members: {', '.join(str(job.id) for job in self.members)}"))
+            ids = ", ".join(str(job.id) for job in self.members)
+            found.append(("duplicate", f"more than one job of this schedule lives: {ids}"))
         found += [("no_worker", no_worker(job, self.service)) for job in unserved]
-        found += [("overdue", f"job {job.id}: due since {iso(job.scheduled or job.created)}") for job in late]
+        found += [
+            ("overdue", f"job {job.id} should have started at {iso(job.scheduled or job.created)}") for job in late
+        ]
         return [*found, *self._of_runs()]
 
     def _of_runs(self) -> Iterable[tuple[str, str]]:

@@ -257,17 +257,22 @@ def run_result(module: AnsibleModule, result: TaskResult, *, timeout: float | No
 
 
 def _not_ended(job: Job, timeout: float | None) -> str:
+    what = f"The sync {job.name!r} (job {job.id})"
     if job.dead:
         return (
-            f"The sync {job.name!r} (job {job.id}) will not end: {job.dead}. Cancel it with "
-            "proxbox.proxbox.proxbox_job and state: cancelled, and look at the worker's log."
+            f"{what} counts as dead: {job.dead}. Cancel it with proxbox.proxbox.proxbox_job, job_id: {job.id} and "
+            "state: cancelled, and check the log of the worker. If it still works, raise stale_after instead."
         )
-    sentence = f"The sync {job.name!r} (job {job.id}) is still {job.status} after {timeout:g} s and goes on: "
+    sentence = f"{what} is still {job.status} after {timeout:g} s. The task stops waiting, and the sync goes on. "
+    again = f"raise wait_timeout, or run proxbox.proxbox.proxbox_job with job_id: {job.id}."
     if job.status == "running":
-        return f"{sentence}raise wait_timeout, or wait for it with proxbox.proxbox.proxbox_job and job_id."
+        return f"{sentence}To wait longer, {again}"
     if job.status == "scheduled" and job.scheduled:
-        return f"{sentence}it is due at {iso(job.scheduled)}. Raise wait_timeout."
-    return f"{sentence}no worker has taken it. Look at whether a worker serves the queue {job.queue}."
+        return f"{sentence}It is due at {iso(job.scheduled)}. To wait longer, {again}"
+    return (
+        f"{sentence}No worker has started it. Check with proxbox.proxbox.proxbox_worker_info that a worker serves the "
+        f"queue {job.queue} and is not busy."
+    )
 
 
 def _pages(params: dict[str, Any], session: Session) -> Pages | None:

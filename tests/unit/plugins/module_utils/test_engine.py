@@ -385,9 +385,9 @@ CREATED_ANEW = [LIVING, TASK, POLL, RELEASE, CREATE, LIVING, "POST /api/plugins/
 @pytest.mark.parametrize(
     ("started", "record", "why"),
     [
-        ("2026-04-10T02:00:01Z", task("failed"), "it is running, but its RQ task is failed"),
-        ("2026-04-10T02:00:01Z", task("lost"), "it is running, but its RQ task is lost"),
-        ("2026-04-10T09:00:00Z", task("started", "2026-04-10T09:50:00Z"), "has not been heard of since 2026"),
+        ("2026-04-10T02:00:01Z", task("failed"), "NetBox shows it as running, but its RQ task is failed"),
+        ("2026-04-10T02:00:01Z", task("lost"), "NetBox shows it as running, but its RQ task is lost"),
+        ("2026-04-10T09:00:00Z", task("started", "2026-04-10T09:50:00Z"), "its worker has not reported since 2026"),
         ("2026-04-10T07:59:59Z", task(None), "running since 2026-04-10T07:59:59Z, longer than 2 h (stale_after)"),
     ],
 )
@@ -458,12 +458,12 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
 @pytest.mark.parametrize(
     ("answers", "requests", "warning"),
     [
-        ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start one"),
+        ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start a worker for"),
         ([page(worker("default")), task("queued")], [WORKERS, TASK], None),
         (
             [task(None), Answer({"rq-workers-running": 0}, headers=DATE)],
             [WORKERS, STATUS],
-            "no worker serves the queue 'default', for none runs at all",
+            "no worker is running: start a worker for the queue 'default'",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_sync_that_is_switched_off_warns() -> None:
     said, (warning,) = result("sdn_disabled")
     assert "failed" not in said and "sync_mode_sdn" in warning
     said, (warning,) = result("devices_and_sdn_disabled")
-    assert "failed" not in said and "left out sdn" in warning
+    assert "failed" not in said and "skipped sdn" in warning
 
 
 def test_an_outcome_that_is_not_known_fails() -> None:
@@ -74,16 +74,24 @@ def test_an_outcome_that_is_not_known_fails() -> None:
     del row["data"]["proxbox_sync"]["response"]
     module = Module()
     said = run_result(module, TaskResult(Plan("x"), Job.from_api(row), waited=True), timeout=60, partial="ignore")
-    assert said["failed"] is True and "is not known" in said["msg"]
+    assert said["failed"] is True and "is unknown" in said["msg"]
 
 
 @pytest.mark.parametrize(
     ("scenario", "job", "says"),
     [
-        ("running", {}, "is still running after 60 s and goes on: raise wait_timeout, or wait for it with"),
-        ("pending", {}, "no worker has taken it. Look at whether a worker serves the queue default."),
-        ("scheduled", {}, "is still scheduled after 60 s and goes on: it is due at 20"),
-        ("workhorse_killed", {"dead": "its RQ task is failed"}, "will not end: its RQ task is failed. Cancel it with"),
+        (
+            "running",
+            {},
+            "is still running after 60 s. The task stops waiting, and the sync goes on. To wait longer, raise",
+        ),
+        ("pending", {}, "No worker has started it. Check with proxbox.proxbox.proxbox_worker_info that"),
+        ("scheduled", {}, "It is due at 20"),
+        (
+            "workhorse_killed",
+            {"dead": "its RQ task is failed"},
+            "counts as dead: its RQ task is failed. Cancel it with",
+        ),
     ],
 )
 def test_a_sync_that_has_not_ended_fails(scenario: str, job: dict[str, Any], says: str) -> None:
