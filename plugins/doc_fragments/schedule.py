@@ -43,8 +43,9 @@ options:
     default: 3600
   stale_after:
     description:
-      - How long a sync may run, or a scheduled one be overdue although workers run, until it counts as dead. A number
-        with a unit (V(90m), V(2h)), or minutes. A dead one is cancelled, and the schedule goes on with a new one.
+      - A sync that runs for longer than this counts as dead. The same applies to a scheduled sync that is overdue by
+        more than this while workers are running. A number with a unit (V(90m), V(2h)), or minutes. The task cancels a
+        dead job and creates a new one for the schedule.
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone. With a superuser's
         token, a run whose worker was killed is found within five minutes, and one that takes long but lives is left
         alone.

@@ -49,7 +49,10 @@ options:
     type: str
   job_id:
     description:
-      - Numeric id of the job to cancel, or to wait for. The task fails if it is no Proxbox sync.
+      - Numeric id of the job to cancel, or to wait for. The task fails if it is no Proxbox sync. V(null) counts as not
+        set.
+      - If a job to wait for has ended already, the task returns at once, and succeeds or fails by its outcome. If it is
+        scheduled for later, the task waits for it, for O(wait_timeout) at most.
       - With O(state=present), no sync is run, and the options that describe a sync, O(when_running) and O(max_age) are
         not used.
     type: int
@@ -75,11 +78,13 @@ options:
     default: start
   max_age:
     description:
-      - Minutes. A sync of the same scope that did all that was asked for that recently is enough, and nothing is run.
+      - Maximum age in minutes of an earlier sync that counts. If a sync with exactly the same O(sync_types) and
+        endpoints has ended within this time, and its outcome is V(succeeded), the task runs nothing.
+      - A sync of V(all) does not count for V(devices). A sync with the outcome V(partial) never counts.
     type: float
   wait:
     description:
-      - Whether to wait until the sync has ended. Only then is it judged.
+      - Whether to wait until the sync has ended. With V(false), the task does not check its outcome.
     type: bool
     default: true
   wait_timeout:
@@ -91,13 +96,13 @@ options:
   poll_interval:
     description:
       - The longest pause between two looks at the job, in seconds. The first pauses are shorter. While the log is
-        shown, no pause is longer than three seconds.
+        shown, the pause is three seconds at most, or up to 15 seconds if NetBox needs long to send the log.
     type: float
     default: 5
   stale_after:
     description:
-      - How long a sync may have been running until it counts as dead. A number with a unit (V(90m), V(2h)), or
-        minutes. A dead one is neither joined nor waited for.
+      - A sync that runs for longer than this counts as dead. A number with a unit (V(90m), V(2h)), or minutes. The task
+        neither joins a dead sync nor waits for it.
       - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
         token may not read it or the plugin is older than 0.0.27).
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
@@ -115,12 +120,13 @@ options:
   show_log:
     description:
       - Whether to show what the sync does while the task waits for it. A line of the log begins with the time since the
-        run began, and with the name of the host if the play has more than one. It is shown within five seconds after
-        NetBox has stored it. NetBox stores the lines of a running sync every few seconds.
+        run began, and with the name of the host if the play has more than one. It usually appears within five seconds
+        after NetBox has stored it. NetBox stores the lines of a running sync every few seconds.
       - Nothing is shown with C(no_log), with C(async), in check mode, for a sync that ended before, and with a stdout
         callback that writes JSON.
       - The module then runs in the background on its host, as with C(async), and needs a folder for its result there
-        (C(~/.ansible_async)). Where that cannot be made, nothing is shown. This takes some 0.7 seconds more.
+        (C(~/.ansible_async)). If the folder cannot be created, the task works, but shows nothing. Showing the log
+        takes some 0.7 seconds more.
       - NetBox gives a log as a whole only. The longer it takes to read, the less often it is read.
     type: bool
     default: true
@@ -142,14 +148,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Sync everything now and wait until it is done
+- name: Sync everything now, and wait one hour at most for its end
   proxbox.proxbox.proxbox_job:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
 
 # The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
 
-- name: Sync the devices of one Proxmox endpoint, for ten minutes at most
+- name: Sync the devices of one Proxmox endpoint, and wait ten minutes at most
   proxbox.proxbox.proxbox_job:
     name: devices after the upgrade
     sync_types: [devices]
@@ -162,10 +168,19 @@ EXAMPLES = r"""
     max_age: 60
     when_running: join
 
-- name: Sync devices and backups, and go on if the backups fail
+- name: Sync devices and backups, and only warn if a part of it fails
   proxbox.proxbox.proxbox_job:
     sync_types: [devices, vm-backups]
     partial: warn
+
+- name: Sync devices and backups, and fail only if the devices fail
+  proxbox.proxbox.proxbox_job:
+    sync_types: [devices, vm-backups]
+    partial: ignore
+  register: both
+  failed_when: >-
+    both is failed or both.job.stages
+    | selectattr('sync_type', 'eq', 'devices') | rejectattr('status', 'eq', 'ok') | list | length > 0
 
 - name: Start a sync and go on
   proxbox.proxbox.proxbox_job:
@@ -176,6 +191,7 @@ EXAMPLES = r"""
 - name: Wait for its end
   proxbox.proxbox.proxbox_job:
     job_id: "{{ background.job.id }}"
+  when: not ansible_check_mode # it has no id there
 
 - name: Cancel a sync
   proxbox.proxbox.proxbox_job:
@@ -255,7 +271,9 @@ job:
       returned: always
       sample: 48.1
     error:
-      description: What went wrong, in NetBox's words; empty if nothing did.
+      description:
+        - The error that NetBox recorded for the job. It is empty if NetBox calls the job completed, even if an optional
+          stage failed. C(outcome) and C(stages) tell of that.
       type: str
       returned: always
       sample: ""
@@ -268,12 +286,14 @@ job:
       description:
         - How the run ended; V(null) while the job has not ended. NetBox's own status does not say as much. It calls a
           run completed although optional stages failed.
-        - V(succeeded) means that all was done that was asked for, but for stages that a setting switches off.
-        - V(partial) means that some of it was not done.
-        - V(failed) means that nothing of it was done.
-        - V(cancelled) means that somebody cancelled the job.
-        - V(nothing_done) means that settings switch off all that was asked for.
-        - V(unknown) means that NetBox calls the job completed, and tells what it did in no shape that is known.
+        - V(succeeded) means that everything was done that was asked for, except stages that a setting disables.
+        - V(partial) means that at least one stage is V(ok), and at least one stage or phase failed or did not run. A
+          failed C(preflight) alone does not count.
+        - V(failed) means that nothing that was asked for is in NetBox. Either no stage is V(ok), or the run wrote to a
+          branch that was not merged.
+        - V(cancelled) means that somebody cancelled the job. NetBox gives such a job the status V(failed).
+        - V(nothing_done) means that settings disable everything that was asked for.
+        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what it did.
         - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it
           is V(failed).
       type: str
@@ -305,7 +325,7 @@ job:
           description:
             - V(ok) means that it ran well.
             - V(failed) means that it ran and failed.
-            - V(skipped) means that a setting switches it off, or that the endpoint was disabled or deleted.
+            - V(skipped) means that a setting disables it, or that the endpoint was disabled or deleted.
             - V(missing) means that it was asked for, and NetBox shows no trace that it ran.
             - V(unknown) means that NetBox does not tell whether it ran well.
           type: str
@@ -330,7 +350,7 @@ job:
           returned: always
           sample: 3.9
         attempts:
-          description: How often it was tried, of one that V(failed) and whose log was read; V(null) for every other.
+          description: Number of attempts of a stage that V(failed), if the module has read the log; otherwise V(null).
           type: int
           returned: always
           sample: 3
@@ -404,7 +424,7 @@ job:
           returned: always
           sample: left_open
         reason:
-          description: Why; V(null) if NetBox does not tell.
+          description: Why the branch has this status; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: local_reconciliation_failed

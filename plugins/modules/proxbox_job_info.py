@@ -10,7 +10,7 @@ module: proxbox_job_info
 short_description: Read Proxbox sync jobs
 version_added: 0.1.0
 description:
-  - Reads the sync jobs of NetBox's plugin netbox-proxbox, newest first. NetBox itself applies the filters, but for
+  - Reads the sync jobs of NetBox's plugin netbox-proxbox, newest first. NetBox applies all filters except
     O(outcome).
 author:
   - proxbox.proxbox contributors (@proxbox)
@@ -46,8 +46,8 @@ options:
     type: bool
   outcome:
     description:
-      - Only jobs that ended so, as RV(jobs[].outcome) tells it. NetBox cannot filter by it, so jobs are read until
-        O(limit) of them fit, or none is left. Other filters make that quick.
+      - Only jobs with one of these outcomes, see RV(jobs[].outcome). NetBox cannot filter by it, so the module reads
+        jobs until O(limit) of them fit, or none is left. Other filters make that quick.
     type: list
     elements: str
     choices: [succeeded, partial, failed, cancelled, nothing_done, unknown]
@@ -79,7 +79,8 @@ options:
     default: false
   limit:
     description:
-      - How many jobs to read at most, page after page. V(0) means all of them.
+      - Maximum number of jobs to return. V(0) returns all. With O(outcome), the module may read many more jobs than it
+        returns.
     type: int
     default: 100
 seealso:
@@ -181,7 +182,9 @@ jobs:
       returned: always
       sample: 48.1
     error:
-      description: What went wrong, in NetBox's words; empty if nothing did.
+      description:
+        - The error that NetBox recorded for the job. It is empty if NetBox calls the job completed, even if an optional
+          stage failed. C(outcome) and C(stages) tell of that.
       type: str
       returned: always
       sample: ""
@@ -194,12 +197,14 @@ jobs:
       description:
         - How the run ended; V(null) while the job has not ended. NetBox's own status does not say as much. It calls a
           run completed although optional stages failed.
-        - V(succeeded) means that all was done that was asked for, but for stages that a setting switches off.
-        - V(partial) means that some of it was not done.
-        - V(failed) means that nothing of it was done.
-        - V(cancelled) means that somebody cancelled the job.
-        - V(nothing_done) means that settings switch off all that was asked for.
-        - V(unknown) means that NetBox calls the job completed, and tells what it did in no shape that is known.
+        - V(succeeded) means that everything was done that was asked for, except stages that a setting disables.
+        - V(partial) means that at least one stage is V(ok), and at least one stage or phase failed or did not run. A
+          failed C(preflight) alone does not count.
+        - V(failed) means that nothing that was asked for is in NetBox. Either no stage is V(ok), or the run wrote to a
+          branch that was not merged.
+        - V(cancelled) means that somebody cancelled the job. NetBox gives such a job the status V(failed).
+        - V(nothing_done) means that settings disable everything that was asked for.
+        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what it did.
         - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it
           is V(failed).
       type: str
@@ -231,7 +236,7 @@ jobs:
           description:
             - V(ok) means that it ran well.
             - V(failed) means that it ran and failed.
-            - V(skipped) means that a setting switches it off, or that the endpoint was disabled or deleted.
+            - V(skipped) means that a setting disables it, or that the endpoint was disabled or deleted.
             - V(missing) means that it was asked for, and NetBox shows no trace that it ran.
             - V(unknown) means that NetBox does not tell whether it ran well.
           type: str
@@ -256,7 +261,7 @@ jobs:
           returned: always
           sample: 3.9
         attempts:
-          description: How often it was tried, of one that V(failed) and whose log was read; V(null) for every other.
+          description: Number of attempts of a stage that V(failed), if the module has read the log; otherwise V(null).
           type: int
           returned: always
           sample: 3
@@ -330,7 +335,7 @@ jobs:
           returned: always
           sample: left_open
         reason:
-          description: Why; V(null) if NetBox does not tell.
+          description: Why the branch has this status; V(null) if NetBox does not tell.
           type: str
           returned: always
           sample: local_reconciliation_failed

@@ -31,8 +31,8 @@ options:
     default: 10
   stale_after:
     description:
-      - How long a sync may run, or a scheduled one be overdue although workers run, until it counts as dead. A number
-        with a unit (V(90m), V(2h)), or minutes.
+      - A sync that runs for longer than this counts as dead. The same applies to a scheduled sync that is overdue by
+        more than this while workers are running. A number with a unit (V(90m), V(2h)), or minutes.
       - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
         token may not read it or the plugin is older than 0.0.27).
       - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
@@ -70,6 +70,7 @@ EXAMPLES = r"""
     that:
       - nightly.schedules | length == 1
       - nightly.schedules[0].health == 'ok'
+    fail_msg: "{{ nightly.schedules | map(attribute='why') | flatten | join(' ') or 'There is no schedule nightly.' }}"
 """
 
 RETURN = r"""
@@ -91,11 +92,11 @@ schedules:
         - V(duplicate) means that more than one member lives.
         - V(no_worker) means that no worker serves the queue of the next run.
         - V(overdue) means that the next run should have started by now.
-        - V(failing) means that the newest run that tells did not do all that was asked for. Runs that were cancelled,
-          and runs of which NetBox does not tell what they did, do not count.
+        - V(failing) means that the outcome of the newest run is V(partial) or V(failed). Runs with the outcome
+          V(cancelled) or V(unknown) do not count.
         - V(unknown) means that NetBox does not tell what the last run did.
         - V(cancelled) means that the last run was cancelled as it ran.
-        - V(nothing_done) means that settings switch off all that the last run was to do.
+        - V(nothing_done) means that settings disable everything that the last run was to do.
       type: str
       returned: always
       sample: ok
@@ -107,15 +108,16 @@ schedules:
       sample: []
     next_run:
       description:
-        - When the next run is due, in UTC. While one is under way, the earliest that NetBox will make of it.
+        - When the next run is due, in UTC. While a run is in progress, this is the earliest possible time of the run
+          after it.
         - V(null) if none will come.
       type: str
       returned: always
       sample: "2026-04-02T02:00:00Z"
     last_run:
       description:
-        - The last run that has ended, in the shape of RV(schedules[].job). Its RV(schedules[].last_run.outcome) says
-          how it ended. A job that was cancelled before it ran is no run.
+        - The last run that has ended, with the same keys as RV(schedules[].job). Its
+          RV(schedules[].last_run.outcome) says how it ended. A job that was cancelled before it ran is no run.
         - V(null) if there is none among the newest O(history).
       type: dict
       returned: always
@@ -137,15 +139,14 @@ schedules:
           sample: 48.1
     last_failure:
       description:
-        - The newest run that did not do all that was asked for, in the same shape. A run that was cancelled does not
-          count.
+        - The newest run with the outcome V(partial) or V(failed), with the same keys as RV(schedules[].job).
         - V(null) if there is none among the newest O(history).
       type: dict
       returned: always
     consecutive_failures:
       description:
-        - How many runs did not do all that was asked for since the last one that did; at most O(history). Runs that
-          were cancelled, and runs of which NetBox does not tell what they did, do not count.
+        - Number of runs with the outcome V(partial) or V(failed) since the last good run; at most O(history). Runs
+          with the outcome V(cancelled) or V(unknown) do not count.
       type: int
       returned: always
       sample: 0
