@@ -194,14 +194,9 @@ def _problems(job: Job) -> Iterable[tuple[str, Problem]]:
         for problem in _at_endpoint(job, endpoint_id, stages)
     ]
     yield from found or [("", _of_run(job))]
-    if job.branch:
-        yield (
-            "",
-            Problem(
-                f"the branch {job.branch['name']} was not merged, so NetBox's own data has nothing of this run",
-                "Look at the branch, and merge or delete it.",
-            ),
-        )
+    if job.branch and job.status != "completed":
+        text = f"the branch {job.branch['name']} was not merged, so NetBox's own data has nothing of this run"
+        yield "", Problem(text, "Look at the branch, and merge or delete it.")
 
 
 def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Iterable[Problem]:
