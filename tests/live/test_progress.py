@@ -146,7 +146,7 @@ def test_lines_are_seen_while_the_sync_runs(
     play: Callable[..., Any], hung: Callable[[], None], netbox: Jobs, name: str
 ) -> None:
     with play() as running:
-        running.read_until(r"^  00:00 running: devices$")
+        running.read_until(r"^  00:00 running( on pve-lab)?: devices$")
         (job,) = netbox.living(name)
         assert job.status == "running" and running.process.poll() is None
         running.read_until(r"^  \d\d:\d\d still running \(no news for 30 s\)$")
@@ -183,7 +183,7 @@ def test_an_interrupted_playbook_leaves_no_module_behind(
     play: Callable[..., Any], hung: Callable[[], None], netbox: Jobs, name: str
 ) -> None:
     with play() as running:
-        running.read_until("running: devices")
+        running.read_until(r"running( on pve-lab)?: devices")
         (progress,) = (path for path in running.folder.glob("proxbox_job.*") if path.suffix != ".seen")
         os.killpg(running.process.pid, signal.SIGINT)
         running.process.wait()
@@ -198,7 +198,7 @@ def test_a_restart_of_netbox_does_not_end_the_wait(
     play: Callable[..., Any], hung: Callable[[], None], stack: dict[str, Any]
 ) -> None:
     with play() as running:
-        running.read_until("running: devices")
+        running.read_until(r"running( on pve-lab)?: devices")
         command = [stack["stack_command"], "restart", "netbox", "--name", stack["stack_name"]]
         subprocess.run(command, check=True, capture_output=True)
         hung()
