@@ -59,7 +59,7 @@ def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
     since = job.started if job.status == "running" else job.scheduled or job.created
     if since is None or since > now - stale_after:
         return None
-    limit = f"longer than {_hours(stale_after)} (stale_after)"
+    limit = f"longer than {_hours(stale_after)} (raise stale_after if it still works)"
     if job.status == "running":
         return f"it has been running since {iso(since)}, {limit}"
     return f"it has been due since {iso(since)}, {limit}, though workers run"

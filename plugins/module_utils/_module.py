@@ -261,7 +261,7 @@ def _not_ended(job: Job, timeout: float | None) -> str:
     if job.dead:
         return (
             f"{what} counts as dead: {job.dead}. Cancel it with proxbox.proxbox.proxbox_job, job_id: {job.id} and "
-            "state: cancelled, and check the log of the worker. If it still works, raise stale_after instead."
+            "state: cancelled, and check the log of the worker."
         )
     sentence = f"{what} is still {job.status} after {timeout:g} s. The task stops waiting, and the sync goes on. "
     again = f"raise wait_timeout, or run proxbox.proxbox.proxbox_job with job_id: {job.id}."
