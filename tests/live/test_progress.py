@@ -129,10 +129,16 @@ def hung(stack: dict[str, Any]) -> Iterator[Callable[[], None]]:
     heal()
 
 
-def modules() -> list[str]:
-    """The modules of this collection that run now."""
-    found = subprocess.run(["pgrep", "-f", "AnsiballZ_proxbox_job"], capture_output=True, text=True, check=False)
-    return found.stdout.split()
+def modules(folder: Path) -> list[str]:
+    """The processes that run a module for this folder now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"PROXBOX_PROGRESS={folder}/".encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue  # it has ended
+    return found
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> None:
@@ -157,7 +163,7 @@ def test_lines_are_seen_while_the_sync_runs(
     texts = [re.sub(r"^[\d:]+ ", "", line) for line in running.shown]
     assert "pve-lab devices: started" in texts and any(re.match("pve-lab devices: ok in ", text) for text in texts)
     assert len(running.shown) == len(set(running.shown)), "a line was shown twice"
-    assert list(running.folder.iterdir()) == [] and modules() == []
+    assert list(running.folder.iterdir()) == [] and modules(running.folder) == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +195,7 @@ def test_an_interrupted_playbook_leaves_no_module_behind(
         running.process.wait()
         # As if five minutes had passed since it last looked.
         os.utime(f"{progress}.seen", (0, 0))
-        wait_until(lambda: modules() == [], 30)
+        wait_until(lambda: modules(running.folder) == [], 30)
         assert not progress.exists()
     assert [job.status for job in netbox.living(name)] == ["running"], "the sync goes on"
 
