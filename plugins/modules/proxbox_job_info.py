@@ -48,8 +48,8 @@ options:
     description:
       - Only jobs with one of these outcomes, see RV(jobs[].outcome). NetBox cannot filter by it, so the module reads
         jobs until O(limit) of them fit, or none is left. Other filters make that quick.
-      - Before netbox-proxbox 0.0.27, set O(include_log=true) too, because only the log tells V(partial) from V(failed) for
-        a run that broke off.
+      - Before netbox-proxbox 0.0.27, set O(include_log=true) too, because only the log tells V(partial) from V(failed)
+        for a run that broke off.
     type: list
     elements: str
     choices: [succeeded, partial, failed, cancelled, nothing_done, unknown]
