@@ -73,8 +73,8 @@ class Progress:
         if job.status in ("scheduled", "pending") and service is not None and not self._waiting_told:
             self._waiting_told = True
             yield waiting_line(job, now, service)
-        # A run that is just starting does not tell yet what it covers.
-        if job.status == "running" and not self._running_told and job.scope is not None:
+        # A run that is just starting does not tell yet what it covers. Netbox-proxbox 0.0.24 and 0.0.25 never do.
+        if job.status == "running" and not self._running_told and (job.scope is not None or job.log_entries):
             self._running_told = True
             yield f"{_since(job.started, job.started or now)} running{_where(job, self._reader.names)}"
         entries: Sequence[Mapping[str, object]] = job.log_entries or ()
