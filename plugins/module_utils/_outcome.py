@@ -113,11 +113,6 @@ class Outcome:
         """The stages that a setting has switched off."""
         return [stage for stage in self.stages if stage.status == "skipped" and stage.reason != ENDPOINT_GONE]
 
-    @property
-    def undone(self) -> list[Stage]:
-        """The stages that were to run and did not do so well."""
-        return [stage for stage in self.stages if stage.undone]
-
     def result(self) -> dict[str, Any]:
         """The keys of a job's result that this fills."""
         return {
