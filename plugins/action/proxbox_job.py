@@ -25,7 +25,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import PROGRESS, SEEN
+from ..module_utils._progress import PROGRESS, SEEN
 
 display = Display()
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import FAILED, PARTIAL, UNKNOWN
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
+from ._errors import ProxboxError
+from ._health import Report
+from ._job import Job, NewJob
+from ._jobs import Jobs
+from ._outcome import FAILED, PARTIAL, UNKNOWN
+from ._plan import (
     Plan,
     is_that,
     plan_absent,
@@ -27,8 +27,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
     plan_run,
     unknown_sync_types,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import LEAD
-from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import AWAY, Waiting, examined, patiently, wait
+from ._times import LEAD
+from ._wait import AWAY, Waiting, examined, patiently, wait
 
 LOOKS = 30
 """How often to look for what NetBox is about to show: a starting run's data, a run's successor."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
+from ._job import Job
+from ._outcome import (
     CANCELLED,
     ENDPOINT_GONE,
     FAILED,
@@ -24,7 +24,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
     Phase,
     Stage,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+from ._plugin import (
     message_of,
     one_line,
     plain_error,

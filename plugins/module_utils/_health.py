@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import headline, in_one_line
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
+from ._explain import headline, in_one_line
+from ._job import Job, iso
+from ._outcome import (
     CANCELLED,
     FAILED,
     NOTHING_DONE,
@@ -21,7 +21,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
     SUCCEEDED,
     UNKNOWN,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Task
+from ._worker import Service, Task
 
 LATE = timedelta(minutes=2)
 """A job that has not started this long after its time is looked at: RQ's scheduler wakes up every few seconds, but a

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import SUCCEEDED, Outcome, judge
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+from ._outcome import SUCCEEDED, Outcome, judge
+from ._plugin import (
     DEFAULT_NAME,
     STAGES,
     log_of,

@@ -23,8 +23,8 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
+from ._errors import ProxboxError
+from ._job import (
     ENDED,
     LIVING,
     Job,
@@ -32,7 +32,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import (
     Scope,
     iso,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
+from ._outcome import (
     CANCELLED,
     FAILED,
     NOTHING_DONE,
@@ -40,16 +40,16 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import (
     SUCCEEDED,
     UNKNOWN,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+from ._pages import Pages
+from ._plugin import (
     SDN_MINIMUM,
     STAGES,
     SYNC_TYPES,
     cancel_was_too_late,
     is_refused_as_foreign,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
+from ._rq import Rq
+from ._session import Session
 
 PLUGIN_MINIMUM = (0, 0, 11)
 """The first netbox-proxbox with the route ``sync/schedule/``."""

@@ -20,16 +20,16 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._explain import excerpt, explain, remarks
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
-from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
-from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import PROGRESS, SEEN, WIDTH, Progress
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session, library_problem
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_interval
+from ._engine import TaskResult
+from ._errors import ProxboxError
+from ._explain import excerpt, explain, remarks
+from ._job import Job, Scope, iso
+from ._jobs import Jobs
+from ._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
+from ._pages import Pages
+from ._progress import PROGRESS, SEEN, WIDTH, Progress
+from ._session import Connection, Session, library_problem
+from ._times import parse_interval
 
 
 def _environment(*names: str) -> str:

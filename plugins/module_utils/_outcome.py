@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import (
+from ._plugin import (
     BRANCH_ISOLATION,
     ENDPOINT_SCOPE,
     STAGES,

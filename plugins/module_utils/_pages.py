@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
+from ._errors import ProxboxError
+from ._session import Session
 
 BATCH = 500
 """How many rows are deleted at once: Django takes 1000 form fields."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import DEFAULT_NAME, SYNC_TYPES
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import (
+from ._errors import ProxboxError
+from ._job import Job, NewJob, Scope, iso
+from ._plugin import DEFAULT_NAME, SYNC_TYPES
+from ._times import (
     DAY,
     LEAD,
     At,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, iso, read_time
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import LogReader
-from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service
+from ._job import Job, iso, read_time
+from ._plugin import LogReader
+from ._worker import Service
 
 PROGRESS = "PROXBOX_PROGRESS"
 """The environment variable with which the action plugin names the file for the lines to show."""

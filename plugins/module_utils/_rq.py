@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
-from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Queue, Service, Task, Worker
+from ._errors import ProxboxError
+from ._job import Job
+from ._session import Session
+from ._worker import Queue, Service, Task, Worker
 
 
 class Rq:

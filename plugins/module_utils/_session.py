@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ._errors import ProxboxError
 
 PYTHON_MINIMUM = (3, 12)
 """The oldest Python that NetBox 4.5-4.7 itself and this collection's tests run on."""

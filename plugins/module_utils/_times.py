@@ -13,7 +13,7 @@ from itertools import count
 from math import gcd
 from zoneinfo import ZoneInfo
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ._errors import ProxboxError
 
 INTERVAL_MAXIMUM = 2_147_483_647
 """The largest interval NetBox can store, in minutes (``Job.interval`` is a 32-bit integer)."""

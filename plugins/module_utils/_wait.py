@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import dead, dead_by_age, no_worker, overdue
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import SHORTEST_LIMIT, Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress
+from ._errors import ProxboxError
+from ._health import dead, dead_by_age, no_worker, overdue
+from ._job import Job
+from ._jobs import SHORTEST_LIMIT, Jobs
+from ._progress import Progress
 
 T = TypeVar("T")
 

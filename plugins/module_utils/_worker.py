@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import iso, read_time
+from ._job import iso, read_time
 
 SYNC_QUEUE = "default"
 """The queue on which the plugin puts syncs, and NetBox every successor (netbox-proxbox 0.0.8-0.0.29)."""

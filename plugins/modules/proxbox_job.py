@@ -536,9 +536,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import await_job, cancel_jobs, run_job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+from ..module_utils._engine import await_job, cancel_jobs, run_job
+from ..module_utils._jobs import Jobs
+from ..module_utils._module import (
     LOGIN_SPEC,
     SCOPE_SPEC,
     STALE_SPEC,
@@ -549,8 +549,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     stale_after,
     with_endpoints,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import checked_name, checked_seconds, read_run
-from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
+from ..module_utils._plan import checked_name, checked_seconds, read_run
+from ..module_utils._wait import Waiting
 
 
 def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

@@ -418,12 +418,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ENDED, LIVING, iso
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import VERDICTS
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_instant
+from ..module_utils._errors import ProxboxError
+from ..module_utils._job import ENDED, LIVING, iso
+from ..module_utils._jobs import Jobs
+from ..module_utils._module import run_module
+from ..module_utils._outcome import VERDICTS
+from ..module_utils._times import parse_instant
 
 FILTERS = {"name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
 TIMES = {

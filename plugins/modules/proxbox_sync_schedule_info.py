@@ -191,11 +191,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import report
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._module import STALE_SPEC, run_module, stale_after
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import checked_name
+from ..module_utils._engine import report
+from ..module_utils._errors import ProxboxError
+from ..module_utils._jobs import Jobs
+from ..module_utils._module import STALE_SPEC, run_module, stale_after
+from ..module_utils._plan import checked_name
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

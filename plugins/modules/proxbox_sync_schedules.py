@@ -189,10 +189,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import reconcile_many
-from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
+from ..module_utils._engine import reconcile_many
+from ..module_utils._errors import ProxboxError
+from ..module_utils._jobs import Jobs
+from ..module_utils._module import (
     LOGIN_SPEC,
     RUNNING_SPEC,
     SCHEDULE_SPEC,
@@ -201,7 +201,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._module import (
     running_options,
     with_endpoints,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import (
+from ..module_utils._plan import (
     checked_name,
     plan_absent,
     plan_present,

@@ -164,9 +164,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_module
-from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import SYNC_QUEUE, Service
+from ..module_utils._jobs import Jobs
+from ..module_utils._module import run_module
+from ..module_utils._worker import SYNC_QUEUE, Service
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
