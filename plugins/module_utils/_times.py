@@ -2,14 +2,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Intervals and times as users write them, and the occurrences they mean. Pure: "now" is always an argument."""
+"""Private to the collection: intervals and times as users write them, and the runs they mean.
+
+Pure: "now" is always an argument.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from itertools import count
 from math import gcd
 from zoneinfo import ZoneInfo
 
@@ -22,13 +24,14 @@ DAY = 1440
 """Minutes a day."""
 
 LEAD = timedelta(seconds=10)
-"""An occurrence nearer than this is left to the one after it: NetBox refuses a time that passes on the way."""
+"""A run nearer than this is left to the one after it: NetBox refuses a time that passes on the way."""
 
-SHIFT = timedelta(hours=1)
-"""The most that daylight saving time moves a clock."""
+YEARS = range(1970, 9001)
+"""The years of a time that can be scheduled. The time zones of Python end at the year 9999."""
 
+_TOLERANCE = timedelta(seconds=1)
 _INTERVAL_WORDS = {"hourly": 60, "daily": DAY, "weekly": 7 * DAY}
-_INTERVAL_UNITS = {"m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
+_INTERVAL_UNITS = {"": 1, "m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
 
 
 def parse_interval(text: str, option: str = "interval") -> int:
@@ -38,21 +41,22 @@ def parse_interval(text: str, option: str = "interval") -> int:
     :raises ProxboxError: with a sentence, for anything else and for less than a minute.
     """
     word = str(text).strip().lower()
-    match = re.fullmatch(r"(-?\d+)\s*([mhdw]?)", word)
+    # Python reads no number of more than 4300 digits.
+    match = re.fullmatch(r"(-?[0-9]{1,4000}) *([mhdw]?)", word)
     if word in _INTERVAL_WORDS:
         minutes = _INTERVAL_WORDS[word]
     elif match:
-        minutes = int(match[1]) * _INTERVAL_UNITS[match[2] or "m"]
+        minutes = int(match[1]) * _INTERVAL_UNITS[match[2]]
     else:
         raise ProxboxError(
-            f"{option} {text!r} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, "
-            "daily or weekly."
+            f"{option} {_quoted(text)} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or "
+            "hourly, daily or weekly."
         )
     if minutes < 1:
         hint = "leave interval out for a sync that runs once" if option == "interval" else "give more"
-        raise ProxboxError(f"{option} {text!r} is less than a minute: {hint}.")
+        raise ProxboxError(f"{option} {_quoted(text)} is less than a minute: {hint}.")
     if minutes > INTERVAL_MAXIMUM:
-        raise ProxboxError(f"{option} {text!r} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
+        raise ProxboxError(f"{option} {_quoted(text)} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
     return minutes
 
 
@@ -65,8 +69,8 @@ def parse_timezone(name: str) -> tzinfo:
         return timezone.utc if name.upper() == "UTC" else ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         raise ProxboxError(
-            f"timezone {name!r} is not known on this host: give an IANA name such as Europe/Berlin (and install tzdata "
-            "where it is missing)."
+            f"timezone {_quoted(name)} is not known on this host: give an IANA name such as Europe/Berlin (and install "
+            "tzdata where it is missing)."
         ) from None
 
 
@@ -74,8 +78,20 @@ def parse_timezone(name: str) -> tzinfo:
 class At:
     """When a schedule is to run, as the user said it.
 
-    ``day`` is None for a time of day (any day will do); ``hour`` is None too for a minute of the hour. The wall clock
-    is read in ``zone``.
+    ``day`` is None for a time of day (any day will do). ``hour`` is None too for a minute of the hour. ``zone`` is the
+    time zone of the wall clock.
+
+    The phase of an interval is every moment at which a run may be:
+
+    - A date with an interval of whole days: the same time on the wall clock, every so many days from the date on.
+    - A date with another interval: every so many minutes from that moment on. The wall clock does not matter.
+    - No date: on the wall clock, a multiple of the interval away from the time. Any day (or any hour) may have been the
+      first, so the phase has all that these have in common: ``:00`` every 90 minutes means each half hour.
+    - An interval of one minute: any moment, because NetBox makes the next run a minute after the end of the last one.
+
+    Where daylight saving skips a time, the run comes as much later: there is no 02:30 in Berlin on the night in spring,
+    so the run is at 03:30. Where a time comes twice, the first one counts for a new run, and the second is on the phase
+    too.
     """
 
     zone: tzinfo
@@ -85,110 +101,170 @@ class At:
     second: int = 0
 
     def on(self, day: date) -> datetime:
-        """The instant, in UTC, of this time of day on ``day``."""
-        return datetime.combine(day, time(self.hour, self.minute, self.second), tzinfo=self.zone).astimezone(
-            timezone.utc
-        )
+        """The instant, in UTC, of this time of day on ``day``.
+
+        A time that daylight saving skips is read on the clock from before the change (02:30 becomes 03:30). A time
+        that comes twice is the first of the two.
+        """
+        return self._instant(datetime.combine(day, time(self.hour or 0, self.minute, self.second)))
 
     def first(self, now: datetime) -> datetime:
         """The instant of a dated time; of a time of day or a minute of the hour, the next one after ``now``."""
         if self.day is not None:
             return self.on(self.day)
         if self.hour is None:
-            # By the wall clock's own minute: not every zone's daylight saving moves by a whole hour.
-            instant = now.replace(second=0, microsecond=0)
-            while instant <= now + LEAD or instant.astimezone(self.zone).minute != self.minute:
-                instant += timedelta(minutes=1)
-            return instant
-        today = now.astimezone(self.zone).date()
-        return next(due for due in (self.on(today + timedelta(days=ahead)) for ahead in range(3)) if due > now + LEAD)
+            return self._next_minute(60, now + LEAD)
+        return self._next_day(now.astimezone(self.zone).date(), 1, now + LEAD)
 
     def next(self, interval: int, now: datetime, drifted: datetime | None = None) -> datetime:
-        """The first occurrence after ``now`` of a schedule that repeats every ``interval`` minutes from this time.
+        """The time of the next run, after ``now``, of a schedule that repeats every ``interval`` minutes.
 
-        :param drifted: when the member that is made anew was to run. A time without a date keeps to its day, or to its
-            part of the day, for the time itself does not tell it.
+        :param drifted: when the run was to be that is made anew. The new time is the one that this run stands for. A
+            time of day keeps the day of that run in a schedule of several days, because the time itself tells no day.
+            If daylight saving alone has made the run late, and the right time has just passed, the answer is
+            ``drifted`` itself: a late run is better than none.
         """
-        if self.day is None and drifted:
-            if self.hour is None or interval % DAY:
-                return self._next_on_open_phase(drifted, interval, now)
-            return self._with_day_of(drifted, interval // DAY, now).next(interval, now)
-        first = self.first(now)
-        if first > now + LEAD:
+        soon, first = now + LEAD, self.first(now)
+        if first > soon and (self.day or drifted is None):
             return first
-        if interval % DAY:
-            step = timedelta(minutes=interval)
-            return first + step * ((now + LEAD - first) // step + 1)
-        days = interval // DAY
-        passed = (now.astimezone(self.zone).date() - self.day).days // days
-        for k in range(max(0, passed - 1), passed + 3):
-            instant = self.on(self.day + timedelta(days=k * days))
-            if instant > now + LEAD:
-                return instant
-        raise AssertionError("an occurrence comes at least every interval")
-
-    def _with_day_of(self, drifted: datetime, days: int, now: datetime) -> At:
-        """This time of day with the day on which ``drifted`` should have been, or one so many ``days`` before it."""
-        day = drifted.astimezone(self.zone).date()
-        # NetBox makes a run late, by hours even; where daylight saving has ended meanwhile, an hour early too.
-        if self.on(day) > drifted + SHIFT:
-            day -= timedelta(days=1)
-        elif self.on(day + timedelta(days=1)) <= drifted + SHIFT:
-            day += timedelta(days=1)
-        ahead = (day - now.astimezone(self.zone).date()).days
-        return replace(self, day=day - timedelta(days=days * max(0, ahead // days + 1)))
-
-    def _next_on_open_phase(self, drifted: datetime, interval: int, now: datetime) -> datetime:
-        """What ``drifted`` should have been, for NetBox makes a run late; and so many intervals after that."""
-        minute, step = timedelta(minutes=1), timedelta(minutes=interval)
-        instant = drifted.replace(second=self.second, microsecond=0)
-        while instant > drifted or not self._on_open_phase(instant, interval):
-            instant -= minute
-        instant += step * ((now + LEAD - instant) // step + 1)
-        # The nearest one, where daylight saving begins or ends in between.
-        near = (instant + sign * away * minute for away in count() for sign in (-1, 1))
-        return next(due for due in near if due > now + LEAD and self._on_open_phase(due, interval))
+        planned = drifted if drifted and drifted.year in YEARS else first
+        if planned > soon and self._is_just_late(planned, interval, now):
+            return planned
+        meant = self._meant(planned, interval)
+        if meant and soon < meant <= self._latest(interval, now):
+            return meant
+        return self._whole_intervals_from(meant or planned, interval, soon)
 
     def holds(self, scheduled: datetime, interval: int, now: datetime) -> bool:
-        """Whether a run at ``scheduled`` is on the phase of this time, and is not later than the next one due."""
-        if self.day is None:
-            # There may be an hour more in between.
-            step = timedelta(minutes=interval)
-            due = max(self.first(now), now + LEAD + step + min(step, SHIFT))
-            return scheduled <= due and self._on_open_phase(scheduled, interval)
-        first = self.on(self.day)
-        if interval == 1:  # see _on_open_phase
-            return first - _TOLERANCE <= scheduled <= max(first, now + LEAD + timedelta(minutes=1))
-        if scheduled < first - _TOLERANCE or scheduled > self.next(interval, now) + _TOLERANCE:
+        """Whether a run at ``scheduled`` can stay: it is on the phase of this time, and no later than the next one due.
+
+        A run stays too if daylight saving alone has made it late, and its right time has passed.
+        """
+        if self.on_phase(scheduled, interval):
+            return scheduled <= self._latest(interval, now)
+        return self._is_just_late(scheduled, interval, now)
+
+    def on_phase(self, moment: datetime, interval: int) -> bool:
+        """Whether a run at ``moment`` is on the phase of this time, in the past or in the future.
+
+        Up to a second beside it counts as on it. Before the date of a dated time, no run is on its phase.
+
+        :param interval: in minutes.
+        """
+        if moment.year not in YEARS or (self.day and moment < self.on(self.day) - _TOLERANCE):
             return False
-        if interval % DAY:
-            return _near_multiple(scheduled - first, timedelta(minutes=interval))
-        return self._on_wall_time(scheduled, interval // DAY, self.day)
-
-    def _on_open_phase(self, scheduled: datetime, interval: int) -> bool:
         if interval == 1:
-            return True  # NetBox makes the next one a minute after the end of the last, so there is no phase to keep
-        if self.hour is not None and interval % DAY == 0:
-            return self._on_wall_time(scheduled, 1, None)
-        # Any day's (or hour's) occurrence may have been the first: only what all of them share can be asked for.
-        local = scheduled.astimezone(self.zone)
-        if self.hour is None:
-            past_minute = timedelta(minutes=local.minute - self.minute, seconds=local.second)
-            return _near_multiple(past_minute, timedelta(minutes=gcd(interval, 60)))
-        return _near_multiple(scheduled - self.on(local.date()), timedelta(minutes=gcd(interval, DAY)))
+            return True
+        if self.day and self._counts_minutes(interval):
+            step = timedelta(minutes=interval)
+            return (moment - self.on(self.day) + _TOLERANCE) % step <= 2 * _TOLERANCE
+        wall = self._last_on_wall(moment, self._minutes_between(interval))
+        if self.day and (wall.date() - self.day).days % (interval // DAY):
+            return False
+        return any(abs(self._instant(wall, fold) - moment) <= _TOLERANCE for fold in (0, 1))
 
-    def _on_wall_time(self, scheduled: datetime, days: int, anchor: date | None) -> bool:
-        # Through the wall clock and back, so that a time which a daylight-saving change skips still matches itself.
-        day = scheduled.astimezone(self.zone).date()
-        return abs(self.on(day) - scheduled) <= _TOLERANCE and (anchor is None or (day - anchor).days % days == 0)
+    def _counts_days(self, interval: int) -> bool:
+        """Whether each run is at the same time on the wall clock, so many days after the last one."""
+        return self.hour is not None and interval % DAY == 0
 
+    def _counts_minutes(self, interval: int) -> bool:
+        """Whether each run is so many minutes after the last one, whatever the wall clock shows."""
+        return self.day is not None and interval % DAY != 0
 
-_TOLERANCE = timedelta(seconds=1)
+    def _minutes_between(self, interval: int) -> int:
+        """The minutes on the wall clock from one moment of the phase to the next one, whatever the day."""
+        return gcd(interval, 60 if self.hour is None else DAY)
 
+    def _instant(self, wall: datetime, fold: int = 0) -> datetime:
+        """The instant, in UTC, at which the clock shows ``wall``; ``fold`` 1 is the second of two."""
+        return wall.replace(tzinfo=self.zone, fold=fold).astimezone(timezone.utc)
 
-def _near_multiple(span: timedelta, step: timedelta) -> bool:
-    rest = span % step
-    return min(rest, step - rest) <= _TOLERANCE
+    def _last_on_wall(self, moment: datetime, minutes: int) -> datetime:
+        """What the wall clock showed, at ``moment`` or before, when it was a multiple of ``minutes`` past this time."""
+        wall = moment.astimezone(self.zone).replace(tzinfo=None, fold=0) + _TOLERANCE
+        anchor = datetime.combine(date.min, time(self.hour or 0, self.minute, self.second))
+        return wall - (wall - anchor) % timedelta(minutes=minutes)
+
+    def _offsets(self, moment: datetime) -> list[timedelta]:
+        """How far the clock is from UTC at ``moment``, and at any time in the year before it, without repetition."""
+        # By months, because some countries interrupt daylight saving, and five weeks is the least.
+        months = (moment - timedelta(days=30 * month) for month in range(13))
+        offsets = (month.astimezone(self.zone).utcoffset() or timedelta() for month in months)
+        return list(dict.fromkeys(offsets))
+
+    def _without_daylight_saving(self, scheduled: datetime, interval: int) -> datetime | None:
+        """The moment on the phase that became ``scheduled`` as the clock was changed, if there is one.
+
+        NetBox counts on in UTC, so the wall clock's offset from UTC that was right for a run is that of an earlier one.
+        """
+        if self._counts_minutes(interval) or scheduled.year not in YEARS:
+            return None
+        for offset in self._offsets(scheduled):
+            right = self._instant((scheduled.astimezone(timezone.utc) + offset).replace(tzinfo=None))
+            if self.on_phase(right, interval):
+                return right
+        return None
+
+    def _is_just_late(self, scheduled: datetime, interval: int, now: datetime) -> bool:
+        """Whether daylight saving alone has made a run late, by less than half an interval, and its time has passed."""
+        right = self._without_daylight_saving(scheduled, interval)
+        return right is not None and right <= now + LEAD and right < scheduled < right + timedelta(minutes=interval) / 2
+
+    def _meant(self, drifted: datetime, interval: int) -> datetime | None:
+        """The moment on the phase that a run stands for, as far as the run tells it."""
+        if self.on_phase(drifted, interval):
+            return drifted
+        right = self._without_daylight_saving(drifted, interval)
+        if right or self.day or not self._counts_days(interval):
+            return right
+        # NetBox gives a run fractions of a second if it comes late, even on the day after. Other runs have none.
+        if drifted.microsecond:
+            return self.on(self._last_on_wall(drifted, DAY).date())
+        return self.on(drifted.astimezone(self.zone).date())
+
+    def _latest(self, interval: int, now: datetime) -> datetime:
+        """The latest time of the next run, of those that are on the phase."""
+        step = timedelta(minutes=interval)
+        offsets = [timedelta()] if self._counts_minutes(interval) else self._offsets(now)
+        # With a clock that is set back, the next run may be that much further away.
+        more = min(step, max(offsets) - min(offsets))
+        if self.day is None and self._counts_days(interval) and interval > DAY:
+            # A new time of day may be later on the same day.
+            more = timedelta(days=1)
+        return max(self.first(now), now + LEAD + step + more)
+
+    def _whole_intervals_from(self, run: datetime, interval: int, soon: datetime) -> datetime:
+        """The first moment of the phase after ``soon``, a whole number of intervals from the date or from ``run``."""
+        if self.day and self._counts_minutes(interval):
+            step = timedelta(minutes=interval)
+            return soon + step - (soon - self.on(self.day)) % step
+        if self._counts_days(interval):
+            return self._next_day(self.day or self._last_on_wall(run, DAY).date(), interval // DAY, soon)
+        return self._nearest_minute(run, interval, soon)
+
+    def _next_day(self, day: date, days: int, soon: datetime) -> datetime:
+        """This time of day, first after ``soon``, on one of the days that are a multiple of ``days`` from ``day``."""
+        # From yesterday on, because a time that daylight saving skips may come on the day after.
+        yesterday = soon.astimezone(self.zone).date() - timedelta(days=1)
+        due = yesterday + timedelta(days=(day - yesterday).days % days)
+        while self.on(due) <= soon:  # yesterday and today at most
+            due += timedelta(days=days)
+        return self.on(due)
+
+    def _next_minute(self, interval: int, soon: datetime) -> datetime:
+        """The first moment of the phase after ``soon``. Less than two days pass between two moments of it."""
+        start = soon.replace(second=self.second, microsecond=0)
+        minutes = (start + timedelta(minutes=ahead) for ahead in range(2 * DAY))
+        return next(minute for minute in minutes if minute > soon and self.on_phase(minute, interval))
+
+    def _nearest_minute(self, late: datetime, interval: int, soon: datetime) -> datetime:
+        """The moment of the phase that a late run was meant for, a whole number of intervals later or earlier."""
+        step = timedelta(minutes=interval)
+        target = late + step * ((soon - late) // step + 1)
+        start = target.replace(second=self.second, microsecond=0)
+        minutes = (start - timedelta(minutes=back) for back in range(2 * DAY))
+        last = next(minute for minute in minutes if minute <= target and self.on_phase(minute, interval))
+        return last if last > soon else self._next_minute(interval, soon)
 
 
 def parse_at(text: str, zone: tzinfo) -> At:
@@ -199,38 +275,55 @@ def parse_at(text: str, zone: tzinfo) -> At:
     :raises ProxboxError: with a sentence, for anything else and for a date or time that does not exist.
     """
     word = str(text).strip()
-    short = re.fullmatch(r"(\d{1,2})?:(\d{2})(?::(\d{2}))?", word)
+    short = re.fullmatch(r"([0-9]{1,2})?:([0-9]{2})(?::([0-9]{2}))?", word)
     if short and not (short[1] is None and short[3]):
-        hour, minute, second = (int(part) if part else None for part in short.groups())
-        if (hour or 0) > 23 or minute > 59 or (second or 0) > 59:
+        hour, minute, second = int(short[1] or 0), int(short[2]), int(short[3] or 0)
+        if hour > 23 or minute > 59 or second > 59:
             raise ProxboxError(f"schedule_at {text!r} is not a time of day: hours go to 23, minutes and seconds to 59.")
-        return At(zone, None, hour, minute, second or 0)
-    if re.fullmatch(r"\d+", word) and len(word) != len("20260401"):
+        return At(zone, None, hour if short[1] else None, minute, second)
+    if re.fullmatch(r"[0-9]+", word) and len(word) != len("20260401"):
         raise ProxboxError(
-            f"schedule_at {text!r} is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, "
+            f"schedule_at {_quoted(text)} is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, "
             'schedule_at: "12:30".'
         )
     try:
-        moment = datetime.fromisoformat(word)
+        moment = _read_iso(word)
     except ValueError as exc:
         raise ProxboxError(
-            f"schedule_at {text!r} is not a time ({exc}): give ISO 8601 (2026-04-01T02:00:00Z), 2026-04-01 02:00, a "
-            "time of day (02:00) or a minute of the hour (:00)."
+            f"schedule_at {_quoted(text)} is not a time ({exc}): give ISO 8601 (2026-04-01T02:00:00Z), 2026-04-01 "
+            "02:00, a time of day (02:00) or a minute of the hour (:00)."
         ) from None
-    if not 1970 <= moment.year <= 9000:
-        raise ProxboxError(f"schedule_at {text!r} is too far away: give a year between 1970 and 9000.")
+    if moment.year not in YEARS:
+        raise ProxboxError(
+            f"schedule_at {_quoted(text)} is too far away: give a year between {YEARS[0]} and {YEARS[-1]}."
+        )
     return At(moment.tzinfo or zone, moment.date(), moment.hour, moment.minute, moment.second)
 
 
 def parse_instant(option: str, text: str) -> datetime:
     """Read the ISO 8601 time of a filter; UTC if it has no offset.
 
-    :raises ProxboxError: with a sentence that names the option.
+    :raises ProxboxError: with a sentence that names the option, also for a time that cannot be told in UTC.
     """
     try:
-        moment = datetime.fromisoformat(str(text).strip())
-    except ValueError as exc:
+        moment = _read_iso(str(text).strip())
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        aware.astimezone(timezone.utc)
+    except (ValueError, OverflowError) as exc:
         raise ProxboxError(
-            f"{option} {text!r} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z."
+            f"{option} {_quoted(text)} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z."
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return aware
+
+
+def _read_iso(word: str) -> datetime:
+    # Python takes any character between date and time, a line break too.
+    if not re.fullmatch(r"[0-9TtZzWw:.,+ -]{1,40}", word):
+        raise ValueError("it has other characters than those of a date and a time")
+    return datetime.fromisoformat(word)
+
+
+def _quoted(text: object) -> str:
+    """What the user wrote, in quotes and on one line, cut when it is long."""
+    quoted = repr(text)
+    return quoted if len(quoted) <= 80 else f"{quoted[:77]}..."

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _times as times
@@ -18,6 +19,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
+TROLL = ZoneInfo("Antarctica/Troll")
+NEW_YORK = ZoneInfo("America/New_York")
+DAY = 1440
+WEEK = 7 * DAY
 
 
 def utc(text: str) -> datetime:
@@ -54,18 +59,29 @@ def test_interval(text: str, minutes: int) -> None:
         ("often", "not an interval"),
         ("1.5h", "not an interval"),
         ("1y", "not an interval"),
+        ("nan", "not an interval"),
+        ("inf", "not an interval"),
+        ("1e3", "not an interval"),
+        ("1_000", "not an interval"),
+        ("\u0661\u0662h", "not an interval"),
+        ("12\nh", "not an interval"),
+        ("['daily']", "not an interval"),
         ("2147483648", "more than"),
+        ("9" * 4000 + "w", "more than"),
+        ("9" * 5000, "not an interval"),
+        ("-" + "9" * 4000, "less than a minute"),
     ],
 )
 def test_interval_refused(text: str, says: str) -> None:
-    with pytest.raises(ProxboxError, match=says):
+    with pytest.raises(ProxboxError, match=says) as refused:
         times.parse_interval(text)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
 
 
 def test_timezone() -> None:
     assert times.parse_timezone("UTC") is UTC
     assert times.parse_timezone("Europe/Berlin") == BERLIN
-    for name in ("Mars/Olympus", "", "../etc/passwd", "Europe"):
+    for name in ("Mars/Olympus", "", "../etc/passwd", "Europe", "Europe/Berlin\n", "\0", "\ud800", "x" * 5000):
         with pytest.raises(ProxboxError, match="not known on this host"):
             times.parse_timezone(name)
 
@@ -89,12 +105,63 @@ def test_first_occurrence(text: str, first: str) -> None:
     assert times.parse_at(text, BERLIN).first(utc("2026-03-31T12:00:00")) == utc(first)
 
 
+HOSTILE = [
+    "2026-04-01\n02:00",
+    "\u0660\u0662:00",
+    "nan",
+    "1e3",
+    "-5",
+    "9" * 5000,
+    "['02:00']",
+    "\ud800",
+    "2026-04-01T02:00+99:00",
+]
+TOO_FAR = ["0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"]
+
+
 @pytest.mark.parametrize(
-    "text", ["2026-02-30 02:00", "25:00", "12:60", ":61", "tomorrow", "750", "2:0", "::", "", "12:00 PM"]
+    "text",
+    ["2026-02-30 02:00", "25:00", "12:60", ":61", "tomorrow", "750", "2:0", "::", "", "12:00 PM", *HOSTILE, *TOO_FAR],
 )
 def test_time_refused(text: str) -> None:
-    with pytest.raises(ProxboxError, match="schedule_at"):
+    with pytest.raises(ProxboxError, match="schedule_at") as refused:
         times.parse_at(text, UTC)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", *HOSTILE, *TOO_FAR])
+def test_instant_refused(text: str) -> None:
+    with pytest.raises(ProxboxError, match="created_after") as refused:
+        times.parse_instant("created_after", text)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
+
+
+def test_instant() -> None:
+    assert times.parse_instant("created_after", "2026-04-01 02:00") == utc("2026-04-01T02:00:00")
+    assert times.parse_instant("created_after", "2026-04-01T02:00:00+02:00") == utc("2026-04-01T00:00:00")
+    assert times.parse_instant("created_after", "0001-01-01") == utc("0001-01-01T00:00:00")
+
+
+@given(text=st.text(max_size=30))
+def test_no_word_ends_in_a_traceback(text: str) -> None:
+    for read in (times.parse_interval, times.parse_timezone):
+        with suppress(ProxboxError):
+            read(text)
+    with suppress(ProxboxError):
+        times.parse_at(text, BERLIN)
+    with suppress(ProxboxError):
+        times.parse_instant("created_after", text)
+
+
+@pytest.mark.parametrize("word", ["02:00", ":00", "1970-01-01 02:00", "9000-12-31 23:59"])
+@pytest.mark.parametrize("interval", [1, 1440 * 1_491_308, times.INTERVAL_MAXIMUM])
+@pytest.mark.parametrize("year", [1, 2026, 9999])
+def test_the_limits_of_the_calendar(word: str, interval: int, year: int) -> None:
+    at, now = times.parse_at(word, BERLIN), utc("2026-04-10T10:00:00")
+    row = datetime(year, 12, 31, 23, 30, tzinfo=UTC) if year > 1 else datetime(1, 1, 1, tzinfo=UTC)
+    assert isinstance(at.on_phase(row, interval), bool) and isinstance(at.holds(row, interval, now), bool)
+    due = at.next(interval, now, row)
+    assert due > now and at.holds(due, interval, now)
 
 
 def test_an_occurrence_too_near_is_left_to_the_next() -> None:
@@ -155,7 +222,7 @@ def test_holds() -> None:
         (":00", 90, "2026-04-10T09:12:00", "2026-04-10T10:30:00"),
         ("02:00", 1440, "2026-04-10T09:30:00", "2026-04-11T02:00:00"),
         # The day of the week stays, however late it is.
-        ("23:30", 10080, "2026-04-12T19:00:00", "2026-04-11T23:30:00"),
+        ("23:30", 10080, "2026-04-12T19:00:00.5", "2026-04-11T23:30:00"),
         ("00:30", 10080, "2026-04-12T20:00:00", "2026-04-12T00:30:00"),
         # One that is too far away comes back.
         ("02:00", 10080, "2026-05-03T02:00:00", "2026-04-12T02:00:00"),
@@ -206,7 +273,7 @@ WORDS = st.one_of(
     st.integers(0, 59).map(lambda minute: f":{minute:02}"),
     MOMENTS.map(lambda moment: moment.strftime("%Y-%m-%d %H:%M")),
 )
-ZONES = st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York"), LORD_HOWE, ZoneInfo("Asia/Kolkata")])
+ZONES = st.sampled_from([UTC, BERLIN, NEW_YORK, LORD_HOWE, TROLL, ZoneInfo("Asia/Kolkata"), ZoneInfo("America/Nuuk")])
 INTERVALS = st.one_of(st.integers(1, 50_000), st.integers(1, 60).map(lambda days: days * 1440))
 
 
@@ -232,7 +299,12 @@ def test_what_has_drifted_comes_back_once(word: str, zone: ZoneInfo, interval: i
     at = times.parse_at(word, zone)
     drifted = at.next(interval, now) + timedelta(minutes=late, seconds=late % 60)
     due = at.next(interval, now, drifted)
-    assert now < due <= max(at.first(now), now + timedelta(minutes=interval) + times.SHIFT + times.LEAD)
+    latest = (
+        now + timedelta(minutes=interval) + times.LEAD + (timedelta(days=1) if interval > DAY else timedelta(hours=2))
+    )
+    assert now < due <= max(at.first(now), latest)
+    assert at.holds(due, interval, now)
+    assert at.next(interval, now, due) == due
     assert at.holds(due, interval, now + timedelta(seconds=2)) or due <= now + timedelta(seconds=2)
 
 
@@ -247,3 +319,199 @@ def test_the_chain_that_netbox_makes_holds_while_it_is_on_time(
         successor = due + timedelta(minutes=interval)
         assert at.holds(successor, interval, due + timedelta(seconds=5))
         due = successor
+
+
+TIMES_OF_DAY = st.times().map(lambda wall: wall.strftime("%H:%M"))
+
+
+def wall(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).strftime("%a %d %b %H:%M")
+
+
+@pytest.mark.parametrize(
+    ("zone", "interval", "now", "row", "repaired"),
+    [
+        # Daylight saving has begun: the row is late, and its right time is still to come.
+        (BERLIN, WEEK, "2026-04-05 01:30", "2026-04-05 03:00", "Sun 05 Apr 02:00"),
+        (BERLIN, 4 * WEEK, "2026-04-18 12:00", "2026-04-19 03:00", "Sun 19 Apr 02:00"),
+        (BERLIN, 2 * DAY, "2026-03-30 12:00", "2026-03-31 03:00", "Tue 31 Mar 02:00"),
+        (BERLIN, DAY, "2026-03-30 01:30", "2026-03-30 03:00", "Mon 30 Mar 02:00"),
+        (NEW_YORK, WEEK, "2026-03-14 12:00", "2026-03-15 03:00", "Sun 15 Mar 02:00"),
+        (LORD_HOWE, WEEK, "2026-10-10 12:00", "2026-10-11 02:30", "Sun 11 Oct 02:00"),
+        (TROLL, WEEK, "2026-04-04 12:00", "2026-04-05 04:00", "Sun 05 Apr 02:00"),
+        # The right time has just passed: a late run is better than none.
+        (BERLIN, WEEK, "2026-04-05 02:30", "2026-04-05 03:00", "Sun 05 Apr 03:00"),
+        (BERLIN, 4 * WEEK, "2026-04-19 02:30", "2026-04-19 03:00", "Sun 19 Apr 03:00"),
+        (BERLIN, DAY, "2026-03-30 02:30", "2026-03-30 03:00", "Mon 30 Mar 03:00"),
+        (BERLIN, 360, "2026-03-30 08:30", "2026-03-30 09:00", "Mon 30 Mar 09:00"),
+        (TROLL, 4 * WEEK, "2026-04-19 02:30", "2026-04-19 04:00", "Sun 19 Apr 04:00"),
+        (LORD_HOWE, WEEK, "2026-10-11 02:15", "2026-10-11 02:30", "Sun 11 Oct 02:30"),
+        # Daylight saving has ended: the row is early.
+        (BERLIN, WEEK, "2026-10-31 12:00", "2026-11-01 01:00", "Sun 01 Nov 02:00"),
+        (BERLIN, 2 * DAY, "2026-10-26 12:00", "2026-10-27 01:00", "Tue 27 Oct 02:00"),
+        (NEW_YORK, 4 * WEEK, "2026-11-21 12:00", "2026-11-22 01:00", "Sun 22 Nov 02:00"),
+        (TROLL, WEEK, "2026-10-31 12:00", "2026-11-01 00:00", "Sun 01 Nov 02:00"),
+        (LORD_HOWE, WEEK, "2026-04-11 12:00", "2026-04-12 01:30", "Sun 12 Apr 02:00"),
+        # The run before it was early too, and has just ended: it is not made a second time.
+        (BERLIN, WEEK, "2026-11-01 01:01", "2026-11-08 01:00", "Sun 08 Nov 02:00"),
+        (BERLIN, 4 * WEEK, "2026-11-15 01:01", "2026-12-13 01:00", "Sun 13 Dec 02:00"),
+        (BERLIN, DAY, "2026-11-05 01:30", "2026-11-06 01:00", "Fri 06 Nov 02:00"),
+        (BERLIN, 720, "2026-11-05 13:01", "2026-11-06 01:00", "Fri 06 Nov 02:00"),
+        (TROLL, DAY, "2026-11-05 00:01", "2026-11-06 00:00", "Fri 06 Nov 02:00"),
+    ],
+)
+@pytest.mark.parametrize("dated", [False, True])
+def test_what_daylight_saving_moves_comes_back(
+    zone: ZoneInfo, interval: int, now: str, row: str, repaired: str, dated: bool
+) -> None:
+    if dated and interval % DAY:
+        return  # so many minutes from the date on, whatever the clock shows
+    late, then = (datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) for text in (row, now))
+    first = date.fromisoformat(row[:10]) - timedelta(days=interval // DAY * 5)
+    at = times.parse_at(f"{first} 02:00" if dated else "02:00", zone)
+    due = at.next(interval, then, late)
+    assert wall(due, zone) == repaired
+    assert at.holds(due, interval, then) and at.next(interval, then, due) == due
+    assert at.holds(late, interval, then) == (due == late)
+    assert not at.on_phase(late, interval)
+
+
+def test_an_overdue_run_that_daylight_saving_made_late_is_not_given_up() -> None:
+    at = times.parse_at("02:00", BERLIN)
+    assert at.holds(utc("2026-04-05T01:00:00"), WEEK, utc("2026-04-05T07:00:00"))
+    assert not at.holds(utc("2026-04-05T03:00:00"), WEEK, utc("2026-04-05T02:00:00")), "two hours are no such change"
+
+
+def test_half_an_interval_late_is_too_late() -> None:
+    # Lord Howe moves its clock by half an hour.
+    at, now = times.parse_at(":10", LORD_HOWE), utc("2026-10-10T00:20:00")
+    assert at.next(60, now, utc("2026-10-10T00:40:00")) == utc("2026-10-10T01:10:00")
+
+
+@pytest.mark.parametrize(
+    ("word", "now", "repaired"),
+    [
+        ("12:00", "2026-04-10T10:00:00", "2026-04-12T12:00:00"),
+        ("20:00", "2026-04-10T10:00:00", "2026-04-12T20:00:00"),
+        ("00:15", "2026-04-10T10:00:00", "2026-04-12T00:15:00"),
+        # Sunday's run has just ended.
+        ("12:00", "2026-04-05T02:05:00", "2026-04-12T12:00:00"),
+        # The new time of this Sunday has passed.
+        ("01:00", "2026-04-12T01:30:00", "2026-04-19T01:00:00"),
+    ],
+)
+def test_a_new_time_of_day_keeps_the_day_of_the_week(word: str, now: str, repaired: str) -> None:
+    # Sunday at two until now.
+    at = times.parse_at(word, UTC)
+    assert at.next(WEEK, utc(now), utc("2026-04-12T02:00:00")) == utc(repaired)
+
+
+@given(
+    zone=ZONES,
+    interval=st.sampled_from([2 * DAY, 3 * DAY, WEEK, 4 * WEEK]),
+    old=TIMES_OF_DAY,
+    new=TIMES_OF_DAY,
+    start=MOMENTS,
+    elapsed=st.floats(0, 0.99),
+)
+def test_a_new_time_of_day_keeps_the_planned_day(
+    zone: ZoneInfo, interval: int, old: str, new: str, start: datetime, elapsed: float
+) -> None:
+    row = times.parse_at(old, zone).first(start)
+    now = (row - timedelta(minutes=interval) * (1 - elapsed)).replace(microsecond=0)
+    at = times.parse_at(new, zone)
+    days = row.astimezone(zone).date()
+    # What daylight saving could have made of the new time is taken for that.
+    assume(not any(at._without_daylight_saving(row + timedelta(seconds=apart), interval) for apart in (-1, 0, 1)))
+    due = at.next(interval, now, row)
+    assert due == next(
+        at.on(days + timedelta(days=later))
+        for later in (0, interval // DAY)
+        if at.on(days + timedelta(days=later)) > now + times.LEAD
+    )
+    assert at.holds(due, interval, now) and at.next(interval, now, due) == due
+
+
+@given(
+    zone=ZONES,
+    interval=st.sampled_from([360, 720, 960, DAY, 2 * DAY, WEEK, 4 * WEEK]),
+    word=TIMES_OF_DAY,
+    dated=st.booleans(),
+    start=MOMENTS,
+    runs=st.integers(1, 40),
+    elapsed=st.floats(0, 0.999),
+)
+def test_a_repair_never_moves_a_run_by_half_a_period(
+    zone: ZoneInfo, interval: int, word: str, dated: bool, start: datetime, runs: int, elapsed: float
+) -> None:
+    step, anchor = timedelta(minutes=interval), times.parse_at(word, zone).first(start)
+    at = times.parse_at(f"{anchor.astimezone(zone):%Y-%m-%d} {word}" if dated else word, zone)
+    # NetBox counts on in UTC for so long, and then the task looks, at any time between two runs.
+    row = at.first(start) + step * runs
+    now = (row - step + timedelta(seconds=1) + (step - times.LEAD) * elapsed).replace(microsecond=0)
+    due = at.next(interval, now, row)
+    assert abs(due - row) <= timedelta(hours=2)
+    assert at.holds(due, interval, now) and at.next(interval, now, due) == due
+    assert at.on_phase(due, interval) or due == row
+    assert at.holds(row, interval, now) == (due == row)
+
+
+def test_a_time_that_daylight_saving_skips_comes_as_much_later() -> None:
+    for at in (times.parse_at("02:30", BERLIN), times.parse_at("2026-03-01 02:30", BERLIN)):
+        skipped = at.on(date(2026, 3, 29))
+        assert wall(skipped, BERLIN) == "Sun 29 Mar 03:30"
+        assert at.next(DAY, utc("2026-03-28T12:00:00")) == skipped
+        assert at.on_phase(skipped, DAY)
+        assert not at.on_phase(skipped - timedelta(hours=1), DAY)
+        assert not at.on_phase(skipped + timedelta(days=1), DAY)
+    # Nuuk skips the hour before midnight.
+    nuuk = ZoneInfo("America/Nuuk")
+    weekly, now = times.parse_at("23:30", nuuk), utc("2026-03-24T12:00:00")
+    skipped = weekly.on(date(2026, 3, 28))
+    assert wall(skipped, nuuk) == "Sun 29 Mar 00:30"
+    assert weekly.on_phase(skipped, WEEK) and weekly.next(WEEK, now, skipped) == skipped
+    after = weekly.next(WEEK, utc("2026-03-30T12:00:00"), skipped + timedelta(days=7))
+    assert wall(after, nuuk) == "Sat 04 Apr 23:30"
+
+
+def test_a_time_that_comes_twice_is_the_first() -> None:
+    for at in (times.parse_at("02:30", BERLIN), times.parse_at("2026-10-01 02:30", BERLIN)):
+        first = at.on(date(2026, 10, 25))
+        assert first == utc("2026-10-25T00:30:00")
+        assert at.next(DAY, utc("2026-10-24T12:00:00")) == first
+        assert at.next(DAY, first) == utc("2026-10-26T01:30:00"), "it runs once"
+        assert at.on_phase(first, DAY) and at.on_phase(first + timedelta(hours=1), DAY)
+    hourly = times.parse_at(":30", BERLIN)
+    assert hourly.next(60, utc("2026-10-25T00:45:00")) == utc("2026-10-25T01:30:00"), "an hourly one runs twice"
+
+
+@pytest.mark.parametrize(
+    ("word", "interval", "on", "beside"),
+    [
+        (
+            "02:00",
+            DAY,
+            ["2020-07-01T02:00:00", "2026-04-10T02:00:00.9"],
+            ["2026-04-10T02:00:02", "2026-04-10T03:00:00"],
+        ),
+        ("02:00", WEEK, ["2026-04-10T02:00:00", "2026-04-11T02:00:00"], ["2026-04-11T02:01:00"]),
+        ("02:00", 300, ["2026-04-10T03:00:00"], ["2026-04-10T03:30:00"]),
+        (":00", 90, ["2026-04-10T03:30:00"], ["2026-04-10T03:15:00"]),
+        (":00", 1, ["2026-04-10T03:30:12"], []),
+        ("2026-04-01 02:00", DAY, ["2026-04-01T02:00:00", "2099-04-01T02:00:00"], ["2026-03-31T02:00:00"]),
+        ("2026-04-01 02:00", WEEK, ["2026-04-08T02:00:00"], ["2026-04-09T02:00:00", "2026-03-25T02:00:00"]),
+        ("2026-04-01 02:00", 90, ["2026-04-01T03:30:00"], ["2026-04-01T03:00:00", "2026-04-01T00:30:00"]),
+        ("2026-04-01 02:00", 1, ["2026-04-01T03:30:12"], ["2026-04-01T01:30:12"]),
+    ],
+)
+def test_on_phase(word: str, interval: int, on: list[str], beside: list[str]) -> None:
+    at = times.parse_at(word, UTC)
+    assert [moment for moment in on + beside if at.on_phase(utc(moment), interval)] == on
+
+
+@given(word=WORDS, zone=ZONES, interval=INTERVALS, now=MOMENTS, runs=st.integers(0, 20))
+def test_each_next_run_is_on_the_phase(word: str, zone: ZoneInfo, interval: int, now: datetime, runs: int) -> None:
+    at, due = times.parse_at(word, zone), now
+    for _run in range(runs):
+        due = at.next(interval, due)
+        assert at.on_phase(due, interval)
