@@ -187,7 +187,7 @@ class At:
 
     def _offsets(self, moment: datetime) -> list[timedelta]:
         """How far the clock is from UTC at ``moment``, and at any time in the year before it, without repetition."""
-        # By months, because some countries interrupt daylight saving, and five weeks is the least.
+        # Some countries interrupt daylight saving for five weeks only, so each month counts.
         months = (moment - timedelta(days=30 * month) for month in range(13))
         offsets = (month.astimezone(self.zone).utcoffset() or timedelta() for month in months)
         return list(dict.fromkeys(offsets))
@@ -279,7 +279,9 @@ def parse_at(text: str, zone: tzinfo) -> At:
     if short and not (short[1] is None and short[3]):
         hour, minute, second = int(short[1] or 0), int(short[2]), int(short[3] or 0)
         if hour > 23 or minute > 59 or second > 59:
-            raise ProxboxError(f"schedule_at {text!r} is not a time of day: hours go to 23, minutes and seconds to 59.")
+            raise ProxboxError(
+                f"schedule_at {_quoted(text)} is not a time of day: hours go to 23, minutes and seconds to 59."
+            )
         return At(zone, None, hour if short[1] else None, minute, second)
     if re.fullmatch(r"[0-9]+", word) and len(word) != len("20260401"):
         raise ProxboxError(
