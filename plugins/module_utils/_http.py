@@ -15,6 +15,7 @@ import ssl
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ RETRY_PAUSES = (0.3, 1.0)
 
 HANDSHAKE = 5
 """Seconds in which a server must answer to TLS. A gunicorn without TLS takes it for half a request, and waits."""
+
+PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 class Http:
@@ -50,7 +53,9 @@ class Http:
         self._take_cookies(str(self._session.headers.pop("Cookie", "")))
         if connection.url.lower().startswith("https:"):
             # Only there: to read the system's store takes 25 ms.
-            self._session.mount("https://", _TlsAdapter(_system_trust() if self._verify is None else None))
+            self._session.mount(
+                "https://", _TlsAdapter(_system_trust(connection.client_cert) if self._verify is None else None)
+            )
         if connection.client_cert:
             cert, key = connection.client_cert, connection.client_key
             self._session.cert = (cert, key) if key else cert
@@ -127,7 +132,7 @@ def _check_proxy(url: str) -> None:
         return
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        is_usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
+        is_usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in PROXY_SCHEMES
     except ValueError:
         is_usable = False
     # A password with an unescaped / or # ends the host before its time.
@@ -139,13 +144,12 @@ def _check_proxy(url: str) -> None:
         )
 
 
-_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-
-
-def _system_trust() -> ssl.SSLContext:
+@cache
+def _system_trust(_client_cert: str | None) -> ssl.SSLContext:
     """Return what trusts the system's CA store, or where there is none the bundle of certifi.
 
-    requests alone looks only at the bundle of certifi, and reads it for each connection (20 ms).
+    requests alone looks only at the bundle of certifi, and reads it for each connection (20 ms). There is a context for
+    each client certificate, because urllib3 loads it into the context.
     """
     context = ssl.create_default_context()
     if not context.cert_store_stats()["x509_ca"]:
