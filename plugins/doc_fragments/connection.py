@@ -16,8 +16,8 @@ options:
     description:
       - Address of NetBox, for example V(https://netbox.example.com). A path below the host is fine.
       - Redirects are not followed; give the address that NetBox really has. It takes no user name, password or query.
-      - All requests go to this address, through a proxy if E(HTTPS_PROXY) or E(HTTP_PROXY) names one and E(NO_PROXY) does
-        not exclude the host. A login in C(~/.netrc) is not used.
+      - All requests go to this address, through a proxy if E(HTTPS_PROXY) or E(HTTP_PROXY) names one and E(NO_PROXY)
+        does not exclude the host. A login in C(~/.netrc) is not used.
       - If not set, the environment variable E(NETBOX_URL) is used, then E(NETBOX_API).
     type: str
     required: true

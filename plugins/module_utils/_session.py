@@ -75,24 +75,23 @@ class Session:
         """
         known: set[Hashable] = set()
         offset = fruitless = size = 0
+        paging = {"limit": limit}
         while fruitless < FRUITLESS_PAGES:
-            # By offset, for NetBox's link to the next page may name another address, which the token must not go to.
-            further = {"offset": offset} if known else {}
-            rows, count = self._page_of_rows(
-                route, {**filters, "limit": limit + 1 if known and limit else limit, **further}
-            )
+            rows, count = self._page_of_rows(route, {**filters, **paging})
             new = {_key(row): row for row in rows if _key(row) not in known}
             size = max(size, len(rows))
             if offset and len(new) == len(rows):
                 offset = max(0, offset - size)
                 fruitless += 1
-                continue
-            known.update(new)
-            yield from new.values()
-            if not rows or offset + len(rows) >= count:
-                return
-            offset += len(rows) - 1
-            fruitless = 0 if new else fruitless + 1
+            else:
+                known.update(new)
+                yield from new.values()
+                if not rows or offset + len(rows) >= count:
+                    return
+                offset += len(rows) - 1
+                fruitless = 0 if new else fruitless + 1
+            # By offset, because NetBox's link to the next page may name another address. The token must not go there.
+            paging = {"limit": limit and limit + 1, "offset": offset}
         url = self._api_url(route)
         raise ProxboxError(
             f"The list changes faster than it can be read, or netbox_url names another service: try again (GET {url}).",
