@@ -15,7 +15,9 @@ options:
   netbox_url:
     description:
       - Address of NetBox, for example V(https://netbox.example.com). A path below the host is fine.
-      - Redirects are not followed; give the address that NetBox really has.
+      - Redirects are not followed; give the address that NetBox really has. It takes no user name, password or query.
+      - All requests go to this address, through a proxy if E(HTTPS_PROXY) or E(HTTP_PROXY) names one and E(NO_PROXY)
+        does not exclude the host. A login in C(~/.netrc) is not used.
       - If not set, the environment variable E(NETBOX_URL) is used, then E(NETBOX_API).
     type: str
     required: true
@@ -47,12 +49,19 @@ options:
     type: path
   headers:
     description:
-      - More HTTP headers for each request, for a proxy in front of NetBox, say.
-      - Their values count as secrets and are masked wherever they appear in the output.
+      - More HTTP headers for each request, for example for a proxy in front of NetBox. C(Authorization) is not
+        possible, because NetBox reads O(netbox_token) from it.
+      - No value is shown among the options of the task, or written into the log of the host.
+      - A value is a secret if the name of its header contains C(auth), C(cookie), C(credential), C(jwt), C(key),
+        C(pass), C(secret), C(session), C(signature) or C(token). A secret is masked in results and messages too, where
+        a server repeats it. Other values are not masked there, and neither are secrets of fewer than 8 characters,
+        because these would be found in the middle of dates, words and addresses. Use the keyword C(no_log) of the task
+        to hide them.
     type: dict
   timeout:
     description:
-      - Seconds to wait for NetBox to take a connection, and for each answer.
+      - Seconds to wait for NetBox to take a connection, and for each answer; above 0, and 86400 at most.
+      - A server must answer to TLS within 5 seconds.
     type: float
     default: 30
 requirements:

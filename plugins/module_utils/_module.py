@@ -20,15 +20,17 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
+from ._connection import HIDDEN, Connection, secret_values
 from ._engine import TaskResult
 from ._errors import ProxboxError
 from ._explain import excerpt, explain, remarks
 from ._job import Job, Scope, iso
 from ._jobs import Jobs
+from ._library import library_problem
 from ._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
 from ._pages import Pages
 from ._progress import PROGRESS, SEEN, WIDTH, Progress
-from ._session import Connection, Session, library_problem
+from ._session import Session
 from ._times import parse_interval
 
 
@@ -102,11 +104,13 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
         supports_check_mode=True,
         **options,
     )
+    connection = _connection(module.params)
+    _mask_only_secrets(module)
     problem = library_problem(sys.executable, platform.python_version())
     if problem:
         module.fail_json(msg=problem)
     try:
-        session = Session(_connection(module.params))
+        session = Session(connection)
         result = work(module, Jobs(session, _pages(module.params, session)))
     except ProxboxError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure, changed=exc.changed)
@@ -281,8 +285,6 @@ def _pages(params: dict[str, Any], session: Session) -> Pages | None:
 
 
 def _connection(params: dict[str, Any]) -> Connection:
-    if params["timeout"] <= 0:
-        raise ProxboxError(f"timeout {params['timeout']} is not a time: give seconds above 0.")
     return Connection(
         url=params["netbox_url"],
         token=params["netbox_token"],
@@ -293,3 +295,15 @@ def _connection(params: dict[str, Any]) -> Connection:
         headers=params["headers"] or {},
         timeout=params["timeout"],
     )
+
+
+def _mask_only_secrets(module: AnsibleModule) -> None:
+    """Keep headers that are no secret from being masked in results, and show no header among the printed options.
+
+    Ansible masks each value of an option with ``no_log`` wherever it finds it: a header ``X-Shard: 1`` would turn the
+    dates of a result into ``2026-****``. Without ``no_log`` the values would stand in the log of the host.
+    """
+    headers = module.params["headers"] or {}
+    module.no_log_values -= {str(value) for value in headers.values()}
+    module.no_log_values |= secret_values(module.params)
+    module.params["headers"] = HIDDEN if headers else None

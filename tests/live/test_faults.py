@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _session, _wait
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _http, _wait
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
@@ -65,7 +65,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_engine, "time", clock)
     monkeypatch.setattr(_wait, "time", clock)
     monkeypatch.setattr(_engine, "ARRIVAL", 1.0)
-    monkeypatch.setattr(_session, "RETRY_PAUSES", (0.03, 0.1))
+    monkeypatch.setattr(_http, "RETRY_PAUSES", (0.03, 0.1))
 
 
 @pytest.mark.parametrize("batch", range(SEEDS // BATCH))

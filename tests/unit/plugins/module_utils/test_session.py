@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils import _session
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _http
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Page, Session
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script
 
 V1 = "0123456789abcdef0123456789abcdef01234567"
@@ -24,7 +31,7 @@ EMPTY = {"count": 0, "next": None, "previous": None, "results": []}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_session, "RETRY_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(_http, "RETRY_PAUSES", (0.01, 0.01))
 
 
 def session(url: str, **options: object) -> Session:
@@ -54,28 +61,116 @@ def test_the_address_as_users_write_it(server: Script, suffix: str) -> None:
     assert server.requests == ["GET /api/core/jobs/?name=a+b&status=scheduled&status=running&limit=0"]
 
 
-def test_more_headers_and_the_servers_clock(server: Script) -> None:
-    server.answer(Answer(EMPTY, headers={"Date": "Wed, 01 Apr 2026 02:00:00 GMT"}))
-    one = session(server.url, headers={"X-Proxy-Key": "abc"})
-    list(one.list("core/jobs/", {}))
-    assert server.headers[0]["X-Proxy-Key"] == "abc"
-    assert one.server_now is not None and one.server_now.utcoffset().total_seconds() == 0
-
-
-def test_pages_are_read_one_after_the_other(server: Script) -> None:
-    server.answer(
-        Answer(
-            {
-                "count": 3,
-                "next": f"{server.url}/api/core/jobs/?limit=2&offset=2",
-                "previous": None,
-                "results": [{"id": 3}, {"id": 2}],
-            }
-        ),
-        Answer({"count": 3, "next": None, "previous": None, "results": [{"id": 1}]}),
+def test_more_headers(server: Script) -> None:
+    server.answer(Answer(EMPTY))
+    list(
+        session(server.url, headers={"X-Proxy-Key": "abc\n", "X-Shard": 1, "Cookie": "gate=open; path=/"}).list(
+            "a/", {}
+        )
     )
-    assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=2)] == [3, 2, 1]
-    assert server.requests == ["GET /api/core/jobs/?limit=2", "GET /api/core/jobs/?limit=2&offset=2"]
+    sent = server.headers[0]
+    assert (sent["X-Proxy-Key"], sent["X-Shard"], sent["Cookie"]) == ("abc", "1", "gate=open; path=/")
+
+
+@pytest.mark.parametrize(
+    "date", ["Wed, 01 Apr 2026 02:00:00 GMT", "Wed, 01 Apr 2026 02:00:00 -0000", "Wed, 01 Apr 2026 04:00:00 +0200"]
+)
+def test_the_servers_clock(server: Script, date: str) -> None:
+    server.answer(Answer(EMPTY, headers={"Date": date}))
+    one = session(server.url)
+    with pytest.raises(RuntimeError):
+        _ = one.server_now
+    list(one.list("core/jobs/", {}))
+    assert one.server_now.isoformat() == "2026-04-01T02:00:00+00:00"
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Fri, 31 Dec 9999 23:00:00 -2300", "Wed, 99 Apr 2026 02:00:00 GMT"])
+def test_a_clock_that_cannot_be_read(server: Script, date: str) -> None:
+    server.answer(Answer(EMPTY, headers={"Date": date}))
+    one = session(server.url)
+    list(one.list("core/jobs/", {}))
+    assert abs(one.server_now - datetime.now(UTC)) < timedelta(seconds=60)
+
+
+def rows(*ids: int, count: int, following: str | None = "http://elsewhere.invalid/api/core/jobs/?offset=2") -> Answer:
+    return Answer({"count": count, "next": following, "previous": None, "results": [{"id": row_id} for row_id in ids]})
+
+
+def test_pages_are_read_at_the_users_own_address(server: Script) -> None:
+    server.answer(rows(3, 2, count=3), rows(2, 1, count=3, following=None))
+    assert [row["id"] for row in session(server.url).list("core/jobs/", {"name": "a"}, limit=2)] == [3, 2, 1]
+    assert server.requests == [
+        "GET /api/core/jobs/?name=a&limit=2",
+        "GET /api/core/jobs/?name=a&limit=3&offset=1",
+    ]
+
+
+def test_the_servers_page_size(server: Script) -> None:
+    server.answer(rows(4, 3, count=4), rows(3, 2, count=4), rows(2, 1, count=4))
+    assert [row["id"] for row in session(server.url).list("core/jobs/", {})] == [4, 3, 2, 1]
+    offsets = [text.partition("?")[2] for text in server.requests]
+    assert offsets == ["limit=0", "limit=0&offset=1", "limit=0&offset=2"]
+
+
+def test_a_page_is_read_when_it_is_needed(server: Script) -> None:
+    server.answer(rows(3, 2, count=3))
+    assert [row["id"] for row in islice(session(server.url).list("core/jobs/", {}, limit=2), 2)] == [3, 2]
+    assert len(server.requests) == 1
+
+
+def test_a_row_that_comes_between_two_pages(server: Script) -> None:
+    server.answer(rows(3, 2, count=4), rows(3, 2, 1, count=5), rows(1, 0, count=5))
+    assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=2)] == [3, 2, 1, 0]
+
+
+def test_a_row_that_goes_between_two_pages(server: Script) -> None:
+    server.answer(rows(4, 3, count=4), rows(1, count=3), rows(4, 2, 1, count=3))
+    assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=2)] == [4, 3, 2, 1]
+    assert server.requests[-1].endswith("?limit=3&offset=0")
+
+
+def test_pages_of_one_row(server: Script) -> None:
+    server.answer(rows(2, count=2), rows(2, 1, count=2))
+    assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=1)] == [2, 1]
+    assert server.requests[-1].endswith("?limit=2&offset=0")
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from(["head", "middle", "gone"]), st.integers(0, 30)), max_size=4), max_size=15
+    ),
+    st.integers(0, 25),
+    st.integers(1, 6),
+)
+def test_whatever_comes_and_goes_a_row_that_stays_comes_once(
+    changes: list[list[tuple[str, int]]], length: int, size: int
+) -> None:
+    present = list(range(length * 100, 0, -100))
+    stayed = set(present)
+    following = iter(changes)
+    one = session("http://127.0.0.1")
+
+    def a_page(_route: str, params: Mapping[str, Any]) -> tuple[list[dict[str, int]], int]:
+        begin = params.get("offset", 0)
+        answer = [{"id": row_id} for row_id in present[begin : begin + params["limit"]]], len(present)
+        for what, where in next(following, []):
+            if what == "gone" and present:
+                stayed.discard(present.pop(where % len(present)))
+            elif what != "gone":
+                new = present[0] + 100 if what == "head" and present else where * 100 + 50
+                present[:] = sorted({*present, new}, reverse=True)
+                stayed.discard(new)
+        return answer
+
+    with mock.patch.object(one, "_page_of_rows", a_page):
+        read = [row["id"] for row in one.list("core/jobs/", {}, limit=size)]
+    assert len(read) == len(set(read))
+    assert stayed <= set(read)
+
+
+def test_a_server_that_gives_the_same_page_for_ever(server: Script) -> None:
+    server.answer(rows(3, 2, count=9999))
+    assert "changes faster than it can be read" in sentence(server.url)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +195,18 @@ def test_pages_are_read_one_after_the_other(server: Script) -> None:
         (Answer("<html>Welcome</html>", 200, "text/html"), "not the JSON that NetBox's API gives"),
         (Answer({"hello": "world"}), "JSON, but not the kind that NetBox's API gives"),
         (Answer(["hello"]), "JSON, but not the kind that NetBox's API gives"),
+        (Answer("null"), "JSON, but not the kind that NetBox's API gives"),
+        (Answer("5"), "JSON, but not the kind that NetBox's API gives"),
+        (Answer({"results": []}), "JSON, but not the kind that NetBox's API gives"),
+        (Answer({"count": None, "results": []}), "JSON, but not the kind that NetBox's API gives"),
+        (Answer({"count": 1}), "JSON, but not the kind that NetBox's API gives"),
+        (Answer({"count": 1, "results": 5}), "JSON, but not the kind that NetBox's API gives"),
+        (Answer({"count": 1, "results": [{"id": None}]}), "JSON, but not the kind that NetBox's API gives"),
+        (
+            Answer("", 302, headers={"Location": "https://u:pw@sso/in?state=s3cret"}),
+            "sends this request on to https://sso/in,",
+        ),
+        (Answer("", 302, headers={"Location": "http://[x"}), "failed: Invalid IPv6 URL"),
         (Answer('{"count": 1, "results": [', 200), "not the JSON that NetBox's API gives"),
         (Answer(EMPTY, cut=10), "cannot be reached|failed"),
         (Answer(hang_up=True), "cannot be reached: .*closed connection"),
@@ -125,50 +232,6 @@ def test_nobody_there() -> None:
     assert "cannot be reached: Failed to resolve" in sentence("http://no-such-host.invalid")
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "netbox.example.com",
-        "ftp://netbox",
-        "https://",
-        "http:///path",
-        "http://[::1",
-        "http://netbox:port",
-        "http://n/?a",
-    ],
-)
-def test_no_url(url: str) -> None:
-    with pytest.raises(ProxboxError, match=r"netbox_url .* is not a URL"):
-        session(url)
-
-
-def test_a_password_in_the_url_is_not_repeated() -> None:
-    with pytest.raises(ProxboxError, match="user name or a password") as caught:
-        session("https://admin:hunter2@netbox.example.com")
-    assert "hunter2" not in str(caught.value) and caught.value.url is None
-
-
-@pytest.mark.parametrize("token", ["", " ", "two words", "tokén", "{{ undefined }}", "a\nb"])
-def test_no_token(token: str) -> None:
-    with pytest.raises(ProxboxError, match="cannot be a NetBox API token") as caught:
-        session("http://127.0.0.1", token=token)
-    assert token.strip() == "" or token not in str(caught.value)
-
-
-@pytest.mark.parametrize("option", ["ca_path", "client_cert"])
-def test_a_file_that_is_not_there(option: str) -> None:
-    with pytest.raises(ProxboxError, match=f"{option} '/nowhere' does not exist"):
-        session("https://127.0.0.1", **{option: "/nowhere"})
-
-
-def test_a_key_that_is_not_there(tmp_path: Path) -> None:
-    cert = tmp_path / "cert.pem"
-    cert.touch()
-    with pytest.raises(ProxboxError, match="client_key"):
-        session("https://127.0.0.1", client_cert=str(cert), client_key="/nowhere")
-
-
 def test_a_get_is_repeated_and_a_post_is_not(server: Script) -> None:
     server.answer(Answer(hang_up=True), Answer("bad", 502), Answer(EMPTY))
     assert list(session(server.url).list("core/jobs/", {})) == []
@@ -191,13 +254,75 @@ def test_a_redirected_post_is_not_followed(server: Script) -> None:
     assert len(server.requests) == 1
 
 
-def test_the_library_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _session.library_problem("/usr/bin/python3", "3.13.0") is None
-    assert "needs Python 3.12 or newer, and /usr/bin/python3 is 3.11.2: name a newer one" in (
-        _session.library_problem("/usr/bin/python3", "3.11.2")
+@pytest.mark.parametrize("body", ["null", "5", '"text"', "[]"])
+def test_an_object_that_is_none(server: Script, body: str) -> None:
+    server.answer(Answer(body))
+    for call in (lambda one: one.get("status/"), lambda one: one.post("status/", {})):
+        with pytest.raises(ProxboxError, match="not the kind that NetBox's API gives"):
+            call(session(server.url))
+
+
+def test_a_post_between_two_reads(server: Script) -> None:
+    """Whether a POST is repeated is said with each call, and leaves nothing behind."""
+    one = session(server.url)
+    server.answer(Answer(hang_up=True), Answer({"ok": True}))
+    one.post("cancel/", {}, repeatable=True)
+    server.answers[:] = [Answer(hang_up=True), Answer({"ok": True})]
+    with pytest.raises(ProxboxError) as caught:
+        one.post("schedule/", {})
+    assert caught.value.outcome_unknown
+    assert len(server.requests) == 3
+
+
+def test_a_login_of_netrc_does_not_replace_the_token(
+    server: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.answer(Answer(EMPTY))
+    one = session(server.url)
+    list(one.list("core/jobs/", {}))
+    one.page("GET", "login/")
+    one.page("POST", "core/jobs/1/proxbox-cancel/", {}, token=True)
+    assert [sent.get("authorization", sent.get("Authorization")) for sent in server.headers] == [
+        f"Token {V1}",
+        None,
+        f"Token {V1}",
+    ]
+
+
+def test_a_page_with_the_cookies_of_those_before(server: Script) -> None:
+    server.answer(
+        Answer("<form>", content_type="text/html", headers={"Set-Cookie": "sessionid=abc; Path=/"}),
+        Answer("", 302, headers={"Location": "/core/jobs/1/"}),
     )
-    monkeypatch.setattr(_session.pynetbox, "__version__", "7.7.9")
-    said = _session.library_problem("/usr/bin/python3", "3.13.0")
-    assert "pynetbox 7.8.0 or newer" in said and "/usr/bin/python3 (Python 3.13.0) has 7.7.9" in said
-    monkeypatch.setattr(_session, "IMPORT_ERROR", "No module named 'pynetbox'")
-    assert "cannot import it: No module named 'pynetbox'" in _session.library_problem("/usr/bin/python3", "3.13.0")
+    one = session(server.url)
+    assert one.page("GET", "login/") == Page(200, "<form>", None)
+    assert one.page("POST", "login/", {"a": "b"}) == Page(302, "", "/core/jobs/1/")
+    assert [sent.get("Cookie") for sent in server.headers] == [None, "sessionid=abc"]
+    assert server.headers[1]["Referer"] == f"{server.url}/login/"
+
+
+@pytest.mark.parametrize(("token", "scheme"), [(V1, f"Token {V1}"), (V2, f"Bearer {V2}")])
+def test_a_page_with_the_token(server: Script, token: str, scheme: str) -> None:
+    server.answer(
+        Answer("<form>", content_type="text/html", headers={"Set-Cookie": "sessionid=abc; Path=/"}),
+        Answer("", 302, headers={"Location": "/core/jobs/1/"}),
+    )
+    one = session(server.url, token=token, headers={"Cookie": "gate=open"})
+    one.page("GET", "login/")
+    assert one.page("POST", "core/jobs/1/proxbox-cancel/", {}, token=True) == Page(302, "", "/core/jobs/1/")
+    sent = server.headers[1]
+    csrf_token = sent["X-CSRFToken"]
+    assert re.fullmatch("[A-Za-z]{32}", csrf_token)
+    assert sent["Cookie"].split("; ") == ["gate=open", f"csrftoken={csrf_token}"]
+    assert (sent["Authorization"], sent["Referer"]) == (scheme, f"{server.url}/core/jobs/1/proxbox-cancel/")
+
+
+def test_a_page_that_fails_inside(server: Script) -> None:
+    server.answer(Answer("boom", 500, "text/html"))
+    with pytest.raises(ProxboxError, match="NetBox failed inside") as caught:
+        session(server.url).page("POST", "login/", {})
+    assert caught.value.away

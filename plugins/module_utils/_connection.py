@@ -1,0 +1,166 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: how to reach NetBox, as the user says it. Each value is checked before it is used.
+
+No message shows a value that may hold a secret. Ansible masks a secret only where it finds it letter by letter, and
+Python's libraries show it with escapes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._errors import ProxboxError
+
+LONGEST_TIMEOUT = 86400
+"""Seconds. A socket takes no infinite time, and a module is not meant to wait longer than a day for one answer."""
+
+SHORTEST_SECRET = 8
+"""Characters. A shorter value is masked nowhere: it would be found in the middle of dates, words and addresses."""
+
+SECRET_NAMES = ("auth", "cookie", "credential", "jwt", "key", "pass", "secret", "session", "signature", "token")
+"""A header with one of these in its name holds a secret."""
+
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+"""What Ansible prints instead of a secret option."""
+
+_NAME_MARKS = frozenset("!#$%&'*+-.^_`|~")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one NetBox. ``timeout`` is in seconds, and counts for each connect and for each answer."""
+
+    url: str
+    token: str = field(repr=False)
+    validate_certs: bool = True
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    timeout: float = 30
+
+
+def checked(connection: Connection) -> Connection:
+    """Return the connection with its URL, token and headers as they are used.
+
+    :raises ProxboxError: for a value that cannot work; nothing was sent.
+    """
+    if not 0 < connection.timeout <= LONGEST_TIMEOUT:
+        raise ProxboxError(
+            f"timeout {connection.timeout} is not a time: give seconds above 0, and at most {LONGEST_TIMEOUT}."
+        )
+    for option in ("ca_path", "client_cert", "client_key"):
+        _check_file(getattr(connection, option), option)
+    return replace(
+        connection,
+        url=_checked_url(connection.url),
+        token=_checked_token(connection.token),
+        headers={name: _checked_header(name, value) for name, value in _header_names(connection.headers)},
+    )
+
+
+def secret_values(params: Mapping[str, Any]) -> set[str]:
+    """Return the values among a module's options that no output may show, whether they are usable or not."""
+    secrets = {params.get(option) for option in ("netbox_token", "netbox_password")}
+    url = params.get("netbox_url") or ""
+    if any(mark in url for mark in "@?#"):
+        secrets.add(url)
+    for option in ("ca_path", "client_cert", "client_key"):
+        path = params.get(option)
+        if path and _is_pem(path):
+            secrets.add(path)
+    for name, value in (params.get("headers") or {}).items():
+        if any(word in str(name).lower() for word in SECRET_NAMES):
+            # A server may repeat "Bearer abc" without its first word.
+            secrets.update(text for text in (str(value), *str(value).split()) if len(text.strip()) >= SHORTEST_SECRET)
+    texts = {str(secret) for secret in secrets if secret}
+    # White space around a value is not sent.
+    return {text for found in texts for text in (found, found.strip()) if text}
+
+
+def _checked_url(url: str) -> str:
+    text = url.strip().rstrip("/")
+    problem = _url_problem(text)
+    if problem:
+        # Without the URL: who forgets the scheme, or gives another option's value, may have written a secret into it.
+        raise ProxboxError(f"netbox_url is not a URL of the form https://netbox.example.com: {problem}.")
+    return text.removesuffix("/api")
+
+
+def _url_problem(url: str) -> str | None:
+    if not url:
+        return "it is empty"
+    if "@" in url:
+        return "it holds a user name or a password (@); leave them out, for NetBox's API takes a token"
+    if "?" in url or "#" in url:
+        return "it holds a query (?) or a fragment (#); leave it out"
+    if not url.isprintable() or any(char.isspace() for char in url) or "\\" in url:
+        return "it holds white space, a backslash or a character that cannot be printed"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "its host or its port cannot be read"
+    if parts.scheme not in ("http", "https"):
+        return "it does not begin with http:// or https://"
+    return None if parts.hostname and port != 0 else "it has no host, or port 0"
+
+
+def _checked_token(token: str) -> str:
+    token = token.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ProxboxError(
+            "netbox_token is empty or holds white space or non-ASCII characters, so it cannot be a NetBox API token; "
+            "look at how it is passed (a line break inside it, quotes, an unresolved variable)."
+        )
+    return token
+
+
+def _header_names(headers: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for given, value in headers.items():
+        name = str(given)
+        if not name or not all((char.isascii() and char.isalnum()) or char in _NAME_MARKS for char in name):
+            # "X-Key: secret" as a name: only what stands before the first wrong character is a name for sure.
+            wrong = next((at for at, char in enumerate(name) if not (char.isalnum() or char in _NAME_MARKS)), 0)
+            raise ProxboxError(
+                f"headers has a name that HTTP does not allow, which begins with {name[:wrong]!r}: a name takes ASCII "
+                "letters, digits and hyphens, and the value stands apart from it."
+            )
+        if name.lower() == "authorization":
+            raise ProxboxError(
+                "headers holds Authorization, which NetBox reads its token from: leave it out, and give the token as "
+                "netbox_token."
+            )
+        yield name, value
+
+
+def _checked_header(name: str, value: Any) -> str:
+    if value is None or isinstance(value, (dict, list, tuple, set)):
+        raise ProxboxError(f"The value of {name} in headers is not a text: give one text for each header.")
+    text = str(value).strip()
+    if any((ord(char) < 32 and char != "\t") or ord(char) == 127 or ord(char) > 255 for char in text):
+        raise ProxboxError(
+            f"The value of {name} in headers holds a line break or a character that HTTP cannot carry: look at how it "
+            "is passed (a line break inside it, a typographic quote or dash)."
+        )
+    return text
+
+
+def _check_file(path: str | None, option: str) -> None:
+    if not path:
+        return
+    if _is_pem(path):
+        raise ProxboxError(f"{option} holds a certificate or a key itself: give the path of its file.")
+    if not os.path.exists(path):
+        raise ProxboxError(f"{option} {path!r} does not exist on the host that runs the module.")
+
+
+def _is_pem(path: str) -> bool:
+    return "-----BEGIN" in path or "\n" in path

@@ -1,0 +1,197 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: how a request is sent. TLS, proxies, time-outs, cookies, and another attempt.
+
+The rest of the environment counts as with requests: proxies, and ``REQUESTS_CA_BUNDLE``.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import ssl
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._connection import Connection
+from ._errors import ProxboxError
+from ._http_errors import NoTlsAnswer, is_broken_off
+from ._library import HTTPAdapter, HTTPSConnection, HTTPSConnectionPool, requests
+
+RETRY_PAUSES = (0.3, 1.0)
+"""Seconds between two attempts of a request that may be repeated, give or take half."""
+
+HANDSHAKE = 5
+"""Seconds in which a server must answer to TLS. A gunicorn without TLS takes it for half a request, and waits."""
+
+PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+class Http:
+    """HTTP with one NetBox. It keeps cookies, and follows no redirect.
+
+    A redirect would turn a POST into a GET, or carry the token to another host.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """
+        :param connection: with values that were checked.
+        :raises ProxboxError: for a proxy in the environment that cannot work.
+        """
+        _check_proxy(connection.url)
+        self._timeout = connection.timeout
+        self._verify = _verify(connection)
+        self._session = requests.Session()
+        self._session.auth = _keep_authorization
+        self._session.headers.update(connection.headers)
+        self._take_cookies(str(self._session.headers.pop("Cookie", "")))
+        if connection.url.lower().startswith("https:"):
+            # Only there: to read the system's store takes 25 ms.
+            self._session.mount(
+                "https://", _TlsAdapter(_system_trust(connection.client_cert) if self._verify is None else None)
+            )
+        if connection.client_cert:
+            cert, key = connection.client_cert, connection.client_key
+            self._session.cert = (cert, key) if key else cert
+
+    def _take_cookies(self, header: str) -> None:
+        # requests sends either a header of the user or the cookies of the server.
+        for cookie in header.split(";"):
+            name, equals, value = cookie.strip().partition("=")
+            if equals:
+                self._session.cookies.set(name, value)
+
+    def send(self, method: str, url: str, *, repeat: bool, **parts: Any) -> requests.Response:
+        """Send a request.
+
+        :param repeat: send it again when the connection breaks, or a gateway has no answer; for a request that does
+            no more when it comes twice.
+        :param parts: ``params``, ``headers``, ``json``, ``data``, ``cookies`` of requests.
+        :raises requests.RequestException: when there is no answer.
+        """
+        # ``verify`` is said at each call, for only then does it come before REQUESTS_CA_BUNDLE.
+        parts.update(allow_redirects=False, timeout=self._timeout, verify=self._verify)
+        if repeat:
+            return _repeat_while_broken(lambda: self._session.request(method, url, **parts), self._timeout)
+        # On a connection of its own: the server may have closed one that was kept, and then nobody could tell whether
+        # the request arrived.
+        self._session.close()
+        return self._session.request(method, url, **parts)
+
+
+def _repeat_while_broken(send: Callable[[], requests.Response], patience: float) -> requests.Response:
+    """Send, and send again when an answer is broken or a gateway has none, for ``patience`` seconds at most."""
+    deadline = time.monotonic() + patience
+    for pause in RETRY_PAUSES:
+        pause *= random.uniform(0.5, 1.5)
+        is_last = time.monotonic() + pause > deadline
+        try:
+            response = send()
+            if is_last or not (response.status_code in (502, 503, 504) or _is_cut_short(response)):
+                return response
+        except requests.RequestException as exc:
+            if is_last or not is_broken_off(exc):
+                raise
+        time.sleep(pause)
+    return send()
+
+
+def _is_cut_short(response: requests.Response) -> bool:
+    """Return whether an answer calls itself JSON, and is not to its end."""
+    if response.status_code != 200 or "json" not in response.headers.get("Content-Type", ""):
+        return False
+    try:
+        response.json()
+    except ValueError:
+        return True
+    return False
+
+
+def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # Where a session has no auth of its own, requests replaces the token by a login of ~/.netrc.
+    return request
+
+
+def _verify(connection: Connection) -> bool | str | None:
+    """Return what requests takes as ``verify``: False, the path of a bundle, or None for what the system trusts."""
+    if not connection.validate_certs:
+        warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        return False
+    return connection.ca_path or None
+
+
+def _check_proxy(url: str) -> None:
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    if not proxy:
+        return
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        is_usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in PROXY_SCHEMES
+    except ValueError:
+        is_usable = False
+    # A password with an unescaped / or # ends the host before its time.
+    if not is_usable or "@" in f"{parts.path}{parts.query}{parts.fragment}" or " " in proxy:
+        raise ProxboxError(
+            f"The environment of the module names a proxy for {urlsplit(url).netloc} that is not a URL of the form "
+            "http://proxy.example.com:3128: look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the host in "
+            "NO_PROXY. In a password, write special characters as %XX."
+        )
+
+
+@cache
+def _system_trust(_client_cert: str | None) -> ssl.SSLContext:
+    """Return what trusts the system's CA store, or where there is none the bundle of certifi.
+
+    requests alone looks only at the bundle of certifi, and reads it for each connection (20 ms). There is a context for
+    each client certificate, because urllib3 loads it into the context.
+    """
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        context.load_verify_locations(requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    return context
+
+
+class _TlsConnection(HTTPSConnection):
+    """A connection that fails soon where the server does not speak TLS."""
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        sock.settimeout(min(HANDSHAKE, sock.gettimeout() or HANDSHAKE))
+        return sock
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError as exc:  # urllib3 has one of its own for a connection that nobody takes
+            raise NoTlsAnswer(f"no answer to TLS within {HANDSHAKE} s") from exc
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _TlsAdapter(HTTPAdapter):
+    """Trust what a TLS context trusts, also behind a proxy."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context: dict[str, Any] = {"ssl_context": context} if context else {}
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **{**kwargs, **self._context})
+        pools = self.poolmanager.pool_classes_by_scheme
+        self.poolmanager.pool_classes_by_scheme = {**pools, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, **{**kwargs, **self._context})
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        super().cert_verify(conn, url, verify, cert)
+        if self._context and verify is True:
+            conn.ca_certs = None

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: a sentence for each way in which an HTTP request fails.
+
+Each function makes a ``ProxboxError`` that says what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._errors import ProxboxError
+from ._library import AllocationError, ContentError, HTTPError, NewConnectionError, RequestError, requests
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+"""What OpenSSL calls an answer that is no TLS."""
+
+
+class NoTlsAnswer(ssl.SSLError):
+    """The server took the connection, and did not answer to TLS in time."""
+
+
+@contextmanager
+def failures_explained(method: str, url: str) -> Iterator[None]:
+    """Turn what requests and pynetbox raise in the ``with`` block into a ``ProxboxError``."""
+    try:
+        yield
+    except (RequestError, ContentError, AllocationError) as exc:
+        raise refused(exc.req, method, url) from None
+    except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
+        # ValueError: requests reads the target of a redirect, although it does not follow it.
+        raise no_answer(exc, method, url) from None
+
+
+def not_netbox(method: str, url: str) -> ProxboxError:
+    """Return the error for an answer that is JSON, but not of the shape that NetBox gives."""
+    return ProxboxError(
+        "The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
+        f"({method} {url}).",
+        url=url,
+        method=method,
+    )
+
+
+def refused(response: requests.Response, method: str, url: str) -> ProxboxError:
+    """Return the error for an answer that is no success, or no JSON."""
+    status = response.status_code
+    detail = _server_detail(response)
+    where = f"{method} {url} answered HTTP {status}{f': {detail}' if detail else ''}"
+    return ProxboxError(
+        f"{_status_meaning(response, detail)} ({where}).",
+        url=url,
+        method=method,
+        status=status,
+        detail=detail,
+        # A gateway that gave up, or a success that cannot be read: NetBox may have done it.
+        outcome_unknown=status in (502, 503, 504) or status < 300,
+    )
+
+
+def no_answer(exc: Exception, method: str, url: str) -> ProxboxError:
+    """Return the error for a request that got no answer."""
+    cause = root_cause(exc)
+    reason = _one_line(cause)
+    host = urlsplit(url).netloc
+    where = f"({method} {url})"
+    return ProxboxError(
+        _no_answer_meaning(exc, cause).format(host=host, reason=reason, where=where),
+        url=url,
+        method=method,
+        detail=reason,
+        outcome_unknown=not _never_sent(exc, cause),
+    )
+
+
+def root_cause(exc: BaseException) -> BaseException:
+    """Return the exception at the bottom of a chain, which requests and urllib3 wrap in their own ones."""
+    cause = exc
+    for _depth in range(8):
+        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    return cause
+
+
+def is_broken_off(exc: Exception) -> bool:
+    """Return whether a connection broke under a request, so that another attempt may go well.
+
+    A time-out has used up the patience already. A certificate, a name or a proxy that is wrong stays wrong.
+    """
+    if isinstance(exc, requests.exceptions.SSLError):
+        return isinstance(root_cause(exc), ssl.SSLEOFError)
+    lasting = (requests.exceptions.ProxyError, requests.exceptions.Timeout)
+    broken = (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)
+    return isinstance(exc, broken) and not isinstance(exc, lasting) and "resolve" not in str(exc)
+
+
+def _never_sent(exc: Exception, cause: BaseException) -> bool:
+    if isinstance(cause, ssl.SSLEOFError):
+        return False  # TLS may have broken off before the request or after it
+    before = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
+    return isinstance(exc, before) or isinstance(cause, NewConnectionError)
+
+
+def _no_answer_meaning(exc: Exception, cause: BaseException) -> str:
+    errors = requests.exceptions
+    if isinstance(exc, errors.SSLError):
+        if isinstance(cause, NoTlsAnswer) or getattr(cause, "reason", None) in _NO_TLS:
+            return (
+                "{host} took the connection but does not speak TLS {where}. Look at whether netbox_url should begin "
+                "with http://, and at its port."
+            )
+        return (
+            "The TLS connection to {host} failed: {reason} {where}. If its certificate comes from a private CA, name "
+            "the CA's bundle with ca_path or install it in the system's store."
+        )
+    if isinstance(exc, errors.ProxyError):
+        return "The proxy between this host and {host} refused: {reason} {where}. Look at HTTPS_PROXY and NO_PROXY."
+    if isinstance(exc, errors.ConnectTimeout):
+        return (
+            "{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, or "
+            "raise timeout."
+        )
+    if isinstance(exc, errors.Timeout):
+        return (
+            "{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at "
+            "NetBox's load."
+        )
+    if isinstance(exc, errors.ConnectionError):
+        return "{host} cannot be reached: {reason} {where}. Look at netbox_url and at whether NetBox is up."
+    return "The request to {host} failed: {reason} {where}."
+
+
+def _one_line(cause: BaseException) -> str:
+    # urllib3 puts the connection object and its own summary before the reason.
+    text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?", "", str(cause))
+    # What stands before an @ may be the password of a proxy.
+    return re.sub(r"\S+@", "***@", " ".join(text.split())).rstrip(".")
+
+
+def _server_detail(response: requests.Response) -> str | None:
+    """Return the server's own words: ``detail``, or each entry of ``errors`` as ``field: message``; None for a page."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    if isinstance(body, dict):
+        body = body.get("detail") or body.get("errors") or body.get("exception") or body.get("error") or body
+    return "; ".join(_messages(body)).rstrip(".") or None
+
+
+def _messages(node: Any, path: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            # DRF keys the errors of a list by index, which tells a user nothing.
+            yield from _messages(value, path if str(key).isdigit() else f"{path}.{key}".lstrip("."))
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _messages(value, path)
+    elif node not in (None, ""):
+        yield f"{path}: {str(node).rstrip('.')}" if path else str(node)
+
+
+def _status_meaning(response: requests.Response, detail: str | None) -> str:
+    """Return what an answer that is no success means, and what to do about it."""
+    status = response.status_code
+    if 300 <= status < 400:
+        return (
+            f"NetBox sends this request on to {_without_secrets(response.headers.get('Location') or 'elsewhere')}, and "
+            "the module follows no redirects: set netbox_url to the address that NetBox has there"
+        )
+    if status in (401, 403):
+        if "permission" in (detail or "").lower():
+            return "The token's user lacks a permission for this"
+        return (
+            "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to "
+            "other addresses"
+        )
+    if status < 300:
+        return (
+            "The answer is not the JSON that NetBox's API gives: netbox_url may name another web server or a login "
+            "page in front of NetBox"
+        )
+    if status >= 500 and status not in _MEANINGS:
+        return "NetBox failed inside: look at its log"
+    return _MEANINGS.get(status, "NetBox refuses the request")
+
+
+_AWAY = "The web server answers but NetBox behind it does not: look at whether NetBox is up"
+_MEANINGS = {
+    404: "NetBox has nothing at this address",
+    429: "NetBox, or what stands before it, limits the rate of requests: try again later",
+    502: _AWAY,
+    503: _AWAY,
+    504: _AWAY,
+}
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL of the server without a login and without its query, where a login page carries its state."""
+    return re.sub(r"//[^/]*@", "//", re.split("[?#]", url)[0])
