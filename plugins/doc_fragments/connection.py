@@ -74,13 +74,17 @@ requirements:
 options:
   netbox_username:
     description:
-      - Name of a NetBox user, for what NetBox does on its web pages only. That is cancelling jobs with netbox-proxbox
-        0.0.11 to 0.0.23, and deleting rows where a module offers that. Everything else goes by O(netbox_token).
+      - Name of a NetBox user, with O(netbox_password). Only two things need this login. Everything else goes by
+        O(netbox_token).
+      - A module that deletes rows of jobs needs it, because NetBox does so on its web page only.
+      - With netbox-proxbox 0.0.11 to 0.0.23, jobs are cancelled on the plugin's web page. If that page does not take
+        the token, the login is used. This is so if C(LOGIN_REQUIRED) is V(false) in NetBox.
+      - The user needs the permissions C(core.view_job) and C(core.delete_job).
       - Environment variable E(NETBOX_USERNAME).
     type: str
   netbox_password:
     description:
-      - The password of O(netbox_username). Sites with single sign-on only have no use for it.
+      - The password of O(netbox_username). A NetBox that has single sign-on only does not accept it.
       - Environment variable E(NETBOX_PASSWORD).
     type: str
 

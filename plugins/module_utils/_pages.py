@@ -2,92 +2,191 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""NetBox's web pages, for what no route of its API does: delete job rows, and cancel with an old plugin.
+"""Private to the collection: NetBox's web pages, for what its API does not do.
 
-* ``POST /login/``, ``POST /core/jobs/delete/`` (NetBox 4.5-4.7): a session login, forms with a CSRF token;
-* ``POST /core/jobs/<id>/proxbox-cancel/`` (netbox-proxbox 0.0.11-0.0.29).
+* ``POST /core/jobs/<id>/proxbox-cancel/`` (netbox-proxbox 0.0.11-0.0.29) cancels a job. It takes the API token.
+* ``POST /core/jobs/delete/`` (NetBox 4.5-4.7) deletes rows of jobs. It takes only the session of a login.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
 
 from ._errors import ProxboxError
-from ._session import Session
+from ._session import Page, Session
 
 BATCH = 500
 """How many rows are deleted at once: Django takes 1000 form fields."""
 
+_DELETE = "core/jobs/delete/"
+
 
 class Pages:
-    """The web pages of one NetBox, for a user who logs in with a name and a password when a page is first needed."""
+    """The web pages of one NetBox, with the token of the session, and with a login where a user name is given.
 
-    def __init__(self, session: Session, username: str, password: str) -> None:
+    Each method raises ``ProxboxError`` with a sentence.
+    """
+
+    def __init__(self, session: Session, username: str | None, password: str | None) -> None:
         self.session = session
-        self._login = {"username": username, "password": password}
-        self._token: str | None = None
+        self._username = username
+        self._password = password
+        self._form_token: str | None = None
+        self._token_fails = False
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether both a user name and a password are given."""
+        return bool(self._username and self._password)
+
+    def check_cancel(self) -> None:
+        """Find out whether ``cancel`` would work; nothing is changed.
+
+        :raises ProxboxError: when neither the token nor the login may cancel jobs.
+        """
+        # No NetBox has a job 0. The page looks at the user and at core.delete_job first, and then for the job.
+        self._cancel(0, lambda page: page.status == 404)
+        if self._token_fails:
+            # The user of the token has read the jobs over the API. The user of the login may not see them.
+            path = "core/jobs/0/"
+            page = self.session.page("GET", path)
+            if page.status != 404:
+                raise self._login_refused("GET", path, page)
 
     def cancel(self, job_id: int) -> None:
-        """Ask the plugin to cancel a job. Its page tells nothing of what came of it: read the job afterwards.
+        """Cancel a job by the token, or else by the login.
 
-        :raises ProxboxError: with a sentence.
+        The page does not tell whether the job had ended before. Read the job afterwards.
+
+        :raises ProxboxError: when neither the token nor the login cancels it; ``status`` is 404 for an unknown job.
         """
-        self._post(f"core/jobs/{job_id}/proxbox-cancel/", {})
+        self._cancel(job_id, lambda page: _leads_to(page, f"/core/jobs/{job_id}/"))
+
+    def check_delete(self) -> None:
+        """Find out whether ``delete`` would work; nothing is changed.
+
+        :raises ProxboxError: when no login is given, or it is refused, or it may not delete jobs.
+        """
+        self._delete({})  # NetBox answers that no rows were selected
 
     def delete(self, job_ids: Iterable[int]) -> None:
-        """Delete rows of jobs that have ended. A running one would come back.
+        """Delete rows of jobs that have ended. The row of a running job would come back.
 
-        :raises ProxboxError: with a sentence.
+        :raises ProxboxError: as ``check_delete``.
         """
         ids = list(job_ids)
         for start in range(0, len(ids), BATCH):
             batch = [str(job_id) for job_id in ids[start : start + BATCH]]
-            self._post("core/jobs/delete/", {"pk": batch, "confirm": "true", "_confirm": "true"})
-
-    def _post(self, path: str, form: Mapping[str, str | list[str]]) -> None:
-        self.log_in()
-        status, _page = self.session.page("POST", path, {**form, "csrfmiddlewaretoken": self._token})
-        if status != 302:
-            raise self._error(
-                f"The user {self._login['username']!r} may not do this on NetBox's web page, or the page is another "
-                "one than this collection knows: it takes the permissions core.view_job and core.delete_job",
-                f"POST {self.session.url}/{path} answered HTTP {status}",
-            )
+            self._delete({"pk": batch, "confirm": "true", "_confirm": "true"})
 
     def log_in(self) -> None:
-        """Log in, once: two GETs and a POST. Whoever does so first finds a wrong login before anything else is done.
+        """Log in, once: two GETs and a POST.
 
-        :raises ProxboxError: with a sentence.
+        :raises ProxboxError: when no login is given, or NetBox does not accept it.
         """
-        if self._token:
+        if self._form_token:
             return
-        status, page = self.session.page("GET", "login/")
-        token = _csrf_token(page)
-        if status != 200 or token is None or 'name="password"' not in page:
-            raise self._error(
-                f"The login page of {self.session.url} takes no user name and password (single sign-on only, it "
-                "seems), so its web pages cannot be used: leave out netbox_username, netbox_password and purge",
-                f"GET {self.session.url}/login/ answered HTTP {status}",
+        if not self.can_log_in:
+            raise ProxboxError(
+                "No token deletes rows of jobs, because NetBox does so on its web pages only: give netbox_username and "
+                "netbox_password."
             )
-        status, _page = self.session.page("POST", "login/", {**self._login, "csrfmiddlewaretoken": token})
-        if status != 302:
+        page = self.session.page("GET", "login/")
+        form_token = _form_token(page)
+        if page.status != 200 or form_token is None or 'name="password"' not in page.text:
             raise self._error(
-                "NetBox does not accept netbox_username and netbox_password",
-                f"POST {self.session.url}/login/ answered HTTP {status}",
+                "NetBox's login page takes no user name and password (it seems to have single sign-on only), so "
+                "netbox_username and netbox_password are of no use here",
+                "GET",
+                "login/",
+                page,
             )
-        status, page = self.session.page("GET", "user/preferences/")
-        self._token = _csrf_token(page)
-        if self._token is None:
-            raise self._error(
-                "NetBox's web pages have no form that this collection knows",
-                f"GET {self.session.url}/user/preferences/ answered HTTP {status}",
+        login = {"username": self._username, "password": self._password, "csrfmiddlewaretoken": form_token}
+        page = self.session.page("POST", "login/", login)
+        if page.status != 302:
+            raise self._error("NetBox does not accept netbox_username and netbox_password", "POST", "login/", page)
+        page = self.session.page("GET", "user/preferences/")
+        self._form_token = _form_token(page)
+        if self._form_token is None:
+            raise self._error("The collection does not know the form on this page", "GET", "user/preferences/", page)
+
+    def _cancel(self, job_id: int, done: Callable[[Page], bool]) -> None:
+        path = f"core/jobs/{job_id}/proxbox-cancel/"
+        if not self._token_fails:
+            page = self.session.page("POST", path, {}, token=True)
+            if done(page):
+                return
+            if not self.can_log_in:
+                raise self._token_refused(path, page)
+            self._token_fails = True
+        page = self._post(path, {})
+        if not done(page):
+            raise self._login_refused("POST", path, page)
+
+    def _delete(self, form: Mapping[str, str | list[str]]) -> None:
+        page = self._post(_DELETE, form)
+        if page.status != 302 or _leads_to(page, "/login/"):
+            raise self._login_refused("POST", _DELETE, page)
+
+    def _post(self, path: str, form: Mapping[str, str | list[str]]) -> Page:
+        self.log_in()
+        return self.session.page("POST", path, {**form, "csrfmiddlewaretoken": self._form_token})
+
+    def _token_refused(self, path: str, page: Page) -> ProxboxError:
+        login = "Give netbox_username and netbox_password, or upgrade netbox-proxbox to 0.0.24 or newer"
+        if _leads_to(page, "/login/"):
+            sentence = f"NetBox's web page takes no API token, because LOGIN_REQUIRED is false there. {login}"
+        elif page.status == 403 and _is_csrf_failure(page):
+            sentence = (
+                "NetBox's web page takes no API token, because it expects another CSRF cookie (CSRF_COOKIE_NAME) or "
+                f"another host (CSRF_TRUSTED_ORIGINS). {login}"
             )
+        elif page.status == 403 and page.text.strip() == "Invalid token":
+            sentence = (
+                "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or "
+                "bound to other addresses"
+            )
+        else:
+            sentence = _refusal("the token's user", page)
+        return self._error(sentence, "POST", path, page)
 
-    def _error(self, sentence: str, where: str) -> ProxboxError:
-        return ProxboxError(f"{sentence} ({where}).")
+    def _login_refused(self, method: str, path: str, page: Page) -> ProxboxError:
+        return self._error(_refusal(f"the user {self._username!r} of netbox_username", page), method, path, page)
+
+    def _error(self, sentence: str, method: str, path: str, page: Page) -> ProxboxError:
+        url = f"{self.session.url}/{path}"
+        return ProxboxError(
+            f"{sentence} ({method} {url} answered HTTP {page.status}).", url=url, method=method, status=page.status
+        )
 
 
-def _csrf_token(page: str) -> str | None:
-    match = re.search(r'name="csrfmiddlewaretoken"\s+value="([^"]+)"', page)
+def _refusal(user: str, page: Page) -> str:
+    if page.status == 403 and not _is_csrf_failure(page):
+        return (
+            f"{user[0].upper()}{user[1:]} may not do this on NetBox's web page: grant the permissions core.view_job "
+            "and core.delete_job"
+        )
+    if page.status == 404:
+        return f"NetBox has no such job, or {user} may not see it (core.view_job, and its constraints)"
+    if page.location is not None:
+        return (
+            f"NetBox, or a proxy in front of it, sends this request on to {page.location}: set netbox_url to the "
+            "address that NetBox has there, and look at what the proxy asks for"
+        )
+    return "NetBox, or a proxy in front of it, does not answer this request as the collection expects"
+
+
+def _leads_to(page: Page, path: str) -> bool:
+    return page.status == 302 and urlsplit(page.location or "").path.endswith(path)
+
+
+def _is_csrf_failure(page: Page) -> bool:
+    # Django's page has the word in every language. NetBox's own page for a missing permission has it in names only.
+    return re.search(r"\bCSRF\b", page.text) is not None
+
+
+def _form_token(page: Page) -> str | None:
+    match = re.search(r'name="csrfmiddlewaretoken"\s+value="([^"]+)"', page.text)
     return match and match[1]
