@@ -78,7 +78,8 @@ options:
         O(netbox_token).
       - A module that deletes rows of jobs needs it, because NetBox does so on its web page only.
       - With netbox-proxbox 0.0.11 to 0.0.23, jobs are cancelled on the plugin's web page. If that page does not take
-        the token, the login is used. This is so if C(LOGIN_REQUIRED) is V(false) in NetBox.
+        the token, or the token's user may not cancel jobs, the login is used. The page does not take the token if
+        C(LOGIN_REQUIRED) is V(false) in NetBox, or C(CSRF_COOKIE_NAME) has a name of its own.
       - The user needs the permissions C(core.view_job) and C(core.delete_job).
       - Environment variable E(NETBOX_USERNAME).
     type: str
