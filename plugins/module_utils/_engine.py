@@ -602,12 +602,12 @@ def _cancel(jobs: Jobs, job: Job) -> bool:
 
 def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> tuple[str, ...]:
     """Refuse beforehand what the server would refuse, or worse, would take; return what to warn of."""
-    if plan.create and (plan.cancel or plan.spare or check_mode):
+    if (plan.create and check_mode) or plan.cancel or any(job.interval for job in plan.spare):
         jobs.check_release()
-    if plan.cancel or plan.spare:
+    if plan.cancel or any(job.interval for job in plan.spare):
         jobs.check_cancel()
-    if not check_mode and (plan.delete or (plan.cancel and jobs.cancels_by_page)):
-        jobs.pages.log_in()
+    if plan.delete and not check_mode:
+        jobs.pages.check_delete()
     warning = None
     if plan.create:
         jobs.check_scope(plan.create.scope)

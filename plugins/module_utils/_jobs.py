@@ -107,10 +107,10 @@ class Jobs:
 
     def __init__(self, session: Session, pages: Pages | None = None) -> None:
         """
-        :param pages: a login to NetBox's web pages, for what no route of the API does; None where there is none.
+        :param pages: NetBox's web pages, for what no route of the API does; None for those without a login.
         """
         self.session = session
-        self.pages = pages
+        self.pages = pages or Pages(session, None, None)
         self.rq = Rq(session)
         self._old_plugin: tuple[int, ...] | None = None
         self._endpoints: dict[str, list[dict[str, Any]]] = {}
@@ -218,10 +218,7 @@ class Jobs:
         try:
             self.session.post(f"plugins/proxbox/jobs/{job_id}/cancel/", {}, repeatable=True)
         except ProxboxError:
-            if self.pages is None:
-                return False
             try:
-                self.pages.log_in()
                 self.pages.cancel(job_id)
             except ProxboxError:
                 return False
@@ -351,7 +348,7 @@ class Jobs:
             if not self.has_ended(job.id):
                 raise ProxboxError(
                     f"NetBox's web page did not cancel the job {job.id} ({job.name}): look at {self.session.url}"
-                    f"/core/jobs/{job.id}/ and at the permissions of the user of netbox_username."
+                    f"/core/jobs/{job.id}/ and run the task again."
                 )
         return self._was_cancelled(job)
 
@@ -441,16 +438,12 @@ class Jobs:
         return self._old_plugin is not None and self._old_plugin < CANCEL_MINIMUM
 
     def check_cancel(self) -> None:
-        """Refuse beforehand what could not be cancelled.
+        """Refuse beforehand what could not be cancelled; one request or more, for an old plugin only.
 
-        :raises ProxboxError: with a sentence, for a plugin without the route when there is no login for its web page.
+        :raises ProxboxError: with a sentence, if the plugin has no route for it and its web page may not be used.
         """
-        if self.cancels_by_page and self.pages is None:
-            raise ProxboxError(
-                f"The netbox-proxbox of {self.session.url} is older than {_dotted(CANCEL_MINIMUM)} and cannot cancel "
-                "jobs over the API, so nothing was changed: upgrade it, or give netbox_username and netbox_password "
-                "for its web page."
-            )
+        if self.cancels_by_page:
+            self.pages.check_cancel()
 
     def check_release(self) -> None:
         """Find out whether the plugin is there, and can do what is asked of it, before anything is written; one GET.

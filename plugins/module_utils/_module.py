@@ -111,7 +111,7 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
         module.fail_json(msg=problem)
     try:
         session = Session(connection)
-        result = work(module, Jobs(session, _pages(module.params, session)))
+        result = work(module, Jobs(session, Pages(session, module.params.get("netbox_username"), module.params.get("netbox_password"))))
     except ProxboxError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure, changed=exc.changed)
     except OverflowError:
@@ -278,10 +278,6 @@ def _not_ended(job: Job, timeout: float | None) -> str:
         f"queue {job.queue} and is not busy."
     )
 
-
-def _pages(params: dict[str, Any], session: Session) -> Pages | None:
-    username, password = params.get("netbox_username"), params.get("netbox_password")
-    return Pages(session, username, password) if username and password else None
 
 
 def _connection(params: dict[str, Any]) -> Connection:

@@ -450,7 +450,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     if params["state"] == "absent":
         name = checked_name(params["name"])
-        if params["purge"] and jobs.pages is None:
+        if params["purge"] and not jobs.pages.can_log_in:
             raise ProxboxError(
                 "purge deletes rows through NetBox's web page, for no token can: give netbox_username and "
                 "netbox_password too."
