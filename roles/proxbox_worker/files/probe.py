@@ -84,7 +84,8 @@ def installed(folders: list[str]) -> dict[str, Any]:
     logs = [os.path.dirname(os.path.abspath(path)) for path in logs if path]
     writable = [settings.MEDIA_ROOT, settings.REPORTS_ROOT, settings.SCRIPTS_ROOT]
     needed = [*folders, *writable, sys.executable, *redis_sockets, str(postgres_host), *logs]
-    needed += [module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
+    modules = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    needed += sorted({os.path.dirname(path) for path in modules if path})
     return {
         "netbox": settings.VERSION,
         "plugin": importlib.metadata.version("netbox-proxbox") if plugin else None,
@@ -235,3 +236,6 @@ def shown(unit: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    # Python would take most of a second to take NetBox apart.
+    os._exit(0)
