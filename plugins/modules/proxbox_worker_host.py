@@ -380,7 +380,8 @@ def systemd_facts(module: AnsibleModule, environment_files: list[str]) -> dict[s
     """Return what systemd knows of the workers and of the servers that NetBox may use."""
 
     def systemctl(*arguments: str) -> str:
-        return module.run_command(["systemctl", "--no-pager", *arguments], check_rc=True)[1]
+        _, output, _ = module.run_command(["systemctl", "--no-pager", *arguments], check_rc=True)
+        return str(output)
 
     service, instances = module.params["service"], module.params["instances"]
     units = wanted_units(service, instances)

@@ -194,10 +194,11 @@ def judge(
 
     ``now`` is the monotonic clock, in seconds.
     """
-    if state["LoadState"] != "loaded":
-        return "systemd does not know it. Run the role without the tag proxbox_worker_verify", "stopped"
     if state["ActiveState"] == "inactive":
-        return "it is stopped. Start it, or run the role without the tag proxbox_worker_verify", "stopped"
+        stopped = (
+            "it is stopped. Start it" if state["LoadState"] == "loaded" else f"it is {state['LoadState']}. Deploy it"
+        )
+        return f"{stopped}: run the role without the tag proxbox_worker_verify", "stopped"
     if state["SubState"].startswith("auto-restart") and state["Result"] == "success":
         return "its process ends at once (success), again and again", "pending"
     if state["SubState"].startswith("auto-restart") or state["ActiveState"] == "failed":
@@ -209,7 +210,7 @@ def judge(
     if state["ActiveState"] == "active" and age > timeout:
         return (
             f"it has run for {age:.0f} s, but RQ does not know it. Either it did not register within {timeout:.0f} s, "
-            "or Redis has lost its data since. Restart it, or run the role without the tag proxbox_worker_verify"
+            "or Redis has lost its data since. Restart it: run the role without the tag proxbox_worker_verify"
         ), "lost"
     return f"it is {state['ActiveState']}, but has not registered with RQ", "pending"
 
