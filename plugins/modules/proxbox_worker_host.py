@@ -330,7 +330,7 @@ def surplus_units(known: str, wanted: Iterable[str]) -> dict[str, list[str]]:
 def surplus_files(root: str, service: str, wanted: Iterable[str]) -> list[str]:
     """Return the files of the service and of its template below ``root``, and links to them, that are not wanted."""
     own = (f"{service}.service", f"{service}@.service")
-    paths = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
+    paths = [os.path.join(folder, name) for folder, _folders, names in os.walk(root) for name in names]
     names = {path: os.path.basename(path) for path in paths}
     unwanted = [path for path, name in names.items() if is_worker(service, name) and name not in wanted]
     return sorted(path for path in unwanted if os.path.islink(path) or os.path.relpath(path, root) in own)
@@ -380,8 +380,8 @@ def systemd_facts(module: AnsibleModule, environment_files: list[str]) -> dict[s
     """Return what systemd knows of the workers and of the servers that NetBox may use."""
 
     def systemctl(*arguments: str) -> str:
-        _, output, _ = module.run_command(["systemctl", "--no-pager", *arguments], check_rc=True)
-        return str(output)
+        done = module.run_command(["systemctl", "--no-pager", *arguments], check_rc=True)
+        return str(done[1])
 
     service, instances = module.params["service"], module.params["instances"]
     units = wanted_units(service, instances)

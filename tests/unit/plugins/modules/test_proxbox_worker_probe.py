@@ -93,7 +93,7 @@ def test_why_a_unit_is_not_up(
 
 
 def test_a_lost_worker_is_told_the_cause_and_the_remedy(probe: ModuleType) -> None:
-    why, _ = probe.judge(ACTIVE, None, QUEUES, 60, STARTED + 600)
+    why = probe.judge(ACTIVE, None, QUEUES, 60, STARTED + 600)[0]
     assert "Redis has lost its data" in why
     assert "Restart it" in why
 
