@@ -22,6 +22,16 @@ play() { ansible-playbook -i "$inventory" -e "@$facts" "$@" 2>&1 | tee "$log"; }
 
 changed() { grep -Eq '^worker .*changed=[1-9]' "$log" || { echo "FAILED: nothing has changed" >&2; exit 1; }; }
 
+predicted() { # Check mode and the real run count the same changes.
+  play --check "$@"
+  local prediction
+  prediction=$(changes)
+  play "$@"
+  [ "$prediction" = "$(changes)" ] || { echo "FAILED: check mode predicts $prediction changes, not $(changes)" >&2; exit 1; }
+}
+
+changes() { sed -n 's/^worker .*changed=\([0-9]*\) .*/\1/p' "$log"; }
+
 unchanged() { grep -Eq '^worker .*changed=0 ' "$log" || { echo "FAILED: something has changed" >&2; exit 1; }; }
 
 shows() { grep -Eq -- "$1" "$log" || { echo "FAILED: the output does not show: $1" >&2; exit 1; }; }
@@ -52,8 +62,11 @@ hides a-secret
 hides "$token"
 
 say "Deploy again, and in check mode"
+SECONDS=0
 play deploy.yml --diff -e "@$secret"
 unchanged
+echo "It has taken $SECONDS s."
+[ "$(grep -A1 ': Ask NetBox\] ' "$log" | grep -c '^ok:')" = 1 ] || { echo "FAILED: NetBox was not asked once" >&2; exit 1; }
 play deploy.yml --check --diff -e "@$secret"
 unchanged
 
@@ -64,7 +77,7 @@ unchanged
 
 say "With a token of another user the API is not asked; one that is wrong fails"
 play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e '{"proxbox_worker_netbox_token": "{{ netbox_token }}"}'
-shows 'knows the worker too was not asked'
+shows 'The role could not ask .* for the worker'
 if play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e proxbox_worker_netbox_token=nbt_wrong.token; then exit 1; fi
 
 say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
@@ -79,6 +92,12 @@ play deploy.yml --tags proxbox_worker_verify
 say "It starts after what it needs, where that is on this host"
 play neighbours.yml
 
+say "It starts no web server that its administrator has stopped"
+play web_server.yml
+
+say "It fails while the database is stopped"
+play database.yml
+
 say "The playbook proves it"
 play proxbox.proxbox.worker -e proxbox_worker_hosts=worker -e '{"proxbox_worker_netbox_url": "{{ netbox_url }}"}' \
   -e '{"proxbox_worker_netbox_token": "{{ netbox_superuser_token }}"}' -e '{"proxbox_worker_environment": {"DEPLOY": "a-secret"}}'
@@ -90,24 +109,46 @@ play restart.yml
 say "A worker that ends again and again fails the role, whatever systemd calls it; a drop-in is left alone"
 play crash.yml
 
-say "One worker, three, three, one"
-play deploy.yml -e '{"proxbox_worker_instances": "3"}' # as a survey gives it
+say "A stopped worker is named at once, without an old journal"
+play stopped.yml
+SECONDS=0
+if play deploy.yml --tags proxbox_worker_verify; then exit 1; fi
+[ $SECONDS -lt 30 ] || { echo "FAILED: it has taken $SECONDS s" >&2; exit 1; }
+shows 'is not up: it is stopped'
+hides 'nothing works today'
+[ "$(grep '^fatal' "$log" | wc -c)" -lt 500 ] || { echo "FAILED: the failure is too long to read" >&2; exit 1; }
+predicted deploy.yml
 changed
+
+say "A worker that RQ does not know any more, because Redis has lost its data, is named, and restarted"
+play redis_lost.yml
+if play deploy.yml --tags proxbox_worker_verify -e proxbox_worker_start_timeout=10; then exit 1; fi
+shows 'RQ does not know it.* Redis has lost its data'
+predicted deploy.yml -e proxbox_worker_start_timeout=10
+changed
+play deploy.yml
+unchanged
+
+say "One worker, three, three, one"
+predicted deploy.yml -e '{"proxbox_worker_instances": "3"}' # as a survey gives it
+changed
+hides RETRYING
 play scale.yml -e expected=3
 play deploy.yml -e proxbox_worker_instances=3
 unchanged
 play deploy.yml --check -e proxbox_worker_instances=1
 changed
 play scale.yml -e expected=3
-play deploy.yml -e proxbox_worker_instances=1
+predicted deploy.yml -e proxbox_worker_instances=1
 changed
+hides RETRYING
 play scale.yml -e expected=1
 play deploy.yml
 unchanged
 
 say "A checkout"
 play checkout.yml
-play deploy.yml --diff
+predicted deploy.yml --diff
 changed
 shows '^\+ExecStart=/opt/netbox/venv/bin/python3 /opt/netbox/netbox/manage.py rqworker high default$'
 play deploy.yml
@@ -115,13 +156,15 @@ unchanged
 play sync.yml
 
 say "Gone, in check mode, really, and again"
-play deploy.yml -e "@$secret" # so that it has a file of variables too
+predicted deploy.yml -e "@$secret" # so that it has a file of variables too
 changed
+hides RETRYING
 play deploy.yml --check -e proxbox_worker_state=absent
 changed
 play scale.yml -e expected=1
-play deploy.yml -e proxbox_worker_state=absent
+predicted deploy.yml -e proxbox_worker_state=absent
 changed
+hides RETRYING
 play nothing.yml
 play deploy.yml -e proxbox_worker_state=absent
 unchanged
@@ -129,7 +172,7 @@ unchanged
 say "Gone too when somebody has removed the unit of a worker that runs"
 play deploy.yml
 play broken.yml
-play deploy.yml -e proxbox_worker_state=absent
+predicted deploy.yml -e proxbox_worker_state=absent
 changed
 play nothing.yml
 play deploy.yml -e proxbox_worker_state=absent
