@@ -602,9 +602,11 @@ def _cancel(jobs: Jobs, job: Job) -> bool:
 
 def _check_before(jobs: Jobs, plan: Plan, check_mode: bool) -> tuple[str, ...]:
     """Refuse beforehand what the server would refuse, or worse, would take; return what to warn of."""
-    if (plan.create and check_mode) or plan.cancel or any(job.interval for job in plan.spare):
+    cancels = bool(plan.cancel or plan.spare)
+    # A cancel that comes first, in a real run, finds out by itself.
+    if (plan.create and (cancels or check_mode)) or (cancels and check_mode):
         jobs.check_release()
-    if plan.cancel or any(job.interval for job in plan.spare):
+    if cancels:
         jobs.check_cancel()
     if plan.delete and not check_mode:
         jobs.pages.check_delete()

@@ -111,7 +111,10 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
         module.fail_json(msg=problem)
     try:
         session = Session(connection)
-        result = work(module, Jobs(session, Pages(session, module.params.get("netbox_username"), module.params.get("netbox_password"))))
+        result = work(
+            module,
+            Jobs(session, Pages(session, module.params.get("netbox_username"), module.params.get("netbox_password"))),
+        )
     except ProxboxError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure, changed=exc.changed)
     except OverflowError:
@@ -277,7 +280,6 @@ def _not_ended(job: Job, timeout: float | None) -> str:
         f"{sentence}No worker has started it. Check with proxbox.proxbox.proxbox_worker_info that a worker serves the "
         f"queue {job.queue} and is not busy."
     )
-
 
 
 def _connection(params: dict[str, Any]) -> Connection:

@@ -42,7 +42,7 @@ def test_the_examples_use_options_that_exist(module: str) -> None:
     found = importlib.import_module(f"{PLUGINS}.modules.{module}")
     documentation = yaml.safe_load(found.DOCUMENTATION)
     options = {*documentation["options"]}
-    for name in documentation["extends_documentation_fragment"]:
+    for name in documentation.get("extends_documentation_fragment", []):
         file, _dot, fragment = name.removeprefix("proxbox.proxbox.").partition(".")
         fragments = importlib.import_module(f"{PLUGINS}.doc_fragments.{file}").ModuleDocFragment
         options |= {*yaml.safe_load(getattr(fragments, fragment.upper() or "DOCUMENTATION"))["options"]}
