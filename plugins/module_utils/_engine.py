@@ -520,11 +520,10 @@ def cancel_jobs(
     :raises ProxboxError: with a sentence; for an id also when that is no Proxbox sync.
     """
     target = _told(jobs, lambda: [jobs.get_sync(job_id)])[0] if job_id is not None else None
-    now = jobs.session.server_now
     if target:
         name = target.name
         living = _told(jobs, partial(jobs.living, name)) if target.living and target.interval else []
-        plan = plan_cancel_one(target, living, now, keep_schedule=keep_schedule)
+        plan = plan_cancel_one(target, living, jobs.session.server_now, keep_schedule=keep_schedule)
     else:
         living = _told(jobs, partial(jobs.living, name))
         plan = plan_cancel_named(name, living, jobs.session.server_now, keep_schedule=keep_schedule)

@@ -922,3 +922,9 @@ def test_one_that_nobody_takes_is_enough_but_told(server: Script, jobs: Jobs, ro
     server.answer(page(row(5, status="pending")), page(worker("high")))
     outcome = _engine.run_job(jobs, NewJob("x", Scope()), waiting=Waiting(60, 1), when_running="skip")
     assert outcome.job.id == 5 and "no worker serves the queue 'default'" in outcome.warnings[0]
+
+
+def test_a_cancel_by_name_needs_no_clock_before_its_first_answer(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page())
+    assert not _engine.cancel_jobs(jobs, job_id=None, name="nightly").plan.changed
+    assert server.asked == [LIVING]
