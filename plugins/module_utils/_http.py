@@ -75,12 +75,12 @@ class Http:
         :param parts: ``params``, ``headers``, ``json``, ``data``, ``cookies`` of requests.
         :raises requests.RequestException: when there is no answer.
         """
-        # ``verify`` is said at each call, for only then does it come before REQUESTS_CA_BUNDLE.
+        # Without ``verify`` in the call, requests prefers REQUESTS_CA_BUNDLE to that of its session.
         parts.update(allow_redirects=False, timeout=self._timeout, verify=self._verify)
         if repeat:
             return _repeat_while_broken(lambda: self._session.request(method, url, **parts), self._timeout)
-        # On a connection of its own: the server may have closed one that was kept, and then nobody could tell whether
-        # the request arrived.
+        # Use a new connection. The server may have closed the old one, and then nobody can tell whether the request
+        # arrived.
         self._session.close()
         return self._session.request(method, url, **parts)
 
@@ -168,7 +168,7 @@ class _TlsConnection(HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()
-        except TimeoutError as exc:  # urllib3 has one of its own for a connection that nobody takes
+        except TimeoutError as exc:  # urllib3 raises another exception if the server takes no connection
             raise NoTlsAnswer(f"no answer to TLS within {HANDSHAKE} s") from exc
 
 

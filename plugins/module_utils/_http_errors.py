@@ -22,6 +22,11 @@ from ._library import AllocationError, ContentError, HTTPError, NewConnectionErr
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 """What OpenSSL calls an answer that is no TLS."""
 
+TOKEN_REFUSED = (
+    "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to other "
+    "addresses"
+)
+
 
 class NoTlsAnswer(ssl.SSLError):
     """The server took the connection, and did not answer to TLS in time."""
@@ -174,16 +179,13 @@ def _status_meaning(response: requests.Response, detail: str | None) -> str:
     status = response.status_code
     if 300 <= status < 400:
         return (
-            f"NetBox sends this request on to {_without_secrets(response.headers.get('Location') or 'elsewhere')}, and "
+            f"NetBox sends this request on to {without_secrets(response.headers.get('Location') or 'elsewhere')}, and "
             "the module follows no redirects: set netbox_url to the address that NetBox has there"
         )
     if status in (401, 403):
         if "permission" in (detail or "").lower():
             return "The token's user lacks a permission for this"
-        return (
-            "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to "
-            "other addresses"
-        )
+        return TOKEN_REFUSED
     if status < 300:
         return (
             "The answer is not the JSON that NetBox's API gives: netbox_url may name another web server or a login "
@@ -204,6 +206,6 @@ _MEANINGS = {
 }
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """Return a URL of the server without a login and without its query, where a login page carries its state."""
     return re.sub(r"//[^/]*@", "//", re.split("[?#]", url)[0])

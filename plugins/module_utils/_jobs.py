@@ -438,7 +438,7 @@ class Jobs:
         return self._old_plugin is not None and self._old_plugin < CANCEL_MINIMUM
 
     def check_cancel(self) -> None:
-        """Refuse beforehand what could not be cancelled; one request or more, for an old plugin only.
+        """Check, before anything is written, that jobs can be cancelled. Only an old plugin costs requests.
 
         :raises ProxboxError: with a sentence, if the plugin has no route for it and its web page may not be used.
         """

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from ._errors import ProxboxError
+from ._http_errors import TOKEN_REFUSED, without_secrets
 from ._session import Page, Session
 
 BATCH = 500
@@ -144,10 +145,7 @@ class Pages:
                 f"another host (CSRF_TRUSTED_ORIGINS). {login}"
             )
         elif page.status == 403 and page.text.strip() == "Invalid token":
-            sentence = (
-                "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or "
-                "bound to other addresses"
-            )
+            sentence = TOKEN_REFUSED
         else:
             sentence = _refusal("the token's user", page)
         return self._error(sentence, "POST", path, page)
@@ -172,8 +170,8 @@ def _refusal(user: str, page: Page) -> str:
         return f"NetBox has no such job, or {user} may not see it (core.view_job, and its constraints)"
     if page.location is not None:
         return (
-            f"NetBox, or a proxy in front of it, sends this request on to {page.location}: set netbox_url to the "
-            "address that NetBox has there, and look at what the proxy asks for"
+            f"NetBox, or a proxy in front of it, sends this request on to {without_secrets(page.location)}: set "
+            "netbox_url to the address that NetBox has there, and look at what the proxy asks for"
         )
     return "NetBox, or a proxy in front of it, does not answer this request as the collection expects"
 

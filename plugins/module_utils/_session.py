@@ -26,7 +26,7 @@ from ._http_errors import failures_explained, not_netbox, refused
 from ._library import Request, RequestError, requests
 
 FRUITLESS_PAGES = 20
-"""After how many pages without a new row a list counts as one that changes faster than it can be read."""
+"""How many pages without a new row are read, one after the other, before the reader gives up."""
 
 Row = dict[str, Any]
 
@@ -102,7 +102,7 @@ class Session:
 
     def _page_of_rows(self, route: str, params: Mapping[str, Any]) -> tuple[tuple[Row, ...], int]:
         """Return the rows of one page, and how many there are in all."""
-        # With an offset, pynetbox reads one page only. The one that counts is among ``params``.
+        # pynetbox reads only one page if it is given an offset. The offset that is sent is in ``params``.
         request = self._request(route, params, offset=0)
         try:
             with failures_explained("GET", request.url):

@@ -119,7 +119,7 @@ class At:
     def next(self, interval: int, now: datetime, drifted: datetime | None = None) -> datetime:
         """The time of the next run, after ``now``, of a schedule that repeats every ``interval`` minutes.
 
-        :param drifted: when the run was to be that is made anew. The new time is the one that this run stands for. A
+        :param drifted: the time of the run that is replaced. The new time is the one that this run stands for. A
             time of day keeps the day of that run in a schedule of several days, because the time itself tells no day.
             If daylight saving alone has made the run late, and the right time has just passed, the answer is
             ``drifted`` itself: a late run is better than none.
@@ -223,7 +223,7 @@ class At:
         return self.on(drifted.astimezone(self.zone).date())
 
     def _latest(self, interval: int, now: datetime) -> datetime:
-        """The latest time of the next run, of those that are on the phase."""
+        """The latest time on the phase that the next run may have."""
         step = timedelta(minutes=interval)
         offsets = [timedelta()] if self._counts_minutes(interval) else self._offsets(now)
         # With a clock that is set back, the next run may be that much further away.
