@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -58,3 +60,14 @@ class ProxboxError(Exception):
             outcome_unknown=self.outcome_unknown,
             changed=self.changed or changed,
         )
+
+
+@contextmanager
+def needs(permission: str) -> Iterator[None]:
+    """Name the permission of NetBox that a refused request in the ``with`` block needs."""
+    try:
+        yield
+    except ProxboxError as exc:
+        if exc.status != 403 or "permission" not in (exc.detail or "").lower():
+            raise
+        raise exc.saying(f"{exc} Grant it the permission {permission}.") from None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a job that looks alive is, and how a schedule fares. Pure: no network, no clock, no Ansible."""
+"""Private to the collection: how a schedule fares. Pure."""
 
 from __future__ import annotations
 
@@ -13,73 +13,17 @@ from typing import Any
 
 from ._explain import headline, in_one_line
 from ._job import Job, iso
-from ._outcome import (
-    CANCELLED,
-    FAILED,
-    NOTHING_DONE,
-    PARTIAL,
-    SUCCEEDED,
-    UNKNOWN,
-)
-from ._worker import Service, Task
-
-LATE = timedelta(minutes=2)
-"""A job that has not started this long after its time is looked at: RQ's scheduler wakes up every few seconds, but a
-new one takes over from one that died only after a minute."""
-
-SILENCE = timedelta(minutes=5)
-"""A worker tells RQ every half minute that its job goes on; after this long without, it is gone."""
-
-
-def overdue(job: Job, now: datetime) -> bool:
-    """Whether a job should have started by now, and has not."""
-    due = job.scheduled or job.created
-    return job.status in ("scheduled", "pending") and due is not None and due < now - LATE
-
-
-def dead(job: Job, task: Task | None, now: datetime) -> str | None:
-    """Why a job that is running, or overdue although workers serve its queue, will come to nothing; None if it may.
-
-    :param task: RQ's record of it; None where that is not known, and only ``dead_by_age`` can tell.
-    """
-    if task is None:
-        return None
-    if task.over:
-        return f"NetBox shows it as {job.status}, but its RQ task is {task.status or 'lost'}"
-    if job.status == "running" and task.heartbeat and task.heartbeat < now - SILENCE:
-        return f"NetBox shows it as running, but its worker has not reported since {iso(task.heartbeat)}"
-    return None
-
-
-def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
-    """Why a job that is running, or overdue although workers run, counts as dead for its age alone; None if it is not.
-
-    :param stale_after: how long a run may last, or be overdue.
-    """
-    since = job.started if job.status == "running" else job.scheduled or job.created
-    if since is None or since > now - stale_after:
-        return None
-    limit = f"longer than {_hours(stale_after)} (raise stale_after if it still works)"
-    if job.status == "running":
-        return f"it has been running since {iso(since)}, {limit}"
-    return f"it has been due since {iso(since)}, {limit}, though workers run"
-
-
-def _hours(span: timedelta) -> str:
-    minutes = span.total_seconds() / 60
-    return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"
-
-
-def no_worker(job: Job, service: Service) -> str:
-    """The sentence about a job that nobody will take."""
-    which = f"no worker serves the queue {job.queue!r}" if service.workers else "no worker is running"
-    due = iso(job.scheduled or job.created)
-    return f"job {job.id} ({job.name}) is due at {due}, but {which}: start a worker for the queue {job.queue!r}"
+from ._liveness import overdue, unserved
+from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
+from ._worker import Service
 
 
 @dataclass(frozen=True)
 class Report:
-    """How one schedule fares: its living members, and the newest of its jobs that have ended, newest first."""
+    """How one schedule fares.
+
+    ``members`` are its jobs that have not ended. ``ended`` are the newest of its jobs that have ended, newest first.
+    """
 
     name: str
     members: tuple[Job, ...]
@@ -89,23 +33,25 @@ class Report:
 
     @property
     def job(self) -> Job:
-        """The member that counts: one that runs, else the one with the lowest id, which a duplicate has to yield to."""
+        """The member that counts: a running one, else the one with the lowest id."""
         return min(self.members, key=lambda job: (job.status != "running", job.id))
 
     @property
     def next_run(self) -> datetime | None:
-        """When the next run is due. While one is under way: the earliest that NetBox will make of it, or None."""
-        waiting = [job.scheduled or job.created for job in self.members if job.status != "running" and not job.dead]
+        """When the next run is due.
+
+        During a run it is the earliest time that NetBox may give to the successor; None if there will be none.
+        """
+        waiting = [job.due for job in self.members if job.status != "running" and not job.dead and job.due]
         if waiting:
             return min(waiting)
-        if self.job.interval is None or self.job.dead:
+        if self.job.interval is None or self.job.dead or self.job.due is None:
             return None
-        step = timedelta(minutes=self.job.interval)
-        return max((self.job.scheduled or self.job.created) + step, self.now + timedelta(minutes=1))
+        return max(self.job.due + timedelta(minutes=self.job.interval), self.now + timedelta(minutes=1))
 
     @property
     def runs(self) -> list[Job]:
-        """The newest runs that have ended, newest first; a job that was cancelled before it began is none."""
+        """The newest runs that have ended, newest first. A job that was cancelled before it began is no run."""
         return [job for job in self.ended if job.started]
 
     @property
@@ -115,14 +61,14 @@ class Report:
 
     @property
     def last_failure(self) -> Job | None:
-        """The newest run that did not do all that was asked for; those that were cancelled are none."""
+        """The newest run whose outcome is failed or partial. A cancelled run is no failure."""
         return next((job for job in self.runs if job.outcome.verdict in (FAILED, PARTIAL)), None)
 
     @property
     def consecutive_failures(self) -> int:
-        """How many of the newest runs, one after the other, did not do all that was asked for.
+        """How many of the newest runs failed, or did only a part, since the last good run.
 
-        Runs that were cancelled, and runs of which NetBox does not tell what they did, neither count nor end the row.
+        A cancelled run and a run with an unknown outcome neither count nor end the series.
         """
         count = 0
         for job in self.runs:
@@ -132,31 +78,31 @@ class Report:
         return count
 
     def findings(self) -> list[tuple[str, str]]:
-        """What is wrong, the worst first: a word and a sentence for each."""
-        late = [job for job in self.members if overdue(job, self.now) and not job.dead]
-        unserved = [job for job in self.members if job.status != "running" and not self.service.serves(job.queue)]
+        """Return what is wrong, the worst first: a word and a sentence for each."""
         found = [("stale", f"job {job.id}: {job.dead}") for job in self.members if job.dead]
         if len(self.members) > 1:
             ids = ", ".join(str(job.id) for job in self.members)
-            found.append(("duplicate", f"more than one job of this schedule lives: {ids}"))
-        found += [("no_worker", no_worker(job, self.service)) for job in unserved]
-        found += [
-            ("overdue", f"job {job.id} should have started at {iso(job.scheduled or job.created)}") for job in late
-        ]
+            found.append(("duplicate", f"more than one job of this schedule has not ended: {ids}"))
+        for job in self.members:
+            if job.status != "running" and not self.service.serves(job.queue):
+                found.append(("no_worker", unserved(job, self.service)))
+        for job in self.members:
+            if overdue(job, self.now) and not job.dead:
+                found.append(("overdue", f"job {job.id} should have started at {iso(job.due)}"))
         return [*found, *self._of_runs()]
 
     def _of_runs(self) -> Iterable[tuple[str, str]]:
-        """What is wrong with the runs that have ended."""
-        failures, last = self.consecutive_failures, self.last_run
-        if failures:
-            what = "the last run" if self.last_failure is last else f"job {self.last_failure.id}"
+        """Return what is wrong with the runs that have ended."""
+        failures, last, failure = self.consecutive_failures, self.last_run, self.last_failure
+        if failures and failure:
+            what = "the last run" if failure is last else f"job {failure.id}"
             more = f" ({failures} failures since the last good run)" if failures > 1 else ""
-            yield "failing", f"{what} did not do all that was asked for{more}: {in_one_line(self.last_failure)}"
+            yield "failing", f"{what} did not do all that was asked for{more}: {in_one_line(failure)}"
         if last and last.outcome.verdict in (UNKNOWN, CANCELLED, NOTHING_DONE):
             yield last.outcome.verdict, headline(last)
 
     def result(self) -> dict[str, Any]:
-        """This report in the shape that the module returns."""
+        """Return this report in the shape that the module returns."""
         findings = self.findings()
         return {
             "name": self.name,

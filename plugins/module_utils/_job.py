@@ -2,35 +2,49 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A Proxbox sync job as NetBox tells it, and the one shape in which the modules return it. No network, no clock."""
+"""Private to the collection: a job as NetBox shows it, a job to create, and the shape in which modules return them.
+
+Pure: no network, no clock.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from ._outcome import SUCCEEDED, Outcome, judge
-from ._plugin import (
-    DEFAULT_NAME,
-    STAGES,
-    log_of,
-    was_cancelled,
-)
+from ._json import choice, items, mapping, moment, number, text
+from ._plugin import DEFAULT_NAME, STAGES, was_cancelled
+
+if TYPE_CHECKING:
+    from ._outcome import Outcome
 
 LIVING = ("scheduled", "pending", "running")
-"""The statuses of a job that has not ended (NetBox's ``JobStatusChoices.ENQUEUED_STATE_CHOICES``)."""
+"""The statuses of a job that has not ended (``JobStatusChoices.ENQUEUED_STATE_CHOICES``, NetBox 4.5-4.7)."""
 
 ENDED = ("completed", "errored", "failed")
-"""The statuses of a job that has ended (NetBox's ``JobStatusChoices.TERMINAL_STATE_CHOICES``)."""
+"""The statuses of a job that has ended (``JobStatusChoices.TERMINAL_STATE_CHOICES``, NetBox 4.5-4.7)."""
+
+RUN_NOW_QUEUE = "high"
+"""The queue of the jobs that the button "Run now" of the plugin's web page creates (netbox-proxbox 0.0.8-0.0.29)."""
+
+
+class Kind(Enum):
+    """What a job is."""
+
+    SYNC = "a Proxbox sync"
+    FOREIGN = "another job of NetBox"
+    NOT_KNOWN = "not known: the row has no data (for example for a moment when a run starts)"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a sync covers. An empty set of endpoint ids means every endpoint.
+    """What a sync covers. An empty set of endpoint ids means all endpoints.
 
-    ``objects`` are the ids of the virtual machines or objects that it is for; no schedule of ours asks for any.
+    ``objects`` are the ids of single virtual machines or other objects. No schedule of the collection has any.
     """
 
     sync_types: frozenset[str] = frozenset({"all"})
@@ -41,27 +55,59 @@ class Scope:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A sync job to create. ``interval`` is in minutes; ``schedule_at`` None means at once."""
+    """A sync job to create. ``interval`` is in minutes. ``schedule_at`` None means at once."""
 
     name: str
     scope: Scope
     schedule_at: datetime | None = None
     interval: int | None = None
 
+    def result(self) -> dict[str, Any]:
+        """Return the shape that this job will have, as far as it is known before it is created."""
+        return {
+            "id": None,
+            "name": self.name,
+            "status": "scheduled" if self.schedule_at or self.interval else "pending",
+            **_scope_result(self.scope),
+            "scheduled": iso(self.schedule_at),
+            "interval": self.interval,
+            "created": None,
+            "started": None,
+            "completed": None,
+            "duration": None,
+            "error": "",
+            "cancelled": False,
+            "outcome": None,
+            "stages": [],
+            "phases": [],
+            "run_id": None,
+            "branch": None,
+            "queue": "",
+            "rq_job_id": "",
+            "user": None,
+            "url": "",
+        }
+
+    def became(self, job: Job) -> bool:
+        """Whether ``job`` may be this one. What NetBox does not tell yet counts as the same."""
+        same_time = self.schedule_at is None or iso(job.scheduled) == iso(self.schedule_at)
+        same = job.name == self.name and job.interval == self.interval and same_time
+        return same and job.kind is not Kind.FOREIGN and job.scope in (None, self.scope)
+
 
 @dataclass(frozen=True)
 class Job:
-    """One row of NetBox's ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC; ``interval`` is in minutes.
+    """A row of ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC. ``interval`` is in minutes.
 
-    ``is_sync`` is None and ``scope`` is None while NetBox itself does not say: the row's ``data`` is null for a moment
-    when a run starts, and before netbox-proxbox 0.0.26 it tells no scope until the run has ended.
-    ``dead`` says why a job that looks alive is not, where somebody has found out.
+    ``scope`` is None while NetBox does not tell it: for a moment when a run starts, and in netbox-proxbox 0.0.24 and
+    0.0.25 until the run has ended. ``dead`` tells why a job that has not ended will come to nothing, if that was found.
+    ``stages_of_all`` are the stages of a sync of everything in the release of the plugin.
     """
 
-    id: int | None
+    id: int
     name: str
     status: str
-    is_sync: bool | None = True
+    kind: Kind
     scope: Scope | None = None
     scheduled: datetime | None = None
     interval: int | None = None
@@ -72,13 +118,34 @@ class Job:
     queue: str = ""
     rq_job_id: str = ""
     user: str | None = None
-    url: str = ""
-    run_id: str | None = None
-    branch: Mapping[str, Any] | None = field(default=None, compare=False)
-    outcome: Outcome = field(default_factory=Outcome)
-    data: Any = field(default=None, compare=False, repr=False)
-    log_entries: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    stages_of_all: Sequence[str] = field(default=STAGES, compare=False, repr=False)
     dead: str | None = field(default=None, compare=False)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], stages_of_all: Sequence[str] = STAGES) -> Job:
+        """Read a row of ``/api/core/jobs/`` or ``/api/plugins/proxbox/sync-jobs/``, whole or trimmed by ``fields=``.
+
+        The caller has checked that the row has an ``id``.
+        """
+        return cls(
+            id=number(row.get("id")) or 0,
+            name=text(row.get("name")),
+            status=choice(row.get("status")),
+            kind=_kind(row),
+            scope=_scope(_sync_data(row).get("params")),
+            scheduled=moment(row.get("scheduled")),
+            interval=number(row.get("interval")),
+            created=moment(row.get("created")),
+            started=moment(row.get("started")),
+            completed=moment(row.get("completed")),
+            error=text(row.get("error")),
+            queue=text(row.get("queue_name")),
+            rq_job_id=text(row.get("job_id")),
+            user=text(mapping(row.get("user")).get("username")) or None,
+            row=row,
+            stages_of_all=stages_of_all,
+        )
 
     @property
     def living(self) -> bool:
@@ -87,63 +154,71 @@ class Job:
 
     @property
     def runs(self) -> bool:
-        """Whether the job is really running."""
+        """Whether the job is running and not dead."""
         return self.status == "running" and not self.dead
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody cancelled the job, before it ran or while it ran."""
+        return was_cancelled(self.status, self.error)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the job was created to run once, at once."""
+        return self.interval is None and self.scheduled is None
+
+    @property
+    def run_now_copy(self) -> bool:
+        """Whether the button "Run now" of the web page created the job. It has the name of the job that it copies."""
+        return self.at_once and self.queue == RUN_NOW_QUEUE
+
+    @property
+    def due(self) -> datetime | None:
+        """When the job was to start."""
+        return self.scheduled or self.created
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What the run did. It tells more if the log was read."""
+        from ._outcome import judge  # a job that has not started does not need it
+
+        return judge(self.row, self.stages_of_all)
 
     @property
     def succeeded(self) -> bool:
         """Whether the run did all that was asked for."""
-        return self.outcome.verdict == SUCCEEDED
+        return self.status in ENDED and self.outcome.verdict == "succeeded"
 
     @property
-    def cancelled(self) -> bool:
-        """Whether somebody ended the job, before it ran or as it did."""
-        return was_cancelled(self.status, self.error)
+    def log_entries(self) -> list[Mapping[str, Any]] | None:
+        """The log, oldest entry first; None if it was not read."""
+        entries = self.row.get("log_entries")
+        return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else None
 
-    @classmethod
-    def from_api(cls, row: Mapping[str, Any], all_stages: Sequence[str] = STAGES) -> Job:
-        """Read a row of ``/api/core/jobs/`` or ``/api/plugins/proxbox/sync-jobs/``, trimmed by ``fields=`` or whole.
+    @property
+    def url(self) -> str:
+        """The page of the job in NetBox."""
+        return text(self.row.get("display_url"))
 
-        :param all_stages: the stages of a sync of everything in the plugin's release.
-        """
-        data = row.get("data")
-        block = data.get("proxbox_sync") if isinstance(data, Mapping) else None
-        block = block if isinstance(block, Mapping) else {}
-        status = row.get("status")
-        user = row.get("user")
-        return cls(
-            id=row["id"],
-            name=row.get("name") or "",
-            status=status["value"] if isinstance(status, Mapping) else str(status or ""),
-            is_sync=_is_sync(row),
-            scope=_scope(block.get("params")),
-            scheduled=read_time(row.get("scheduled")),
-            interval=row.get("interval"),
-            created=read_time(row.get("created")),
-            started=read_time(row.get("started")),
-            completed=read_time(row.get("completed")),
-            error=row.get("error") or "",
-            queue=row.get("queue_name") or "",
-            rq_job_id=str(row.get("job_id") or ""),
-            user=user.get("username") if isinstance(user, Mapping) else None,
-            url=row.get("display_url") or "",
-            run_id=str(_params(block).get("run_id") or "") or None,
-            branch=_branch(block),
-            outcome=judge(row, all_stages),
-            data=data,
-            log_entries=log_of(row),
-        )
+    @property
+    def duration(self) -> float | None:
+        """How long the run took, in seconds; None while it has not both started and ended."""
+        if self.started is None or self.completed is None:
+            return None
+        return round((self.completed - self.started).total_seconds(), 3)
 
     def result(self, *, include_log: bool = False, include_data: bool = False) -> dict[str, Any]:
-        """This job in the shape that every module returns and documents."""
-        scope = self.scope
+        """Return this job in the shape that all modules return and document."""
+        data = _sync_data(self.row)
+        if self.living and self.started is None:
+            outcome: dict[str, Any] = {"outcome": None, "stages": [], "phases": []}
+        else:
+            outcome = self.outcome.result()
         shape = {
             "id": self.id,
             "name": self.name,
             "status": self.status,
-            "sync_types": sorted(scope.sync_types) if scope else [],
-            "proxmox_endpoints": sorted(scope.proxmox_endpoints) if scope else [],
-            "netbox_endpoints": sorted(scope.netbox_endpoints) if scope else [],
+            **_scope_result(self.scope),
             "scheduled": iso(self.scheduled),
             "interval": self.interval,
             "created": iso(self.created),
@@ -152,9 +227,9 @@ class Job:
             "duration": self.duration,
             "error": self.error,
             "cancelled": self.cancelled,
-            **self.outcome.result(),
-            "run_id": self.run_id,
-            "branch": self.branch,
+            **outcome,
+            "run_id": text(mapping(data.get("params")).get("run_id")) or None,
+            "branch": _branch(data),
             "queue": self.queue,
             "rq_job_id": self.rq_job_id,
             "user": self.user,
@@ -165,48 +240,36 @@ class Job:
                 {key: entry.get(key) for key in ("timestamp", "level", "message")} for entry in self.log_entries or ()
             ]
         if include_data:
-            shape["data"] = self.data
+            shape["data"] = self.row.get("data")
         return shape
 
-    @property
-    def duration(self) -> float | None:
-        """How long the run took, in seconds; None while it has not both started and ended."""
-        if self.started is None or self.completed is None:
-            return None
-        return round((self.completed - self.started).total_seconds(), 3)
+
+def iso(when: datetime | None) -> str | None:
+    """Return a time as the collection prints and sends it: RFC 3339 in UTC with ``Z``, to the second."""
+    return None if when is None else when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def iso(moment: datetime | None) -> str | None:
-    """A time in the one form the collection prints and sends: RFC 3339 in UTC with ``Z``, to the second."""
-    if moment is None:
-        return None
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _sync_data(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the plugin wrote into the row."""
+    return mapping(mapping(row.get("data")).get("proxbox_sync"))
 
 
-def read_time(text: str | None) -> datetime | None:
-    """A time as NetBox writes it, in UTC."""
-    return datetime.fromisoformat(text).astimezone(timezone.utc) if text else None
-
-
-def _is_sync(row: Mapping[str, Any]) -> bool | None:
-    """The plugin's own rule (``is_proxbox_sync_job``, 0.0.24+), with None where the row cannot tell yet."""
+def _kind(row: Mapping[str, Any]) -> Kind:
+    """Return what a row is, by the plugin's own rule (``is_proxbox_sync_job``, 0.0.24 and newer)."""
     data = row.get("data")
     if isinstance(data, Mapping) and "proxbox_sync" in data:
-        return True
-    if (row.get("name") or "").strip() == DEFAULT_NAME and not row.get("object_type"):
-        return True
-    status = row.get("status")
-    value = status.get("value") if isinstance(status, Mapping) else status
-    if data is None and not row.get("object_type") and value in LIVING:
-        return None
-    return False
+        return Kind.SYNC
+    if row.get("object_type"):
+        return Kind.FOREIGN
+    if text(row.get("name")).strip() == DEFAULT_NAME:
+        return Kind.SYNC
+    return Kind.NOT_KNOWN if data is None else Kind.FOREIGN
 
 
-def _scope(params: Any) -> Scope | None:
+def _scope(params: object) -> Scope | None:
     if not isinstance(params, Mapping):
         return None
-    types = params.get("sync_types")
-    types = types if isinstance(types, list) and types else [params.get("sync_type") or "all"]
+    types = items(params.get("sync_types")) or [params.get("sync_type") or "all"]
     return Scope(
         sync_types=frozenset(str(item) for item in types),
         proxmox_endpoints=_ids(params.get("proxmox_endpoint_ids")),
@@ -215,24 +278,25 @@ def _scope(params: Any) -> Scope | None:
     )
 
 
-def _ids(values: Any) -> frozenset[int]:
-    # The plugin stores ids as strings.
-    values = values if isinstance(values, list) else []
-    return frozenset(int(str(value)) for value in values if str(value).isascii() and str(value).isdecimal())
+def _ids(values: object) -> frozenset[int]:
+    found = (number(value) for value in items(values))
+    return frozenset(value for value in found if value is not None)
 
 
-def _params(block: Mapping[str, Any]) -> Mapping[str, Any]:
-    params = block.get("params")
-    return params if isinstance(params, Mapping) else {}
+def _scope_result(scope: Scope | None) -> dict[str, Any]:
+    return {
+        "sync_types": sorted(scope.sync_types) if scope else [],
+        "proxmox_endpoints": sorted(scope.proxmox_endpoints) if scope else [],
+        "netbox_endpoints": sorted(scope.netbox_endpoints) if scope else [],
+    }
 
 
-def _branch(block: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The branch of netbox-branching that the run wrote to, and what has become of it; None where there was none."""
-    branch, response = block.get("branch"), block.get("response")
+def _branch(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the branch of netbox-branching that the run wrote to, and its state; None if there was none."""
+    branch = data.get("branch")
     if not isinstance(branch, Mapping):
         return None
-    disposition = response.get("branch_disposition") if isinstance(response, Mapping) else None
-    disposition = disposition if isinstance(disposition, Mapping) else {}
+    disposition = mapping(mapping(data.get("response")).get("branch_disposition"))
     return {
         "id": branch.get("id"),
         "name": branch.get("name"),

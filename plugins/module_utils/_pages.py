@@ -82,6 +82,17 @@ class Pages:
             batch = [str(job_id) for job_id in ids[start : start + BATCH]]
             self._delete({"pk": batch, "confirm": "true", "_confirm": "true"})
 
+    def check_login(self) -> None:
+        """Check that a login is given; no request.
+
+        :raises ProxboxError: if none is given.
+        """
+        if not self.can_log_in:
+            raise ProxboxError(
+                "NetBox deletes rows of jobs only on its web pages, which take no API token: set netbox_username and "
+                "netbox_password."
+            )
+
     def log_in(self) -> None:
         """Log in, once: two GETs and a POST.
 
@@ -89,11 +100,7 @@ class Pages:
         """
         if self._form_token:
             return
-        if not self.can_log_in:
-            raise ProxboxError(
-                "No token deletes rows of jobs, because NetBox does so on its web pages only: give netbox_username and "
-                "netbox_password."
-            )
+        self.check_login()
         page = self.session.page("GET", "login/")
         form_token = _form_token(page)
         if page.status != 200 or form_token is None or 'name="password"' not in page.text:

@@ -141,6 +141,18 @@ class Session:
             raise not_netbox("POST", request.url)
         return answer
 
+    def options(self, route: str) -> None:
+        """Send OPTIONS to a route below ``/api/``. NetBox checks the token and its permissions, and writes nothing.
+
+        :raises ProxboxError: with a sentence, also if the route is missing or the token may not use it.
+        """
+        url = self._api_url(route)
+        headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        with failures_explained("OPTIONS", url):
+            response = self._answer(self._api, "OPTIONS", url, repeat=True, headers=headers)
+        if response.status_code >= 300:
+            raise refused(response, "OPTIONS", url)
+
     def page(self, method: str, path: str, form: Mapping[str, Any] | None = None, *, token: bool = False) -> Page:
         """GET or POST (a form) one of NetBox's web pages. No redirect is followed.
 

@@ -2,50 +2,51 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a job that looks alive is, and how to wait for its end."""
+"""Private to the collection: wait for the end of a job, and give up if the time is over or the job is dead."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._errors import ProxboxError
-from ._health import dead, dead_by_age, no_worker, overdue
-from ._job import Job
-from ._jobs import SHORTEST_LIMIT, Jobs
-from ._progress import Progress
+from ._job import LIVING, Job
+from ._jobs import Jobs
+from ._liveness import examine
+
+if TYPE_CHECKING:
+    from ._progress import Progress
 
 T = TypeVar("T")
 
 AWAY = 120.0
-"""How long, in seconds, NetBox may be out of reach while a task waits for a sync, or for word of a job it created."""
+"""How long, in seconds, a task waits for a NetBox that does not answer."""
 
 DOUBT = 60.0
-"""How often, in seconds, a task that waits for a sync looks at whether its worker still lives."""
+"""How often, in seconds, a task that waits for a sync checks whether the worker still lives."""
 
 FIRST_PAUSE = 0.5
-"""The seconds between the first two looks at a job; each pause after it is longer by a quarter."""
+"""The seconds between the first two looks at a job. Each later pause is longer by a quarter."""
 
-NEWS = 3.0
-"""The longest pause, in seconds, while the log is shown: a line is to be seen within five seconds."""
+LOG_PAUSE = 3.0
+"""The longest pause, in seconds, while the log is shown. A line is to appear within five seconds."""
 
 SHARE = 20
-"""A pause is so many times as long as the look before it took, at least: a long log is read less often."""
+"""A pause is at least so many times as long as the last look took: a long log is read less often."""
 
-LONGEST = 15.0
-"""The longest pause, in seconds, that ``SHARE`` makes."""
+LONGEST_SHARE = 15.0
+"""The longest pause, in seconds, because of ``SHARE``."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """How a task waits for the end of a job.
+    """How a task waits. ``timeout`` and ``poll_interval``, the longest pause between two looks, are in seconds.
 
-    ``timeout`` is in seconds, and so is ``poll_interval``, the longest pause between two looks. ``progress`` tells what
-    happens meanwhile; with it, each look reads the log.
+    ``progress`` shows what happens. With it, each look reads the log.
     """
 
     timeout: float
@@ -53,46 +54,18 @@ class Waiting:
     progress: Progress | None = None
 
 
-def examined(jobs: Jobs, seen: list[Job], stale_after: timedelta | None) -> tuple[list[Job], dict[int | None, str]]:
-    """``seen`` with the dead marked, and what to warn of, by id. No request, unless a job is running or overdue.
-
-    :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ; None for as long as
-        NetBox lets a sync run, which is asked when age would decide (one GET).
-    """
-    result, warnings = [], {}
-    for job in seen:
-        now = jobs.session.server_now
-        reason = None
-        if job.is_sync is None and job.status == "running":
-            warnings[job.id] = (
-                f"job {job.id} ({job.name}) is running, and NetBox does not tell whether it is a Proxbox sync: it was "
-                "left alone"
-            )
-        elif not job.is_sync:
-            pass
-        elif overdue(job, now) and not jobs.rq.service.serves(job.queue):
-            warnings[job.id] = no_worker(job, jobs.rq.service)
-        elif overdue(job, now) or job.status == "running":
-            task = jobs.rq.task(job)
-            reason = dead(job, task, now)
-            if task is None and dead_by_age(job, now, stale_after or SHORTEST_LIMIT):
-                reason = dead_by_age(job, now, stale_after or jobs.longest_sync)
-            if reason and jobs.get_status(job.id) != job.status:
-                reason = None  # it moved on since it was read: alive
-        result.append(replace(job, dead=reason))
-    return result, warnings
-
-
-def wait(
+def wait_for_end(
     jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None
 ) -> tuple[Job | None, tuple[str, ...]]:
-    """Wait for a job's end; return it when it is dead, or when the time is over (and what to warn of), else None.
+    """Wait until a job has ended.
 
-    :param stale_after: as for ``examined``.
+    :param stale_after: as for ``examine``.
+    :return: None; or the job, if it is dead or the time is over; and warnings.
+    :raises ProxboxError: with a sentence; for a NetBox that does not answer only after ``AWAY`` seconds.
     """
     deadline = time.monotonic() + waiting.timeout
     doubt = time.monotonic() + DOUBT
-    longest = min(waiting.poll_interval, NEWS) if waiting.progress else waiting.poll_interval
+    longest = min(waiting.poll_interval, LOG_PAUSE) if waiting.progress else waiting.poll_interval
     pause = min(FIRST_PAUSE, longest)
     while True:
         living, took = _look(jobs, job_id, waiting.progress)
@@ -101,16 +74,16 @@ def wait(
         now = time.monotonic()
         if now >= min(doubt, deadline):
             jobs.rq.forget()
-            (job,), warnings = patiently(lambda: examined(jobs, [jobs.get(job_id)], stale_after))
+            (job,), warnings = retry_while_away(lambda: examine(jobs, [jobs.get(job_id)], stale_after))
             if job.dead or now >= deadline:
                 return job, tuple(warnings.values())
             doubt = now + DOUBT
-        time.sleep(max(0.0, min(max(pause, min(SHARE * took, LONGEST)), deadline - now)))
+        time.sleep(max(0.0, min(max(pause, min(SHARE * took, LONGEST_SHARE)), deadline - now)))
         pause = min(pause * 1.25, longest)
 
 
 def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, float]:
-    """Whether a job has not ended, and how many seconds it took NetBox to tell."""
+    """Return whether a job has not ended, and how many seconds NetBox took to tell."""
     took = 0.0
 
     def timed(ask: Callable[[], T]) -> T:
@@ -121,25 +94,25 @@ def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, flo
         return answer
 
     if progress is None:
-        return not patiently(lambda: timed(lambda: jobs.has_ended(job_id))), took
+        return retry_while_away(lambda: timed(lambda: jobs.status(job_id))) in LIVING, took
     if progress.unheard():
         raise ProxboxError(f"The task that waited for job {job_id} has ended: the job goes on.")
-    job = patiently(lambda: timed(lambda: jobs.watch(job_id, include_data=progress.wants_names)), progress.tell)
+    job = retry_while_away(lambda: timed(lambda: jobs.watch(job_id, include_data=progress.wants_names)), progress.tell)
     if job is None:
         return False, took
     service = None
     if job.status in ("scheduled", "pending") and progress.tells_workers:
-        with contextlib.suppress(ProxboxError):  # it is for one line only
+        with contextlib.suppress(ProxboxError):  # only one line needs it
             service = jobs.rq.service
     progress.show(job, jobs.session.server_now, service)
     return job.living, took
 
 
-def patiently(ask: Callable[[], T], tell: Callable[[str], None] = lambda line: None) -> T:
-    """Ask again while NetBox is away, as when it is restarted, or asks for fewer requests: the sync goes on.
+def retry_while_away(ask: Callable[[], T], tell: Callable[[str], None] = lambda line: None) -> T:
+    """Ask again while NetBox does not answer, or answers HTTP 429 or 5xx: a sync goes on while NetBox is restarted.
 
-    :param tell: who is told of it.
-    :raises ProxboxError: when it has been so for ``AWAY`` seconds, or answers something else.
+    :param tell: shows a line about it.
+    :raises ProxboxError: after ``AWAY`` seconds, and at once for any other failure.
     """
     back_by = time.monotonic() + AWAY
     told = False

@@ -530,63 +530,49 @@ failure:
       sample: Invalid v1 token
 """
 
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import await_job, cancel_jobs, run_job
+from ..module_utils._job import NewJob
 from ..module_utils._jobs import Jobs
-from ..module_utils._module import (
-    LOGIN_SPEC,
-    SCOPE_SPEC,
-    STALE_SPEC,
-    outcome_result,
-    progress,
-    run_module,
-    run_result,
-    stale_after,
-    with_endpoints,
-)
-from ..module_utils._plan import checked_name, checked_seconds, read_run
+from ..module_utils._module import LOGIN_SPEC, SCOPE_SPEC, STALE_SPEC, run_module, task_result
+from ..module_utils._options import checked_name, checked_seconds, read_max_age, read_scope, read_stale_after
+from ..module_utils._plan import Policy
+from ..module_utils._plugin import DEFAULT_NAME
+from ..module_utils._progress_file import progress
+from ..module_utils._run import await_job, cancel_runs, run_now
+from ..module_utils._run_result import run_result
+from ..module_utils._runs import CancelRuns, RunNow
 from ..module_utils._wait import Waiting
 
 
 def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
-    done = cancel_jobs(
-        jobs,
-        job_id=params["job_id"],
-        name=None if params["name"] is None else checked_name(params["name"]),
-        keep_schedule=params["keep_schedule"],
-        check_mode=module.check_mode,
-    )
-    return {**outcome_result(module, done), "successor": done.successor.result() if done.successor else None}
+    name = "" if params["job_id"] is not None else checked_name(params["name"])
+    goal = CancelRuns(name, params["job_id"], params["keep_schedule"])
+    done = cancel_runs(jobs, goal, policy(module))
+    return {**task_result(module, done), "successor": done.successor.result() if done.successor else None}
 
 
 def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     timeout = checked_seconds("wait_timeout", params["wait_timeout"])
     longest_pause = checked_seconds("poll_interval", params["poll_interval"])
-    common: dict[str, Any] = {
-        "waiting": Waiting(timeout, longest_pause, progress(module)) if params["wait"] else None,
-        "stale_after": stale_after(module),
-        "include_log": params["include_log"],
-        "check_mode": module.check_mode,
-    }
+    waiting = Waiting(timeout, longest_pause, progress(module)) if params["wait"] else None
     if params["job_id"] is not None:
-        done = await_job(jobs, params["job_id"], **common)
+        done = await_job(jobs, params["job_id"], policy(module), waiting, include_log=params["include_log"])
     else:
-        new = read_run(name=params["name"], sync_types=params["sync_types"])
-        done = run_job(
-            jobs,
-            replace(new, scope=with_endpoints(new.scope, params, jobs)),
-            when_running=params["when_running"],
-            max_age=None if params["max_age"] is None else timedelta(minutes=params["max_age"]),
-            **common,
-        )
+        name = checked_name(params["name"]) if (params["name"] or "").strip() else DEFAULT_NAME
+        new = NewJob(name, read_scope(params, jobs.endpoint_ids))
+        goal = RunNow(new, params["when_running"], read_max_age(params["max_age"]))
+        done = run_now(jobs, goal, policy(module), waiting, include_log=params["include_log"])
     return run_result(module, done, timeout=timeout, partial=params["partial"])
+
+
+def policy(module: AnsibleModule) -> Policy:
+    """Return that a job which is to be cancelled is cancelled as it runs."""
+    return Policy("cancel", stale_after=read_stale_after(module.params), check_mode=module.check_mode)
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

@@ -418,11 +418,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import ProxboxError
-from ..module_utils._job import ENDED, LIVING, iso
+from ..module_utils._job import ENDED, LIVING, Kind, iso
 from ..module_utils._jobs import Jobs
 from ..module_utils._module import run_module
+from ..module_utils._options import checked_count, checked_name
 from ..module_utils._outcome import VERDICTS
+from ..module_utils._runs import check_target
+from ..module_utils._sync_jobs import judged, search
 from ..module_utils._times import parse_instant
 
 FILTERS = {"name": "name", "status": "status", "sync_types": "sync_type", "errored": "errored"}
@@ -436,19 +438,20 @@ TIMES = {
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
-    if params["limit"] < 0:
-        raise ProxboxError(f"limit {params['limit']} is no number of jobs: give 0 for all of them, or more.")
+    limit = checked_count("limit", params["limit"])
+    if params["name"] is not None:
+        params["name"] = checked_name(params["name"])
     if params["job_id"] is not None:
-        job = jobs.get_sync(params["job_id"], include_log=params["include_log"])
-        found = [job if job.living else jobs.judged(job)]
+        job = jobs.get(params["job_id"], include_log=params["include_log"])
+        if job.kind is Kind.FOREIGN:
+            check_target(job, jobs.url)
+        found = [job if job.living else judged(jobs, job)]
     else:
         filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
         filters.update(
             (query, iso(parse_instant(option, params[option]))) for option, query in TIMES.items() if params[option]
         )
-        found = jobs.search(
-            filters, limit=params["limit"], include_log=params["include_log"], outcomes=params["outcome"] or ()
-        )
+        found = search(jobs, filters, limit=limit, include_log=params["include_log"], outcomes=params["outcome"] or ())
     shape = {option: params[option] for option in ("include_log", "include_data")}
     return {"changed": False, "jobs": [job.result(**shape) for job in found]}
 

@@ -420,58 +420,31 @@ failure:
       sample: Invalid v1 token
 """
 
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import reconcile
+from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
-from ..module_utils._module import (
-    LOGIN_SPEC,
-    RUNNING_SPEC,
-    SCHEDULE_SPEC,
-    outcome_result,
-    run_module,
-    running_options,
-    with_endpoints,
-)
-from ..module_utils._plan import (
-    checked_name,
-    plan_absent,
-    plan_present,
-    read_wanted,
-)
+from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
+from ..module_utils._options import checked_name, read_policy, read_schedule
+from ..module_utils._schedules import declare
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
-    params = module.params
-    if params["state"] == "absent":
-        name = checked_name(params["name"])
-        if params["purge"] and not jobs.pages.can_log_in:
-            raise ProxboxError(
-                "purge deletes rows through NetBox's web page, for no token can: give netbox_username and "
-                "netbox_password too."
-            )
-        decide = partial(plan_absent, name, purge=params["purge"])
-        outcome = reconcile(jobs, name, decide, purge=params["purge"], **running_options(module))
-        return outcome_result(module, outcome)
-    if params["purge"]:
-        raise ProxboxError("purge deletes the rows of a schedule that is to go: it goes with state: absent.")
-    wanted = read_wanted(
-        name=params["name"],
-        sync_types=params["sync_types"],
-        schedule_at=params["schedule_at"],
-        interval=params["interval"],
-        timezone=params["timezone"],
-        repair_drift=params["drift"] == "repair",
-    )
-    wanted = replace(wanted, scope=with_endpoints(wanted.scope, params, jobs))
-    decide = partial(plan_present, wanted)
-    outcome = reconcile(jobs, wanted.name, decide, history=wanted.once, **running_options(module))
-    return outcome_result(module, outcome)
+    done = declare(jobs, goal(module.params, jobs), read_policy(module.params, check_mode=module.check_mode))
+    return task_result(module, done)
+
+
+def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:
+    if options["state"] == "absent":
+        if options["purge"]:
+            jobs.pages.check_login()
+        return End(checked_name(options["name"]), options["purge"])
+    if options["purge"]:
+        raise ProxboxError("purge deletes the rows of a schedule that ends: set state to absent, or remove purge.")
+    return read_schedule(options, options, jobs.endpoint_ids)
 
 
 def main() -> None:

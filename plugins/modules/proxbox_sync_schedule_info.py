@@ -187,24 +187,57 @@ failure:
       sample: Invalid v1 token
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import report
-from ..module_utils._errors import ProxboxError
+from ..module_utils._health import Report
+from ..module_utils._job import Job, Kind
 from ..module_utils._jobs import Jobs
-from ..module_utils._module import STALE_SPEC, run_module, stale_after
-from ..module_utils._plan import checked_name
+from ..module_utils._liveness import examine
+from ..module_utils._loop import read_known
+from ..module_utils._module import STALE_SPEC, run_module
+from ..module_utils._options import checked_count, checked_name, read_stale_after
+from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
+from ..module_utils._schedules import is_schedule
+from ..module_utils._sync_jobs import ended, judged
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
-    if params["history"] < 0:
-        raise ProxboxError(f"history {params['history']} is no number of jobs: give 0 for none of them, or more.")
     name = None if params["name"] is None else checked_name(params["name"])
-    reports = report(jobs, name, history=params["history"], stale_after=stale_after(module))
-    return {"changed": False, "schedules": [found.result() for found in reports]}
+    history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
+    schedules = []
+    for found, members in sorted(living(jobs, name).items()):
+        examined, _warnings = examine(jobs, members, stale_after)
+        runs = newest_runs(jobs, found, history) if history else []
+        report = Report(found, tuple(examined), tuple(runs), jobs.rq.service, jobs.session.server_now)
+        schedules.append(report.result())
+    return {"changed": False, "schedules": schedules}
+
+
+def living(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
+    """Return the living members of each schedule, by name."""
+    by_name: dict[str, list[Job]] = {}
+    for job in read_known(jobs, lambda: jobs.living(name)):
+        # A run that does not tell what it is counts if its name was given. Else a monitor would report it as lost.
+        is_run = bool(name) and job.kind is Kind.NOT_KNOWN and job.status == "running"
+        if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:
+            by_name.setdefault(job.name, []).append(replace(job, kind=Kind.SYNC))
+    # A sync that somebody runs at once is no member of a schedule with the same name.
+    found = {key: [job for job in jobs if not job.at_once] or jobs for key, jobs in by_name.items()}
+    return {key: members for key, members in found.items() if name or is_schedule(members)}
+
+
+def newest_runs(jobs: Jobs, name: str, history: int) -> list[Job]:
+    """Return the newest runs. The newest failed one is read with its log, which tells more."""
+    runs = ended(jobs, name, history)
+    for number, job in enumerate(runs):
+        if job.outcome.verdict in (FAILED, PARTIAL, UNKNOWN):
+            runs[number] = judged(jobs, job)
+            break
+    return runs
 
 
 def main() -> None:

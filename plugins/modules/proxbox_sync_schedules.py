@@ -182,70 +182,77 @@ failure:
 """
 
 from collections import Counter
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import reconcile_many
+from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
-from ..module_utils._module import (
-    LOGIN_SPEC,
-    RUNNING_SPEC,
-    SCHEDULE_SPEC,
-    many_result,
-    run_module,
-    running_options,
-    with_endpoints,
-)
-from ..module_utils._plan import (
-    checked_name,
-    plan_absent,
-    plan_present,
-    read_wanted,
-)
+from ..module_utils._loop import TaskResult
+from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
+from ..module_utils._options import checked_name, read_policy, read_schedule
+from ..module_utils._schedules import declare_all
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
-    wanted: dict[str, Any] = {}
-    failed: dict[str, ProxboxError] = {}
+    policy = read_policy(params, check_mode=module.check_mode)
     names = [entry["name"].strip() for entry in params["schedules"]]
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise ProxboxError(f"schedules names more than once: {', '.join(twice)}. A schedule is its name.")
+        raise ProxboxError(
+            f"schedules has more than one entry with these names: {', '.join(twice)}. Names must differ."
+        )
+    goals: dict[str, Declare | End] = {}
+    failed: dict[str, ProxboxError] = {}
     for name, entry in zip(names, params["schedules"], strict=True):
         try:
-            wanted[name] = decision(module, jobs, entry)
+            goals[name] = goal(entry, params, jobs)
         except ProxboxError as exc:
             failed[name] = exc
-    purge = None
-    if params["purge_unlisted"]:
-        purge = partial(unlisted, listed={*names}, keep=params["keep"])
-    outcomes = reconcile_many(jobs, wanted, purge=purge, **running_options(module))
-    order = [*names, *(name for name in outcomes if name not in names)]
-    return many_result(module, {name: {**failed, **outcomes}[name] for name in order})
+
+    def ends_too(name: str) -> bool:
+        return name not in names and not any(fits(name, pattern) for pattern in params["keep"])
+
+    done = declare_all(jobs, goals, policy, ends_too if params["purge_unlisted"] else None)
+    order = [*names, *(name for name in done if name not in names)]
+    return result(module, {name: {**failed, **done}[name] for name in order})
 
 
-def decision(module: AnsibleModule, jobs: Jobs, entry: dict[str, Any]) -> tuple[Any, bool]:
+def goal(entry: dict[str, Any], params: dict[str, Any], jobs: Jobs) -> Declare | End:
     if entry["state"] == "absent":
-        return partial(plan_absent, checked_name(entry["name"])), False
-    wanted = read_wanted(
-        name=entry["name"],
-        sync_types=entry["sync_types"],
-        schedule_at=entry["schedule_at"],
-        interval=entry["interval"],
-        timezone=entry["timezone"] or module.params["timezone"],
-        repair_drift=module.params["drift"] == "repair",
-    )
-    return partial(plan_present, replace(wanted, scope=with_endpoints(wanted.scope, entry, jobs))), wanted.once
+        return End(checked_name(entry["name"]))
+    return read_schedule(entry, params, jobs.endpoint_ids)
 
 
-def unlisted(name: str, listed: set[str], keep: list[str]) -> bool:
-    return name not in listed and not any(fnmatchcase(name, pattern.replace("[", "[[]")) for pattern in keep)
+def fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
+    schedules, diffs = [], []
+    failures: dict[str, list[str]] = {}
+    for name, one in done.items():
+        if isinstance(one, ProxboxError):
+            failures.setdefault(str(one), []).append(name)
+            told = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
+        else:
+            told = {"failed": False, **task_result(module, one)}
+            diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
+        schedules.append({"name": name, **told})
+    together = {
+        "changed": any(entry["changed"] for entry in schedules),
+        "schedules": schedules,
+        "diff": [diff for diff in diffs if diff["before"] != diff["after"]],
+    }
+    if failures:
+        # Several schedules may fail for the same reason.
+        reasons = " | ".join(f"{', '.join(names)}: {message}" for message, names in failures.items())
+        count = sum(map(len, failures.values()))
+        together |= {"failed": True, "msg": f"{count} of {len(schedules)} schedules failed: {reasons}"}
+    return together
 
 
 def main() -> None:

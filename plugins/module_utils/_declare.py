@@ -1,0 +1,235 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the goals of a schedule. ``Declare`` makes it exist, ``End`` makes it end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ._errors import ProxboxError
+from ._job import Job, Kind, NewJob, Scope, iso
+from ._plan import Observation, Older, Plan
+from ._times import DAY, LEAD, At
+
+
+@dataclass(frozen=True)
+class Declare:
+    """The goal that exactly one job with this name has not ended, and that it fits.
+
+    ``interval`` is in minutes; None means that the sync runs once. ``at`` None means that it starts at once.
+    ``retention`` is how long NetBox keeps jobs (``JOB_RETENTION``); None means that it keeps them all.
+    """
+
+    name: str
+    scope: Scope = field(default_factory=Scope)
+    at: At | None = None
+    interval: int | None = None
+    repair_drift: bool = True
+    retention: timedelta | None = None
+
+    @property
+    def once(self) -> bool:
+        """Whether an earlier run may have fulfilled the goal."""
+        return self.interval is None and (self.at is None or self.at.day is not None)
+
+    def decide(self, seen: Observation) -> Plan:
+        """Keep the lowest job that fits, else create one. Cancel all other members.
+
+        :raises ProxboxError: for a time that has passed without a run, and for one beyond the retention.
+        """
+        members = self._members(seen)
+        living = [job for job in members if job.living]
+        reasons = {job.id: self._mismatch(job, seen) for job in living}
+        keep = next((job for job in living if reasons[job.id] is None), None)
+        keep = keep or self._run_that_counts(members, seen)
+        cancel = tuple(job for job in living if job is not keep or job.dead)
+        why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
+        if keep:
+            return Plan(self.name, keep=keep, cancel=cancel, why=why)
+        new = NewJob(self.name, self.scope, self._first_run(living, seen.now), self.interval)
+        if new.schedule_at and new.schedule_at <= seen.now and not self.interval:
+            return self._after_its_time(new.schedule_at, living, why, seen.now)
+        self._check_retention(new, seen.now)
+        why += ("no living member matches" if living else "no living member",)
+        return Plan(self.name, create=new, cancel=cancel, why=why)
+
+    def missing(self, seen: Observation) -> Older | None:
+        """Return the older jobs that may have fulfilled a one-time schedule, or that tell who has moved a schedule."""
+        if seen.older_read:
+            return None
+        members = self._members(seen)
+        living = [job for job in members if job.living]
+        if self.once:
+            fulfilled = self._run_that_counts(members, seen) or any(not self._mismatch(job, seen) for job in living)
+            return None if fulfilled else Older(self.name, True, self.at.first(seen.now) if self.at else None)
+        moved = any(self._moved(job, seen) and self._leaves_moved(job) for job in living)
+        return Older(self.name, False) if moved else None
+
+    def _members(self, seen: Observation) -> list[Job]:
+        """Return the jobs of this schedule, by id.
+
+        A sync that somebody runs at once under this name belongs to it only if the schedule is such a run itself.
+        """
+        at_once = self.at is None and self.interval is None
+        syncs = seen.syncs(self.name)
+        return [job for job in syncs if not job.at_once or (at_once and not job.run_now_copy)]
+
+    def _mismatch(self, job: Job, seen: Observation) -> str | None:
+        """Return why a living member does not fit; None if it does."""
+        if job.dead:
+            return job.dead
+        if job.scope != self.scope and not (job.scope is None and job.status == "running"):
+            return "its scope differs"
+        if job.interval != self.interval:
+            return f"its interval is {_minutes(job.interval)}, wanted {_minutes(self.interval)}"
+        if self.at is None:
+            # Any phase fits, but the next run may not be later than the schedule itself allows.
+            latest = seen.now + LEAD + timedelta(minutes=self.interval or 0)
+            too_late = job.scheduled and job.scheduled > latest
+            return f"its next run, {iso(job.scheduled)}, is later than a start at once allows" if too_late else None
+        if job.scheduled is None:
+            return None if self.interval else "it runs at once"
+        wrong_time = self._moved(job, seen) if self.interval else not self._has_the_time(job, seen.now)
+        if not wrong_time or (self.interval and self._leaves_moved(job) and not self._time_was_changed(job, seen)):
+            return None
+        return f"its time {iso(job.scheduled)} is not the wanted one"
+
+    def _moved(self, job: Job, seen: Observation) -> bool:
+        """Whether the time of a recurring job is not on the wanted phase."""
+        same = job.interval == self.interval and job.scope in (None, self.scope) and not job.dead
+        if not (same and self.at and self.interval and job.scheduled):
+            return False
+        return not self.at.holds(job.scheduled, self.interval, seen.now)
+
+    def _leaves_moved(self, job: Job) -> bool:
+        """Whether a job may stay that NetBox has moved off the phase."""
+        return job.status == "running" or not self.repair_drift
+
+    def _time_was_changed(self, job: Job, seen: Observation) -> bool:
+        """Whether the wanted time is another one than that for which the job was created.
+
+        An earlier job of the chain on the wanted phase shows that NetBox has moved the schedule, as after a run that
+        came late. If NetBox does not show the beginning of the chain, the answer is no.
+        """
+        if not seen.older_read:
+            return False
+        earlier = [other for other in self._members(seen) if other.id < job.id]
+        for other in reversed(earlier):
+            if other.cancelled or other.interval != self.interval or other.scope not in (None, self.scope):
+                return True  # the chain begins after it
+            if other.scheduled and self.at and self.interval and self.at.on_phase(other.scheduled, self.interval):
+                return False
+        oldest = (earlier or [job])[0]
+        forgotten = self.retention and oldest.created and oldest.created < seen.now - self.retention * 0.9
+        return seen.older_complete and not forgotten
+
+    def _has_the_time(self, job: Job, now: datetime) -> bool:
+        """Whether a one-time job is for the wanted time."""
+        if self.at is None or job.scheduled is None:
+            return False
+        if self.at.day is None:
+            # A time without a date comes every day, or every hour, until it has been run.
+            return self.at.holds(job.scheduled, DAY if self.at.hour is not None else 60, now)
+        return abs(job.scheduled - self.at.on(self.at.day)) < timedelta(seconds=1)
+
+    def _run_that_counts(self, members: Iterable[Job], seen: Observation) -> Job | None:
+        """Return the newest run that fulfilled a one-time schedule. A job that was cancelled before it ran is no run."""
+        if self.interval:
+            return None
+        for job in sorted(members, key=lambda job: -job.id):
+            ended = not job.living and (job.started or not job.cancelled)
+            # A dated time cannot be made up for, so a run that died counts too.
+            died = bool(self.at and job.dead and job.started)
+            if job.interval or not (ended or died) or job.scope not in (None, self.scope):
+                continue
+            if job.id in seen.past.created or (self.once and (self.at is None or self._has_the_time(job, seen.now))):
+                return job
+        return None
+
+    def _first_run(self, living: Iterable[Job], now: datetime) -> datetime | None:
+        """Return when the job to create is to run; None for at once."""
+        replaced = [job for job in living if job.interval and not job.dead]
+        if self.at and not self.interval:
+            return self.at.first(now)
+        if self.at and self.interval:
+            # The job that is replaced tells the day, which a time of day does not.
+            times = (job.scheduled for job in replaced if job.scheduled and job.interval == self.interval)
+            return self.at.next(self.interval, now, next(times, None))
+        if not self.interval or not replaced:
+            return None
+        # A change of a schedule without a time leaves the time of its next run, one interval away at most.
+        latest = now + timedelta(minutes=self.interval)
+        if any(job.status == "running" for job in replaced):
+            return latest
+        upcoming = min((job.scheduled for job in replaced if job.scheduled), default=now)
+        return min(upcoming, latest) if upcoming > now + LEAD else None
+
+    def _after_its_time(self, time: datetime, living: list[Job], why: tuple[str, ...], now: datetime) -> Plan:
+        """Return the plan for a time that has passed, if NetBox may have forgotten its run.
+
+        :raises ProxboxError: if NetBox would still show a run for that time.
+        """
+        passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
+        if self.retention and now - time > self.retention / 10 and not living:
+            warning = (
+                f"{passed}. NetBox has no job {self.name!r} for it. NetBox deletes jobs (JOB_RETENTION), so the module "
+                "cannot tell whether the sync has run. Nothing was done. Remove the schedule from the playbook."
+            )
+            return Plan(self.name, warnings=(warning,))
+        reasons = "".join(f"; {reason}" for reason in why)
+        raise ProxboxError(
+            f"{passed}, and NetBox has no sync {self.name!r} that ran for that time{reasons}: set schedule_at to a "
+            "future time, or set an interval. state: absent cancels the jobs that are left."
+        )
+
+    def _check_retention(self, new: NewJob, now: datetime) -> None:
+        """Refuse a job that NetBox deletes before it runs, or before the next task can see that it has run."""
+        if self.retention is None:
+            return
+        limit = self.retention * 0.9
+        ahead = new.schedule_at - now if new.schedule_at else timedelta()
+        if ahead <= limit and timedelta(minutes=new.interval or 0) <= limit:
+            return
+        what = f"schedule_at is {ahead.days} days ahead" if ahead > limit else f"interval is {_minutes(new.interval)}"
+        raise ProxboxError(
+            f"{what}, and NetBox deletes a job {self.retention.days} days after its creation (JOB_RETENTION), also one "
+            f"that has not run yet: choose less than {limit.days} days, or set job_retention to the value of "
+            "JOB_RETENTION in NetBox."
+        )
+
+
+@dataclass(frozen=True)
+class End:
+    """The goal that no job with this name is left that has not ended; with ``purge``, that no row is left at all."""
+
+    name: str
+    purge: bool = False
+
+    def decide(self, seen: Observation) -> Plan:
+        """Cancel every member. A copy that the web page's "Run now" has made is no member."""
+        syncs = seen.syncs(self.name)
+        cancel = tuple(job for job in syncs if job.living and not job.run_now_copy)
+        why = [f"job {job.id}: the schedule is to be absent" for job in cancel]
+        delete = tuple(job.id for job in syncs if job in cancel or not job.living) if self.purge else ()
+        warnings = []
+        if delete:
+            why.append(f"{len(delete)} rows are to be deleted")
+        unknown = [str(job.id) for job in seen.jobs if job.name == self.name and job.kind is Kind.NOT_KNOWN]
+        if self.purge and unknown:
+            warnings.append(
+                f"NetBox does not tell whether these jobs called {self.name!r} are Proxbox syncs, so they were not "
+                f"deleted: {', '.join(unknown)}."
+            )
+        return Plan(self.name, cancel=cancel, delete=delete, why=tuple(why), warnings=tuple(warnings))
+
+    def missing(self, seen: Observation) -> Older | None:
+        """Return None: the living jobs are enough."""
+        return None
+
+
+def _minutes(interval: int | None) -> str:
+    return "none" if interval is None else f"{interval} minutes"

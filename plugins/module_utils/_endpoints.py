@@ -1,0 +1,93 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the Proxmox and NetBox endpoints that a sync may be limited to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ._errors import ProxboxError, needs
+from ._job import Scope
+from ._release import Release
+from ._session import Session
+
+_LABELS = {"proxmox": "Proxmox", "netbox": "NetBox"}
+
+
+class Endpoints:
+    """The endpoints of one NetBox, by kind: ``proxmox`` or ``netbox``. Each kind is read once at most."""
+
+    def __init__(self, session: Session, release: Callable[[], Release]) -> None:
+        """
+        :param release: tells the release of the plugin.
+        """
+        self._session = session
+        self._release = release
+        self._rows: dict[str, list[Mapping[str, Any]]] = {}
+
+    def ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
+        """Return the ids of endpoints, given as names or as ids. Only a name costs a GET.
+
+        :raises ProxboxError: for a name that no endpoint has, or more than one.
+        """
+        words = [str(item).strip() for item in wanted]
+        if all(word.isascii() and word.isdecimal() for word in words):
+            return frozenset(int(word) for word in words)
+        return frozenset(int(self._find(kind, word)["id"]) for word in words)
+
+    def check(self, scope: Scope) -> None:
+        """Check the endpoints of a job that is to be created; one GET for each kind that the scope names.
+
+        netbox-proxbox 0.0.20.post3 to 0.0.23 ignore an unknown id and sync all endpoints. No release checks the ids of
+        NetBox endpoints.
+
+        :raises ProxboxError: for an unknown or disabled endpoint.
+        """
+        for endpoint_id in sorted(scope.netbox_endpoints):
+            self._check("netbox", endpoint_id)
+        try:
+            for endpoint_id in sorted(scope.proxmox_endpoints):
+                self._check("proxmox", endpoint_id)
+        except ProxboxError as exc:
+            # If the token may not list them, a release that checks the ids itself has the last word.
+            if exc.status != 403 or not self._release().checks_endpoints:
+                raise
+
+    def disabled(self, scope: Scope) -> list[str]:
+        """Return the endpoints of a scope that are known to be disabled, in words. No request."""
+        kinds = {"proxmox": scope.proxmox_endpoints, "netbox": scope.netbox_endpoints}
+        return [
+            f"the {_LABELS[kind]} endpoint {row.get('name')!r}"
+            for kind, ids in kinds.items()
+            for row in self._rows.get(kind, [])
+            if row["id"] in ids and row.get("enabled") is False
+        ]
+
+    def _check(self, kind: str, endpoint_id: int) -> None:
+        row = self._find(kind, str(endpoint_id))
+        if row.get("enabled") is False:
+            raise ProxboxError(
+                f"The {_LABELS[kind]} endpoint {row.get('name')!r} ({endpoint_id}) is disabled in NetBox, so no sync "
+                "can be created for it: enable it, or remove it from the task."
+            )
+
+    def _find(self, kind: str, wanted: str) -> Mapping[str, Any]:
+        rows = self._read(kind)
+        found = [row for row in rows if str(row["id"]) == wanted or row.get("name") == wanted]
+        if len(found) == 1:
+            return found[0]
+        problem = "is the name of more than one" if found else "is not the name or the id of a"
+        known = ", ".join(f"{row.get('name')} ({row['id']})" for row in rows) or "none"
+        raise ProxboxError(
+            f"{wanted!r} {problem} {_LABELS[kind]} endpoint of {self._session.url}. The token's user may see: {known}."
+        )
+
+    def _read(self, kind: str) -> list[Mapping[str, Any]]:
+        if kind not in self._rows:
+            with needs(f"netbox_proxbox.view_{kind}endpoint"):
+                route = f"plugins/proxbox/endpoints/{kind}/"
+                self._rows[kind] = list(self._session.list(route, {"fields": "id,name,enabled"}))
+        return self._rows[kind]

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: whether a job that has not ended will come to anything.
+
+RQ knows it, and NetBox tells superusers what RQ knows. For other tokens, the age of a run decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ._errors import ProxboxError
+from ._job import Job, Kind, iso
+from ._jobs import Jobs
+from ._json import number
+
+if TYPE_CHECKING:
+    from ._worker import Service, Task
+
+LATE = timedelta(minutes=2)
+"""How long after its time a job counts as overdue. A scheduler that replaces a dead one starts after a minute."""
+
+SILENCE = timedelta(minutes=5)
+"""After how long without a sign a worker counts as dead. A worker tells RQ each half minute that its job goes on."""
+
+DEFAULT_TIME_LIMIT = timedelta(hours=2)
+"""How long RQ lets a sync run by default, and always before netbox-proxbox 0.0.27."""
+
+SHORTEST_TIME_LIMIT = timedelta(hours=1)
+"""The shortest time limit that the plugin's setting ``sync_job_timeout`` takes (0.0.27 and newer)."""
+
+
+def overdue(job: Job, now: datetime) -> bool:
+    """Return whether a job should have started by now, and has not."""
+    return job.status in ("scheduled", "pending") and job.due is not None and job.due < now - LATE
+
+
+def examine(jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None) -> tuple[list[Job], dict[int, str]]:
+    """Return the jobs with the dead ones marked, and warnings by the id of the job.
+
+    Only a sync that is running or overdue costs requests.
+
+    :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ; None for as long as
+        NetBox lets a sync run.
+    :raises ProxboxError: with a sentence.
+    """
+    examined, warnings = [], {}
+    for job in seen:
+        now = jobs.session.server_now
+        dead = None
+        if job.kind is Kind.NOT_KNOWN and job.status == "running" and job.user:
+            warnings[job.id] = (
+                f"job {job.id} ({job.name}) is running, and NetBox does not tell whether it is a Proxbox sync: it was "
+                "left alone"
+            )
+        elif job.kind is Kind.SYNC and (job.status == "running" or overdue(job, now)):
+            if job.status != "running" and not jobs.rq.service.serves(job.queue):
+                warnings[job.id] = unserved(job, jobs.rq.service)
+            else:
+                dead = _why_dead(jobs, job, stale_after)
+        examined.append(replace(job, dead=dead))
+    return examined, warnings
+
+
+def unserved(job: Job, service: Service) -> str:
+    """Return the sentence about a job that no worker will start."""
+    which = f"no worker serves the queue {job.queue!r}" if service.workers else "no worker is running"
+    return (
+        f"job {job.id} ({job.name}) is due at {iso(job.due)}, but {which}: start a worker for the queue {job.queue!r}"
+    )
+
+
+def dead_for_rq(job: Job, task: Task, now: datetime) -> str | None:
+    """Return why a job will come to nothing by what RQ knows; None if it may go on."""
+    if task.over:
+        return f"NetBox shows it as {job.status}, but its RQ task is {task.status or 'lost'}"
+    if job.status == "running" and task.heartbeat and task.heartbeat < now - SILENCE:
+        return f"NetBox shows it as running, but its worker has not reported since {iso(task.heartbeat)}"
+    return None
+
+
+def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
+    """Return why a job counts as dead because of its age; None if it does not.
+
+    :param stale_after: how long a run may last, or be overdue although workers run.
+    """
+    since = job.started if job.status == "running" else job.due
+    if since is None or since > now - stale_after:
+        return None
+    limit = f"longer than {_in_words(stale_after)} (raise stale_after if it still works)"
+    if job.status == "running":
+        return f"it has been running since {iso(since)}, {limit}"
+    return f"it has been due since {iso(since)}, {limit}, although workers run"
+
+
+def time_limit(jobs: Jobs) -> timedelta:
+    """Return how long NetBox lets a sync run (the setting ``sync_job_timeout``, 0.0.27 and newer); one GET.
+
+    The plugin's own default is returned if the release has no such setting or the token may not read it.
+
+    :raises ProxboxError: with a sentence.
+    """
+    try:
+        rows = list(jobs.session.list("plugins/proxbox/settings/", {"fields": "id,sync_job_timeout"}))
+    except ProxboxError as exc:
+        if exc.status in (403, 404):
+            return DEFAULT_TIME_LIMIT
+        raise
+    seconds = number(rows[0].get("sync_job_timeout")) if rows else None
+    return timedelta(seconds=seconds) if seconds else DEFAULT_TIME_LIMIT
+
+
+def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None) -> str | None:
+    now = jobs.session.server_now
+    task = jobs.rq.task(job)
+    if task:
+        reason = dead_for_rq(job, task, now)
+    elif dead_by_age(job, now, stale_after or SHORTEST_TIME_LIMIT):
+        reason = dead_by_age(job, now, stale_after or time_limit(jobs))
+    else:
+        return None
+    # A job that has moved on since it was read is alive.
+    return reason if reason and jobs.status(job.id) == job.status else None
+
+
+def _in_words(span: timedelta) -> str:
+    minutes = span.total_seconds() / 60
+    return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"

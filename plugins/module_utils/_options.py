@@ -1,0 +1,151 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the options of the modules, checked, as the goals take them. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from ._declare import Declare
+from ._errors import ProxboxError
+from ._job import Scope
+from ._plan import Policy
+from ._times import parse_at, parse_interval, parse_timezone
+
+
+EndpointIds = Callable[[str, list[str]], frozenset[int]]
+"""Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
+
+
+def read_schedule(options: Mapping[str, Any], common: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare:
+    """Return the schedule that a module's options describe.
+
+    :param options: the options of one schedule.
+    :param common: the options that apply to all schedules of the task.
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    zone = parse_timezone(options.get("timezone") or common["timezone"])
+    schedule_at, interval = options["schedule_at"], options["interval"]
+    return Declare(
+        name=checked_name(options["name"]),
+        scope=read_scope(options, endpoint_ids),
+        # Blank means not set, as on NetBox's own form.
+        at=parse_at(schedule_at, zone) if schedule_at and schedule_at.strip() else None,
+        interval=parse_interval(interval) if interval and interval.strip() else None,
+        repair_drift=common["drift"] == "repair",
+        retention=_retention(common["job_retention"]),
+    )
+
+
+def read_scope(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Scope:
+    """Return what a sync covers.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    return Scope(
+        sync_types=checked_sync_types(options["sync_types"]),
+        proxmox_endpoints=endpoint_ids("proxmox", options["proxmox_endpoints"]),
+        netbox_endpoints=endpoint_ids("netbox", options["netbox_endpoints"]),
+    )
+
+
+def read_policy(options: Mapping[str, Any], *, check_mode: bool) -> Policy:
+    """Return how the task treats running jobs.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    return Policy(
+        when_running=options["when_running"],
+        wait_timeout=checked_seconds("wait_timeout", options["wait_timeout"]),
+        stale_after=read_stale_after(options),
+        check_mode=check_mode,
+    )
+
+
+def read_stale_after(options: Mapping[str, Any]) -> timedelta | None:
+    """Return how long a run may last; None for as long as NetBox lets a sync run.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    given = options["stale_after"]
+    return timedelta(minutes=parse_interval(given, "stale_after")) if given and given.strip() else None
+
+
+def read_max_age(minutes: float | None) -> timedelta | None:
+    """Return how old a run may be that counts; None if no run counts.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    if minutes is None:
+        return None
+    if not math.isfinite(minutes) or minutes < 0:
+        raise ProxboxError(f"max_age {minutes:g} is not an age: give minutes, 0 or more.")
+    return timedelta(minutes=minutes)
+
+
+def checked_seconds(option: str, seconds: float) -> float:
+    """Return a time to wait.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ProxboxError(f"{option} {seconds:g} is not a time to wait: give seconds, more than 0.")
+    return seconds
+
+
+def checked_count(option: str, number: int) -> int:
+    """Return how many jobs to return.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    if number < 0:
+        raise ProxboxError(f"{option} {number} is not a number of jobs: give 0 or more.")
+    return number
+
+
+def checked_name(given: str) -> str:
+    """Return the name of a job without the spaces around it.
+
+    :raises ProxboxError: with a sentence, for a name that NetBox or its filters cannot take.
+    """
+    name = given.strip()
+    if name in ("True", "False") or re.fullmatch(r"\[.*\]|\{.*\}", name, re.DOTALL):
+        # Ansible turns other types into text before the module sees them.
+        raise ProxboxError(f"name {given!r} is a boolean, a list or a dictionary: give a text.")
+    if re.search(r"[\x00-\x1f\x7f\u2028\u2029]", name):
+        raise ProxboxError(f"name {given!r} has a line break, a tab or another control character: leave it out.")
+    if not name or len(name) > 200 or name == "null":
+        # NetBox's filters read the word null as "has no name".
+        raise ProxboxError(
+            f"name {given[:80]!r} cannot be the name of a job: give 1 to 200 characters, and not the word null."
+        )
+    return name
+
+
+def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
+    """Return the sync types without the spaces around them.
+
+    :raises ProxboxError: with a sentence, for an empty list, and for ``all`` together with other types.
+    """
+    types = frozenset(str(item).strip() for item in sync_types)
+    if not types or "" in types:
+        raise ProxboxError("sync_types is empty: give at least one sync type, or remove the option to sync everything.")
+    if "all" in types and len(types) > 1:
+        others = ", ".join(sorted(types - {"all"}))
+        raise ProxboxError(f"sync_types has 'all' and {others}: 'all' cannot be combined with other types.")
+    return types
+
+
+def _retention(days: float) -> timedelta | None:
+    if not math.isfinite(days) or days < 0:
+        raise ProxboxError(
+            f"job_retention {days:g} is not a number of days: give that of NetBox's JOB_RETENTION, or 0 if NetBox "
+            "keeps its jobs."
+        )
+    return timedelta(days=days) if days else None

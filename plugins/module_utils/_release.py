@@ -1,0 +1,95 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the release of netbox-proxbox, and what it can do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ._errors import ProxboxError
+from ._plugin import STAGES
+from ._session import Session
+
+SCHEDULES_SINCE = (0, 0, 11)
+"""The first release with the route ``plugins/proxbox/sync/schedule/``."""
+
+SDN_SINCE = (0, 0, 22)
+"""The first release with the stage ``sdn``. The other stages are older than 0.0.11."""
+
+CANCELS_SINCE = (0, 0, 24)
+"""The first release with the route ``plugins/proxbox/jobs/<id>/cancel/``. Older ones cancel on their web page only."""
+
+LISTS_SYNCS_SINCE = (0, 0, 26)
+"""The first release with the route ``plugins/proxbox/sync-jobs/``. Older ones are asked through ``core/jobs/``."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of netbox-proxbox. ``version`` is its name, ``0.0.29.post6`` for example."""
+
+    version: str
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The first three numbers of the version."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
+
+    @property
+    def cancels(self) -> bool:
+        """Whether its API cancels jobs."""
+        return self.numbers >= CANCELS_SINCE
+
+    @property
+    def lists_syncs(self) -> bool:
+        """Whether its API lists syncs."""
+        return self.numbers >= LISTS_SYNCS_SINCE
+
+    @property
+    def checks_endpoints(self) -> bool:
+        """Whether it refuses the id of a Proxmox endpoint that it does not know (0.0.24 and newer)."""
+        return self.numbers >= CANCELS_SINCE
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of a sync of everything."""
+        return STAGES if self.numbers >= SDN_SINCE else tuple(stage for stage in STAGES if stage != "sdn")
+
+
+def read_release(session: Session, missing_route: ProxboxError | None = None) -> Release:
+    """Ask for the release; one GET of ``status/`` (NetBox 4.5-4.7).
+
+    :param missing_route: the answer 404 of a route that was the reason to ask.
+    :raises ProxboxError: for a wrong address, a NetBox without the plugin, and a plugin older than 0.0.11.
+    """
+    failure = missing_route or ProxboxError("", url=f"{session.url}/api/status/", method="GET", status=200)
+    try:
+        status = session.get("status/")
+        version = status["plugins"].get("netbox_proxbox")
+        netbox = status["netbox-version"]
+    except (ProxboxError, KeyError, AttributeError, TypeError) as reason:
+        # NetBox looks at the token only where the route exists.
+        if isinstance(reason, ProxboxError) and (missing_route is None or reason.status in (401, 403)):
+            raise
+        raise failure.saying(
+            f"There is no NetBox API at {session.url}: check netbox_url ({failure.method} {failure.url} answered HTTP "
+            f"{failure.status})."
+        ) from None
+    where = f"NetBox {netbox} at {session.url}"
+    if version is None:
+        raise failure.saying(
+            f"{where} does not have the plugin netbox-proxbox: install it, and add netbox_proxbox to PLUGINS."
+        )
+    release = Release(str(version))
+    if release.numbers < SCHEDULES_SINCE:
+        raise failure.saying(
+            f"{where} has netbox-proxbox {version}, whose API schedules no syncs: upgrade it to "
+            f"{_dotted(LISTS_SYNCS_SINCE)} or newer (at least {_dotted(SCHEDULES_SINCE)})."
+        )
+    return release
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))

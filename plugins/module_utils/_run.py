@@ -1,0 +1,115 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: run a sync now, wait for a sync, and cancel runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from ._errors import ProxboxError
+from ._job import Job, Kind, NewJob
+from ._jobs import Jobs
+from ._loop import TaskResult, pursue, read_known
+from ._plan import Observation, Plan, Policy
+from ._runs import CancelRuns, RunNow, check_target
+from ._sync_jobs import judged, succeeded_since
+from ._wait import Waiting, retry_while_away, wait_for_end
+
+
+def run_now(
+    jobs: Jobs, goal: RunNow, policy: Policy, waiting: Waiting | None, *, include_log: bool = False
+) -> TaskResult:
+    """Run a sync now, or take another one that serves. With ``waiting``, wait for its end.
+
+    GET, POST, GET; one GET more with ``max_age``. The caller has to judge the job of the result.
+
+    :raises ProxboxError: with a sentence.
+    """
+
+    def look() -> list[Job]:
+        found = jobs.under_way()
+        # Other jobs that do not tell what they are do not matter if no other sync serves.
+        return found if goal.shares else [job for job in found if job.kind is Kind.SYNC or job.name == goal.name]
+
+    def first_look() -> tuple[list[Job], bool]:
+        found = look()
+        if goal.max_age is not None:
+            found += succeeded_since(jobs, goal.new.scope, jobs.session.server_now - goal.max_age)
+        return found, False
+
+    result = pursue(jobs, goal, policy, look, first_look)
+    job = result.job
+    if waiting is None or policy.check_mode or not isinstance(job, Job) or not _is_waited_for(job, goal, result):
+        return result
+    try:
+        job, warnings = _at_its_end(jobs, job.id, waiting, policy.stale_after, include_log)
+    except ProxboxError as exc:
+        created = result.plan.create and job.id in result.seen.past.created
+        raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) if created else exc
+    return replace(result, job=job, warnings=(*result.warnings, *warnings), waited=True)
+
+
+def await_job(
+    jobs: Jobs, job_id: int, policy: Policy, waiting: Waiting | None, *, include_log: bool = False
+) -> TaskResult:
+    """Wait for a sync that exists already. The caller has to judge the job of the result.
+
+    :raises ProxboxError: with a sentence; also if the job is no Proxbox sync.
+    """
+    job = check_target(read_known(jobs, lambda: [jobs.get(job_id)])[0], jobs.url)
+    plan = Plan(job.name, keep=job)
+    result = TaskResult(plan, job, Observation((job,), jobs.session.server_now))
+    if waiting is None or (policy.check_mode and job.living):
+        return result
+    if not job.living:
+        waiting = replace(waiting, progress=None)  # there is nothing to show
+    job, warnings = _at_its_end(jobs, job_id, waiting, policy.stale_after, include_log)
+    return replace(result, job=job, warnings=warnings, waited=True)
+
+
+def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
+    """Cancel a job, or all jobs of a name. The job of the result is the one with the id of the goal.
+
+    :raises ProxboxError: with a sentence; for an id also if the job is no Proxbox sync.
+    """
+    if goal.job_id is None:
+        result = pursue(jobs, goal, policy, lambda: jobs.living(goal.name))
+        return replace(result, job=None, successor=_successor(result))
+    target = check_target(read_known(jobs, lambda: [jobs.get(goal.job_id)])[0], jobs.url)
+    goal = replace(goal, name=target.name)
+
+    def others() -> list[Job]:
+        return [job for job in jobs.living(target.name) if job.id != target.id]
+
+    def look() -> list[Job]:
+        return [jobs.get(target.id), *(others() if target.interval else [])]
+
+    def first_look() -> tuple[list[Job], bool]:
+        return [target, *(others() if target.interval and target.living else [])], False
+
+    result = pursue(jobs, goal, policy, look, first_look)
+    target = next(job for job in result.seen.jobs if job.id == target.id)
+    return replace(result, job=target, successor=_successor(result))
+
+
+def _successor(result: TaskResult) -> Job | NewJob | None:
+    """Return the job that is left, if it was not there at the first look."""
+    known = {job.id for job in result.seen.past.first}
+    return None if isinstance(result.job, Job) and result.job.id in known else result.job
+
+
+def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
+    """Return whether the task waits for the end of a job: its own one, or one that it joins."""
+    return job.id in result.seen.past.created or (goal.when_running == "join" and job.id in result.seen.past.kept)
+
+
+def _at_its_end(
+    jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None, include_log: bool
+) -> tuple[Job, tuple[str, ...]]:
+    """Return a job when it has ended, or as it is if it is dead or the time is over; and warnings."""
+    left, warnings = wait_for_end(jobs, job_id, waiting, stale_after)
+    job = retry_while_away(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
+    return replace(job, dead=left.dead if left and job.living else None), warnings

@@ -1,0 +1,159 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the goals of single runs. ``CancelRuns`` cancels runs, ``RunNow`` runs a sync. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ._errors import ProxboxError
+from ._job import Job, Kind, NewJob, iso
+from ._plan import Observation, Older, Plan
+from ._times import LEAD
+
+
+@dataclass(frozen=True)
+class CancelRuns:
+    """The goal that jobs have ended: the job ``job_id``, or all jobs with this name of the first look.
+
+    With ``keep_schedule``, a recurring schedule has one job afterwards that has not ended. NetBox itself creates no
+    successor of a job that is cancelled.
+    """
+
+    name: str
+    job_id: int | None = None
+    keep_schedule: bool = True
+
+    def decide(self, seen: Observation) -> Plan:
+        """Cancel the jobs of the first look. Keep the lowest of the jobs that carry on the schedule, or create one.
+
+        :raises ProxboxError: for a schedule that cannot be kept.
+        """
+        targets = {job.id for job in seen.past.first if self._is_target(job)}
+        living = [job for job in seen.syncs(self.name) if job.living]
+        cancel = [job for job in living if job.id in targets]
+        others = [job for job in living if job.id not in targets and job.interval]
+        why = [f"job {job.id} is {job.status}" for job in cancel]
+        if not self.keep_schedule:
+            successors = [job for job in others if any(_follows(job, ended) for ended in seen.past.ended)]
+            return Plan(self.name, cancel=(*cancel, *successors), why=tuple(why))
+        known = {job.id for job in seen.past.first}
+        keep = min(others, key=lambda job: (job.id not in known, job.id), default=None)
+        recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in targets), None)
+        if recurring and not keep:
+            create = _next_run(recurring, seen.now)
+            why.append(f"its schedule goes on at {iso(create.schedule_at)}")
+            return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
+        carried_on = [job for job in (*cancel, *seen.past.cancelled, *seen.past.ended) if job.id in targets]
+        new = [job for job in others if job.id not in known and job is not keep]
+        surplus = [job for job in new if any(_follows(job, other) for other in carried_on)]
+        return Plan(self.name, keep=keep, cancel=(*cancel, *surplus), why=tuple(why))
+
+    def missing(self, seen: Observation) -> Older | None:
+        """Return None: the jobs that were read are enough."""
+        return None
+
+    def _is_target(self, job: Job) -> bool:
+        """Whether a job of the first look is to end. The next run of a schedule that is kept is not."""
+        if self.job_id is not None:
+            return job.id == self.job_id
+        next_run = job.interval is not None and job.status == "scheduled"
+        return job.name == self.name and not (self.keep_schedule and next_run)
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """The goal that a sync runs now, or that another sync of the same scope serves, whatever its name.
+
+    ``when_running``: ``start`` runs the sync in any case. ``join`` and ``skip`` keep a sync that is pending or running.
+    ``max_age``: a sync that succeeded within this time is kept too.
+    """
+
+    new: NewJob
+    when_running: str = "start"
+    max_age: timedelta | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the job."""
+        return self.new.name
+
+    @property
+    def shares(self) -> bool:
+        """Whether the run of another task serves."""
+        return self.when_running != "start"
+
+    def decide(self, seen: Observation) -> Plan:
+        """Keep the newest sync that succeeded, else the lowest that is under way, else create one."""
+        same = [job for job in seen.syncs() if self._is_same(job)]
+        created = [job for job in same if job.id in seen.past.created]
+        if self.max_age is not None and not created:
+            for job in reversed(same):
+                if job.succeeded and job.completed and job.completed >= seen.now - self.max_age:
+                    return Plan(self.name, keep=job)
+        keep = next((job for job in same if self._serves(job, seen)), None)
+        if keep:
+            # Two tasks that both created a sync at the same moment keep the same one.
+            surplus = tuple(job for job in created if job is not keep and job.living) if self.shares else ()
+            return Plan(
+                self.name, keep=keep, cancel=surplus, why=tuple(f"job {job.id}: a duplicate" for job in surplus)
+            )
+        return Plan(self.name, create=self.new, why=("a sync is to run now",))
+
+    def missing(self, seen: Observation) -> Older | None:
+        """Return None: the jobs that were read are enough."""
+        return None
+
+    def _is_same(self, job: Job) -> bool:
+        # The name decides if NetBox does not tell the scope of a run.
+        return job.scope == self.new.scope or (job.scope is None and job.name == self.name)
+
+    def _serves(self, job: Job, seen: Observation) -> bool:
+        if job.id in seen.past.created:
+            return job.living or not job.cancelled
+        if not self.shares or job.dead:
+            return False
+        # A sync counts too that was joined and has ended meanwhile.
+        return job.status in ("pending", "running") or (job.id in seen.past.kept and not (job.living or job.cancelled))
+
+
+def check_target(job: Job, url: str) -> Job:
+    """Return a job that is to be cancelled or waited for.
+
+    :param url: the address of NetBox.
+    :raises ProxboxError: if it is no Proxbox sync, or if NetBox does not tell what it is.
+    """
+    if job.kind is Kind.FOREIGN:
+        raise ProxboxError(f"Job {job.id} ({job.name}) of {url} is no Proxbox sync.")
+    if job.kind is Kind.NOT_KNOWN:
+        raise ProxboxError(
+            f"NetBox does not tell whether job {job.id} ({job.name}) of {url} is a Proxbox sync, because the job has no "
+            "data, so nothing was done. A job that NetBox runs for itself has none, and a sync has none for a moment "
+            "when it starts."
+        )
+    return job
+
+
+def _follows(job: Job, earlier: Job) -> bool:
+    """Whether a job may be the successor of an earlier one, or one that was created in its place."""
+    same_scope = None in (job.scope, earlier.scope) or job.scope == earlier.scope
+    return job.id > earlier.id and job.interval == earlier.interval and same_scope
+
+
+def _next_run(job: Job, now: datetime) -> NewJob:
+    """Return the next run of a recurring job after the run that is cancelled.
+
+    :raises ProxboxError: if it cannot be created again as it is.
+    """
+    if job.scope is None or job.scope.objects or job.interval is None:
+        what = "and NetBox does not tell what it covers" if job.scope is None else "and it covers single objects"
+        raise ProxboxError(
+            f"Job {job.id} ({job.name}) recurs, {what}, so its schedule cannot be kept: run the task again when the job "
+            "has ended, or set keep_schedule: false."
+        )
+    step = timedelta(minutes=job.interval)
+    due = job.scheduled or now
+    return NewJob(job.name, job.scope, due + step * max(1, (now + LEAD - due) // step + 1), job.interval)

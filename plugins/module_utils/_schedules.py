@@ -1,0 +1,104 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: declare one schedule, or many schedules that are read at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from ._declare import Declare, End
+from ._errors import ProxboxError
+from ._job import Job, Kind
+from ._jobs import Jobs
+from ._loop import FirstLook, TaskResult, pursue, read_known
+from ._plan import Observation, Past, Policy
+
+FRESH = 10.0
+"""How old, in seconds, one read of all schedules may be when the next schedule is looked at."""
+
+NEWEST = 10
+"""How many of the newest jobs are read first to find the run of a one-time schedule."""
+
+
+def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
+    """Make a schedule exist, or make it end.
+
+    :raises ProxboxError: with a sentence.
+    """
+    if isinstance(goal, End) and goal.purge:
+        return pursue(jobs, goal, policy, partial(jobs.named, goal.name))
+    first_look = partial(_newest_and_living, jobs, goal.name) if isinstance(goal, Declare) and goal.once else None
+    return pursue(jobs, goal, policy, partial(jobs.living, goal.name), first_look)
+
+
+def declare_all(
+    jobs: Jobs, goals: Mapping[str, Declare | End], policy: Policy, ends_too: Callable[[str], bool] | None = None
+) -> dict[str, TaskResult | ProxboxError]:
+    """Do the same for each schedule, with one GET for all. A one-time schedule without a living job costs one more.
+
+    :param ends_too: tells whether a living schedule that is not in ``goals`` is to end; None keeps all of them.
+    :return: for each name what was done, or why it failed. A failure does not stop the others.
+    :raises ProxboxError: if NetBox cannot be read at all.
+    """
+    living = _Living(jobs)
+    wanted = dict(goals)
+    for name in sorted(living.schedules() - wanted.keys()):
+        if ends_too and ends_too(name):
+            wanted[name] = End(name)
+    results: dict[str, TaskResult | ProxboxError] = {}
+    for name, goal in wanted.items():
+        try:
+            results[name] = pursue(jobs, goal, policy, partial(jobs.living, name), living.first_look(goal))
+        except ProxboxError as exc:
+            results[name] = exc
+    return results
+
+
+def is_schedule(members: list[Job]) -> bool:
+    """Return whether living jobs of one name are a schedule. A sync that somebody runs once, at once, is none."""
+    return any(job.kind is Kind.SYNC and (job.interval or job.status == "scheduled") for job in members)
+
+
+class _Living:
+    """All living jobs by name, read once and again when they are no longer fresh."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._read()
+
+    def schedules(self) -> set[str]:
+        """Return the names of the living schedules."""
+        return {name for name, members in self._by_name.items() if is_schedule(members)}
+
+    def first_look(self, goal: Declare | End) -> FirstLook:
+        """Return how the jobs of one schedule are read first."""
+
+        def look() -> tuple[list[Job], bool]:
+            if time.monotonic() > self._read_at + FRESH:
+                self._read()
+            rows = self._by_name.get(goal.name, [])
+            seen = Observation(tuple(rows), self._jobs.session.server_now, Past())
+            if isinstance(goal, Declare) and goal.once and goal.missing(seen):
+                return _newest_and_living(self._jobs, goal.name)
+            return rows, False
+
+        return look
+
+    def _read(self) -> None:
+        self._by_name: dict[str, list[Job]] = {}
+        for job in read_known(self._jobs, self._jobs.living):
+            self._by_name.setdefault(job.name, []).append(job)
+        self._read_at = time.monotonic()
+
+
+def _newest_and_living(jobs: Jobs, name: str) -> tuple[list[Job], bool]:
+    """Return the newest jobs of a name and the living ones, and whether these are all; one GET, or two."""
+    found, complete = jobs.newest(name, NEWEST)
+    if not complete:
+        known = {job.id for job in found}
+        found += [job for job in jobs.living(name) if job.id not in known]
+    return found, complete

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the list of Proxbox syncs, ended ones too.
+
+Route: ``GET plugins/proxbox/sync-jobs/`` (netbox-proxbox 0.0.26 and newer), filtered in SQL. Older releases are asked
+through ``GET core/jobs/``, and the rows are filtered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any
+
+from ._errors import ProxboxError, needs
+from ._job import ENDED, Job, Kind, Scope, iso
+from ._jobs import JOB_FIELDS, Jobs
+from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
+
+RECENT = 50
+"""How many of the newest syncs are read to find one that succeeded."""
+
+SEARCH_PAGE = 50
+"""How many jobs at least are read at a time if they are chosen by their outcome. NetBox cannot filter by it."""
+
+_SYNC_JOBS = "plugins/proxbox/sync-jobs/"
+_EVER = iso(datetime(1970, 1, 1, tzinfo=timezone.utc))
+_OWN_FILTERS: dict[str, Callable[[Job, Any], bool]] = {
+    "sync_type": lambda job, types: bool(job.scope and job.scope.sync_types & {"all", *types}),
+    "errored": lambda job, errored: (job.status in ("errored", "failed") or bool(job.error)) is errored,
+}
+"""The filters that ``sync-jobs/`` has and ``core/jobs/`` lacks."""
+
+_STATUSES = {
+    SUCCEEDED: ["completed"],
+    NOTHING_DONE: ["completed"],
+    UNKNOWN: ["completed"],
+    CANCELLED: ["failed"],
+    PARTIAL: list(ENDED),
+    FAILED: list(ENDED),
+}
+"""The statuses that a job with each outcome may have in NetBox."""
+
+
+def ended(jobs: Jobs, name: str, count: int) -> list[Job]:
+    """Return the ``count`` newest runs with exactly this name that have ended, newest first; one GET.
+
+    A job that was cancelled before it ran is no run.
+
+    :raises ProxboxError: with a sentence.
+    """
+    rows = _syncs(jobs, {"name": name, "status": list(ENDED), "started__after": _EVER}, page=count)
+    return list(islice(rows, count))
+
+
+def succeeded_since(jobs: Jobs, scope: Scope, since: datetime) -> list[Job]:
+    """Return the newest sync of ``scope`` that succeeded and ended at ``since`` or later, if there is one; one GET.
+
+    :raises ProxboxError: with a sentence.
+    """
+    filters = {"status": "completed", "completed__after": iso(since), "sync_type": sorted(scope.sync_types)}
+    rows = islice(_syncs(jobs, filters, page=RECENT), RECENT)
+    return [job for job in rows if job.scope == scope and job.succeeded][:1]
+
+
+def search(
+    jobs: Jobs, filters: Mapping[str, Any], *, limit: int, include_log: bool = False, outcomes: Collection[str] = ()
+) -> list[Job]:
+    """Return up to ``limit`` syncs (0: all of them), newest first, page after page.
+
+    :param outcomes: return only jobs with these outcomes. Rows are read until enough of them fit.
+    :raises ProxboxError: with a sentence.
+    """
+    extra: dict[str, Any] = {"include_log_entries": "true"} if include_log else {}
+    if outcomes and "status" not in filters:
+        extra["status"] = sorted({status for outcome in outcomes for status in _STATUSES[outcome]})
+    page = max(limit, SEARCH_PAGE) if outcomes and limit else limit
+    rows = _syncs(jobs, {**filters, **extra}, page=min(page or 100, 100) if include_log else page)
+    fitting = (job for job in rows if not outcomes or job.outcome.verdict in outcomes)
+    return list(islice(fitting, limit or None))
+
+
+def judged(jobs: Jobs, job: Job) -> Job:
+    """Return the same job, read with its log if that may tell more about what was not done; one GET then.
+
+    :raises ProxboxError: with a sentence.
+    """
+    if job.outcome.verdict in (SUCCEEDED, NOTHING_DONE) or job.log_entries is not None:
+        return job
+    return jobs.get(job.id, include_log=True)
+
+
+def _syncs(jobs: Jobs, filters: Mapping[str, Any], *, page: int = 0) -> Iterator[Job]:
+    """Yield syncs, newest first. Each page is read when it is needed."""
+    with needs("core.view_job"):
+        if jobs.lists_syncs:
+            try:
+                for row in jobs.session.list(_SYNC_JOBS, filters, limit=page):
+                    # NetBox itself says that it is a sync, whatever its data says at the moment.
+                    yield replace(jobs.job(row), kind=Kind.SYNC)
+                return
+            except ProxboxError as exc:
+                if exc.status != 404 or jobs.release(exc).lists_syncs:
+                    raise
+        fields = f"{JOB_FIELDS},log_entries" if "include_log_entries" in filters else JOB_FIELDS
+        kept = {key: value for key, value in filters.items() if key not in (*_OWN_FILTERS, "include_log_entries")}
+        for row in jobs.session.list("core/jobs/", {**kept, "fields": fields}, limit=page):
+            job = jobs.job(row)
+            fits = all(fit(job, filters[key]) for key, fit in _OWN_FILTERS.items() if key in filters)
+            if job.kind is Kind.SYNC and fits:
+                yield job
