@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
 
         def wanted(option: str) -> bool:
             try:
-                return boolean(args.get(option, True))
+                return bool(boolean(args.get(option, True)))
             except TypeError:
                 return True  # the module refuses the value in its own words
 
@@ -121,7 +121,7 @@ class ActionModule(ActionBase):
 
     def _run_plainly(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module as any other task does."""
-        result = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        result: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
         if not self._task.async_val:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
