@@ -32,11 +32,11 @@ display = Display()
 FIRST_PAUSE, PAUSE = 0.2, 1.5
 """The seconds between the first two looks at the file, and between later ones."""
 
-GRACE = 600
+EXTRA_TIME = 600
 """How many seconds longer than its own ``wait_timeout`` the module may run."""
 
-PATIENCE = 180
-"""For how many seconds the looks at the file may get no answer."""
+LONGEST_SILENCE = 180
+"""For how many seconds reading the file may get no answer."""
 
 RUNNING = '{"started":'
 """How the results of a background task begin until it has ended (ansible-core 2.16 to 2.21)."""
@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
 
         def wanted(option: str) -> bool:
             try:
-                return boolean(args.get(option, True))
+                return bool(boolean(args.get(option, True)))
             except TypeError:
                 return True  # the module refuses the value in its own words
 
@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
         folder = self._remote_expand_user(self.get_shell_option("async_dir", default="~/.ansible_async"))
         self._connection._shell.set_option("async_dir", folder)
         progress = self._connection._shell.join_path(folder, f"proxbox_job.{uuid.uuid4().hex}")
-        seconds = self._limit()
+        seconds = self._time_limit()
         with self._in_background(seconds, {PROGRESS: progress}):
             started = self._execute_module(task_vars=task_vars, wrap_async=True)
         if "ansible_job_id" not in started:
@@ -121,17 +121,17 @@ class ActionModule(ActionBase):
 
     def _run_plainly(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module as any other task does."""
-        result = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        result: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
         if not self._task.async_val:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
-    def _limit(self) -> int:
+    def _time_limit(self) -> int:
         """How many seconds the module may run."""
         try:
-            return int(float(self._task.args.get("wait_timeout") or 3600)) + GRACE
+            return int(float(self._task.args.get("wait_timeout") or 3600)) + EXTRA_TIME
         except (TypeError, ValueError, OverflowError):
-            return GRACE  # the module refuses the value in its own words
+            return EXTRA_TIME  # the module refuses the value in its own words
 
     @contextmanager
     def _in_background(self, seconds: int, environment: Mapping[str, str]) -> Iterator[None]:
@@ -148,13 +148,13 @@ class ActionModule(ActionBase):
         """Show each line of the file as it comes, until the module has ended or should have."""
         seen, mark = shlex.quote(f"{progress}{SEEN}"), uuid.uuid4().hex
         look = f": > {seen}; echo {mark}; head -c {len(RUNNING)} {shlex.quote(results)}; echo; "
-        read, rest, pause = 0, "", FIRST_PAUSE
+        bytes_read, rest, pause = 0, "", FIRST_PAUSE
         deadline = time.monotonic() + seconds
         answered = time.monotonic()
-        while time.monotonic() < min(deadline, answered + PATIENCE):
-            state, news = self._look(f"{look}tail -c +{read + 1} {shlex.quote(progress)}", mark)
+        while time.monotonic() < min(deadline, answered + LONGEST_SILENCE):
+            state, news = self._look(f"{look}tail -c +{bytes_read + 1} {shlex.quote(progress)}", mark)
             answered = time.monotonic() if state else answered
-            read += len(news.encode(errors="surrogateescape"))
+            bytes_read += len(news.encode(errors="surrogateescape"))
             *lines, rest = (rest + news).split("\n")
             for line in lines:
                 level = LEVEL.match(line)

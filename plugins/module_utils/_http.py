@@ -27,7 +27,7 @@ from ._library import HTTPAdapter, HTTPSConnection, HTTPSConnectionPool, request
 RETRY_PAUSES = (0.3, 1.0)
 """Seconds between two attempts of a request that may be repeated, give or take half."""
 
-HANDSHAKE = 5
+HANDSHAKE_TIMEOUT = 5
 """Seconds in which a server must answer to TLS. A gunicorn without TLS takes it for half a request, and waits."""
 
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -162,14 +162,14 @@ class _TlsConnection(HTTPSConnection):
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
-        sock.settimeout(min(HANDSHAKE, sock.gettimeout() or HANDSHAKE))
+        sock.settimeout(min(HANDSHAKE_TIMEOUT, sock.gettimeout() or HANDSHAKE_TIMEOUT))
         return sock
 
     def connect(self) -> None:
         try:
             super().connect()
         except TimeoutError as exc:  # urllib3 raises another exception if the server takes no connection
-            raise NoTlsAnswer(f"no answer to TLS within {HANDSHAKE} s") from exc
+            raise NoTlsAnswer(f"no answer to TLS within {HANDSHAKE_TIMEOUT} s") from exc
 
 
 class _TlsPool(HTTPSConnectionPool):

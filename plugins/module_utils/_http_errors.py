@@ -191,18 +191,18 @@ def _status_meaning(response: requests.Response, detail: str | None) -> str:
             "The answer is not the JSON that NetBox's API gives: netbox_url may name another web server or a login "
             "page in front of NetBox"
         )
-    if status >= 500 and status not in _MEANINGS:
+    if status >= 500 and status not in _STATUS_MEANINGS:
         return "NetBox failed inside: look at its log"
-    return _MEANINGS.get(status, "NetBox refuses the request")
+    return _STATUS_MEANINGS.get(status, "NetBox refuses the request")
 
 
-_AWAY = "The web server answers but NetBox behind it does not: look at whether NetBox is up"
-_MEANINGS = {
+_NETBOX_IS_DOWN = "The web server answers but NetBox behind it does not: look at whether NetBox is up"
+_STATUS_MEANINGS = {
     404: "NetBox has nothing at this address",
     429: "NetBox, or what stands before it, limits the rate of requests: try again later",
-    502: _AWAY,
-    503: _AWAY,
-    504: _AWAY,
+    502: _NETBOX_IS_DOWN,
+    503: _NETBOX_IS_DOWN,
+    504: _NETBOX_IS_DOWN,
 }
 
 

@@ -21,7 +21,7 @@ from ._session import Page, Session
 BATCH = 500
 """How many rows are deleted at once: Django takes 1000 form fields."""
 
-_DELETE = "core/jobs/delete/"
+_DELETE_PATH = "core/jobs/delete/"
 
 
 class Pages:
@@ -134,9 +134,9 @@ class Pages:
             raise self._login_refused("POST", path, page)
 
     def _delete(self, form: Mapping[str, str | list[str]]) -> None:
-        page = self._post(_DELETE, form)
+        page = self._post(_DELETE_PATH, form)
         if page.status != 302 or _leads_to(page, "/login/"):
-            raise self._login_refused("POST", _DELETE, page)
+            raise self._login_refused("POST", _DELETE_PATH, page)
 
     def _post(self, path: str, form: Mapping[str, str | list[str]]) -> Page:
         self.log_in()

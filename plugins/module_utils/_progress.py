@@ -95,7 +95,7 @@ def waiting_line(job: Job, now: datetime, service: Service) -> str:
     """What a job that has not started waits for."""
     if job.scheduled and job.scheduled > now:
         return f"job {job.id} is due at {iso(job.scheduled)}, in {_span(job.scheduled - now)}"
-    return f"job {job.id} waits for a worker on queue {job.queue} ({service.told(job.queue)})"
+    return f"job {job.id} waits for a worker on queue {job.queue} ({service.in_words(job.queue)})"
 
 
 def _written(entry: Mapping[str, object]) -> datetime | None:

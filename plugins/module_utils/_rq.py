@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What RQ knows, over NetBox's REST API (NetBox 4.5-4.7). Everything but the count of workers is for superusers.
+"""Private to the collection: what RQ knows, over NetBox's REST API (NetBox 4.5-4.7).
+
+NetBox shows all of it to superusers only, except the number of workers.
 
 Routes, all below ``/api/``:
 
@@ -17,6 +19,7 @@ from functools import cached_property
 
 from ._errors import ProxboxError
 from ._job import Job
+from ._json import number
 from ._session import Session
 from ._worker import Queue, Service, Task, Worker
 
@@ -26,57 +29,57 @@ class Rq:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._refused = False
+        self._is_forbidden = False
 
     def task(self, job: Job) -> Task | None:
-        """RQ's record of a job; one GET. None where the token may not read it, which is asked once."""
-        if self._refused or not job.rq_job_id:
+        """RQ's record of a job; one GET. None if NetBox does not tell it, or not to this token, which is asked once."""
+        if self._is_forbidden or not job.rq_job_id:
             return None
         try:
             return Task.from_api(self.session.get(f"core/background-tasks/{job.rq_job_id}/"))
         except ProxboxError as exc:
             if exc.status == 403:
-                self._refused = True
+                self._is_forbidden = True
                 return None
             if exc.status == 404 or (exc.status == 500 and "NoSuchJob" in (exc.detail or "")):
                 return Task(status=None)
             raise
 
     def forget(self) -> None:
-        """Ask anew who works, the next time that somebody wants to know."""
-        for name in ("service", "count"):
+        """Ask again which workers run, when it is needed the next time."""
+        for name in ("service", "worker_count"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def service(self) -> Service:
-        """Who works; one GET, two where the token may only know how many."""
-        if not self._refused:
+        """The workers that run; one GET, two if the token may only read their number."""
+        if not self._is_forbidden:
             try:
                 return Service.of(self.workers())
             except ProxboxError:
-                if not self._refused:
+                if not self._is_forbidden:
                     raise
-        return Service(self.count)
+        return Service(self.worker_count)
 
     @cached_property
-    def count(self) -> int:
-        """How many workers run; one GET."""
-        return int(self.session.get("status/").get("rq-workers-running") or 0)
+    def worker_count(self) -> int | None:
+        """How many workers run; one GET. None if NetBox does not tell."""
+        return number(self.session.get("status/").get("rq-workers-running"))
 
     def workers(self) -> list[Worker]:
         """Every worker that RQ knows; one GET.
 
-        :raises ProxboxError: with a sentence; where the token may not read them, one that says how many run.
+        :raises ProxboxError: with a sentence. If the token may not read the workers, it says how many run.
         """
         try:
             return [Worker.from_api(row) for row in self.session.list("core/background-workers/", {})]
         except ProxboxError as exc:
             if exc.status != 403 or "permission" not in (exc.detail or ""):
                 raise
-            self._refused = True
-            raise exc.saying(
-                f"{exc} NetBox shows its workers to superusers alone; how many run, it tells everyone: {self.count}."
-            ) from None
+            self._is_forbidden = True
+            count = self.worker_count
+            running = "" if count is None else f" Workers that run: {count}."
+            raise exc.saying(f"{exc} NetBox shows its workers to superusers only.{running}") from None
 
     def queues(self) -> list[Queue]:
         """Every queue that this NetBox has; one GET."""

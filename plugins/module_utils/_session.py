@@ -189,7 +189,7 @@ class Session:
 
     def _answer(self, http: Http, method: str, url: str, *, repeat: bool, **parts: Any) -> requests.Response:
         response = http.send(method, url, repeat=repeat, **parts)
-        self._server_now = _clock(response)
+        self._server_now = _date_of(response)
         return response
 
     def _api_url(self, route: str) -> str:
@@ -241,7 +241,7 @@ def _key(row: Row) -> Hashable:
     return row.get("id", row.get("name"))
 
 
-def _clock(response: requests.Response) -> datetime:
+def _date_of(response: requests.Response) -> datetime:
     try:
         told = parsedate_to_datetime(response.headers["Date"])
         # RFC 5322 writes UTC as -0000 too, and Python reads that as no time zone.

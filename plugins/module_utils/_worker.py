@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RQ's side of NetBox's jobs: tasks, workers and queues, as NetBox tells them. No network, no clock."""
+"""Private to the collection: RQ's tasks, workers and queues, as NetBox's REST API shows them. No network, no clock.
+
+A value is None if NetBox does not tell it, or tells it in an unknown shape.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ._job import iso, read_time
+from ._job import iso
+from ._json import items, moment, number, seconds, text
 
 SYNC_QUEUE = "default"
 """The queue on which the plugin puts syncs, and NetBox every successor (netbox-proxbox 0.0.8-0.0.29)."""
@@ -19,7 +23,7 @@ SYNC_QUEUE = "default"
 
 @dataclass(frozen=True)
 class Task:
-    """RQ's record of a job. ``status`` is RQ's word (queued, started, failed …), None when RQ has no such task."""
+    """RQ's record of a job. ``status`` is RQ's word (queued, started, failed …), None if RQ has no such task."""
 
     status: str | None
     heartbeat: datetime | None = None
@@ -30,37 +34,42 @@ class Task:
         return self.status in (None, "finished", "failed", "stopped", "canceled")
 
     @classmethod
-    def from_api(cls, row: Mapping[str, Any]) -> Task:
-        """Read the answer of ``/api/core/background-tasks/<uuid>/`` (NetBox 4.5-4.7)."""
-        return cls(row.get("status"), read_time(row.get("last_heartbeat")))
+    def from_api(cls, row: Mapping[str, Any]) -> Task | None:
+        """Read the answer of ``/api/core/background-tasks/<uuid>/`` (NetBox 4.5-4.7); None if it tells no status."""
+        status = row.get("status")
+        return cls(status, moment(row.get("last_heartbeat"))) if status and isinstance(status, str) else None
 
 
 @dataclass(frozen=True)
 class Worker:
-    """An RQ worker. ``busy_for`` is the time it has worked, in seconds."""
+    """An RQ worker.
+
+    ``queues`` are in the order in which it looks at them. ``successful`` and ``failed`` count jobs. ``busy_for`` is the
+    time it has worked, in seconds.
+    """
 
     name: str
     state: str
-    queues: tuple[str, ...]
+    queues: tuple[str, ...] | None
     pid: int | None = None
     born: datetime | None = None
-    successful: int = 0
-    failed: int = 0
-    busy_for: float = 0.0
+    successful: int | None = None
+    failed: int | None = None
+    busy_for: float | None = None
 
     @classmethod
     def from_api(cls, row: Mapping[str, Any]) -> Worker:
         """Read a row of ``/api/core/background-workers/`` (NetBox 4.5-4.7)."""
-        pid = str(row.get("pid") or "")
+        queues = row.get("queue_names")
         return cls(
-            name=str(row.get("name") or ""),
-            state=str(row.get("state") or ""),
-            queues=tuple(row.get("queue_names") or ()),
-            pid=int(pid) if pid.isdigit() else None,
-            born=read_time(row.get("birth_date")),
-            successful=row.get("successful_job_count") or 0,
-            failed=row.get("failed_job_count") or 0,
-            busy_for=float(row.get("total_working_time") or 0),
+            name=text(row.get("name")),
+            state=text(row.get("state")),
+            queues=tuple(map(text, items(queues))) if isinstance(queues, list) else None,
+            pid=number(row.get("pid")),
+            born=moment(row.get("birth_date")),
+            successful=number(row.get("successful_job_count")),
+            failed=number(row.get("failed_job_count")),
+            busy_for=seconds(row.get("total_working_time")),
         )
 
     def result(self) -> dict[str, Any]:
@@ -68,7 +77,7 @@ class Worker:
         return {
             "name": self.name,
             "state": self.state,
-            "queues": list(self.queues),
+            "queues": None if self.queues is None else list(self.queues),
             "pid": self.pid,
             "born": iso(self.born),
             "successful": self.successful,
@@ -79,37 +88,54 @@ class Worker:
 
 @dataclass(frozen=True)
 class Queue:
-    """An RQ queue: how many jobs wait, run, are scheduled and have failed, and how many workers serve it."""
+    """An RQ queue: how many jobs wait, run, are scheduled and have failed, and how many workers serve it.
+
+    ``scheduler_pid`` is the process id of the worker that starts the scheduled jobs of the queue when they are due.
+    ``lacks_scheduler`` is true if NetBox tells that no worker does so.
+    """
 
     name: str
-    workers: int
-    waiting: int
-    running: int
-    scheduled: int
-    failed: int
+    workers: int | None
+    waiting: int | None
+    running: int | None
+    scheduled: int | None
+    failed: int | None
+    scheduler_pid: int | None
+    lacks_scheduler: bool
 
     @classmethod
     def from_api(cls, row: Mapping[str, Any]) -> Queue:
         """Read a row of ``/api/core/background-queues/`` (NetBox 4.5-4.7)."""
         return cls(
-            name=str(row.get("name") or ""),
-            workers=row.get("workers") or 0,
-            waiting=row.get("jobs") or 0,
-            running=row.get("started_jobs") or 0,
-            scheduled=row.get("scheduled_jobs") or 0,
-            failed=row.get("failed_jobs") or 0,
+            name=text(row.get("name")),
+            workers=number(row.get("workers")),
+            waiting=number(row.get("jobs")),
+            running=number(row.get("started_jobs")),
+            scheduled=number(row.get("scheduled_jobs")),
+            failed=number(row.get("failed_jobs")),
+            scheduler_pid=number(row.get("scheduler_pid")),
+            # It is "False" where rq-scheduler is installed, of whose schedulers NetBox knows nothing.
+            lacks_scheduler=row.get("scheduler_pid", "") is None,
         )
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether scheduled jobs do not start when they are due, although workers serve the queue."""
+        return bool(self.workers and self.scheduled) and self.lacks_scheduler
 
     def result(self) -> dict[str, Any]:
         """This queue in the shape that the modules return."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if name != "lacks_scheduler"}
 
 
 @dataclass(frozen=True)
 class Service:
-    """Who works: how many workers run, and which queues they serve (None where the token may not know)."""
+    """How many workers run, and which queues they serve.
 
-    workers: int
+    ``workers`` is None if NetBox does not tell, and ``queues`` if it does not tell the user of the token.
+    """
+
+    workers: int | None
     queues: frozenset[str] | None = None
     known: tuple[Worker, ...] = ()
 
@@ -117,18 +143,22 @@ class Service:
     def of(cls, workers: Iterable[Worker]) -> Service:
         """What those workers serve."""
         workers = tuple(workers)
-        return cls(len(workers), frozenset(queue for worker in workers for queue in worker.queues), workers)
+        served = [worker.queues for worker in workers]
+        queues = None if None in served else frozenset(queue for names in served for queue in names or ())
+        return cls(len(workers), queues, workers)
 
-    def told(self, queue: str) -> str:
+    def in_words(self, queue: str) -> str:
         """How many workers serve that queue, in words."""
-        serving = [worker for worker in self.known if queue in worker.queues]
-        count = len(serving) if self.queues is not None else self.workers
-        if not count:
+        if not self.serves(queue):
             return "no worker serves it" if self.workers else "no worker runs"
+        serving = [worker for worker in self.known if queue in (worker.queues or ())]
+        count = len(serving) if self.queues is not None else self.workers
+        if count is None:
+            return "NetBox does not tell how many workers run"
         busy = sum(worker.state == "busy" for worker in serving)
         idle = ", all busy" if busy == count > 1 else ", busy" if busy == count else ""
         return f"{count} worker{'s' if count > 1 else ''}{idle}"
 
     def serves(self, queue: str) -> bool:
         """Whether a worker serves that queue, as far as is known."""
-        return self.workers > 0 and (self.queues is None or queue in self.queues)
+        return self.workers != 0 and (self.queues is None or queue in self.queues)

@@ -10,7 +10,8 @@ module: proxbox_worker_info
 short_description: Read the RQ workers that execute Proxbox syncs, and their queues
 version_added: 0.1.0
 description:
-  - Reads NetBox's RQ workers and queues, and tells which queues nobody serves.
+  - Reads NetBox's RQ workers and queues, and returns which queues no worker serves.
+  - Warns if workers serve a queue with scheduled jobs, but no worker starts scheduled jobs of the queue.
   - NetBox shows them to superusers only, so O(netbox_token) has to be a superuser's.
 author:
   - proxbox.proxbox contributors (@proxbox)
@@ -40,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 workers:
-  description: The workers, sorted by name.
+  description: The workers, sorted by name. A value that NetBox does not tell is V(null).
   type: list
   elements: dict
   returned: success
@@ -87,7 +88,7 @@ workers:
       returned: always
       sample: 47.0
 queues:
-  description: The queues of this NetBox, sorted by name.
+  description: The queues of this NetBox, sorted by name. A value that NetBox does not tell is V(null).
   type: list
   elements: dict
   returned: success
@@ -122,6 +123,14 @@ queues:
       type: int
       returned: always
       sample: 36
+    scheduler_pid:
+      description:
+        - Process id of the scheduler, a part of a worker that puts scheduled jobs on the queue when they are due;
+          V(null) if no worker has a scheduler for the queue.
+        - RQ remembers a scheduler that was killed for one minute.
+      type: int
+      returned: always
+      sample: 20183
 unserved_queues:
   description: Names of the queues that no worker serves.
   type: list
@@ -173,6 +182,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     workers = jobs.rq.workers()
     queues = jobs.rq.queues()
     service = Service.of(workers)
+    for queue in queues:
+        if queue.is_stuck:
+            module.warn(
+                f"No worker schedules jobs of the queue {queue.name!r}, so its scheduled jobs ({queue.scheduled}) do "
+                "not start. This lasts ten minutes if a worker started less than a minute after another worker was "
+                f"killed. Restart a worker that serves {queue.name!r}, or wait."
+            )
     return {
         "changed": False,
         "workers": sorted((worker.result() for worker in workers), key=lambda worker: worker["name"]),

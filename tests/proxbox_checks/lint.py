@@ -25,6 +25,13 @@ def ruff_format(tools: Tools) -> Result:
     return _command(tools, "ruff-format", ["ruff", "format", "--check", "."], tools.checkout)
 
 
+def mypy(tools: Tools) -> Result:
+    """The types of all that the collection ships, without tests, at mypy's strictest."""
+    config = str(tools.checkout / "tests" / "proxbox_checks" / "mypy.ini")
+    shipped = [str((tools.staged / name).relative_to(tools.collections)) for name in ("plugins", "roles")]
+    return _command(tools, "mypy", ["mypy", "--config-file", config, *shipped], tools.collections)
+
+
 def headers(tools: Tools) -> Result:
     """Every Python file names its licence and its copyright in its first lines."""
     result = Result()

@@ -65,6 +65,7 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
         "lint": [
             ("lint: ruff check", lint.ruff_check),
             ("lint: ruff format", lint.ruff_format),
+            ("lint: mypy", lint.mypy),
             ("lint: file headers", lint.headers),
             ("lint: yamllint", lint.yamllint),
             ("lint: ansible-lint", lint.ansible_lint),

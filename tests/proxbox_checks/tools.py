@@ -17,7 +17,7 @@ from proxbox_stack.report import StackError
 from proxbox_stack.venvs import ensure_venv
 
 # A NETBOX_TOKEN or an ANSIBLE_CONFIG of the caller would change what the tests see.
-_DROPPED = ("ANSIBLE_", "NETBOX_", "PROXBOX_", "PYTHON", "PYTEST_", "XDG_", "VIRTUAL_ENV", "LC_", "LANG")
+_DROPPED = ("ANSIBLE_", "MYPY", "NETBOX_", "PROXBOX_", "PYTHON", "PYTEST_", "XDG_", "VIRTUAL_ENV", "LC_", "LANG")
 
 _GET_PIP = """\
 # In place of get-pip.py, which ansible-test would download: pip comes from the configured package index instead.
@@ -76,6 +76,7 @@ class Tools:
             LC_ALL="C.UTF-8",
             PYTHONDONTWRITEBYTECODE="1",
             ANSIBLE_COLLECTIONS_PATH=str(self.collections),
+            MYPY_CACHE_DIR=str(self.home / "mypy"),
             RUFF_CACHE_DIR=str(self.home / "ruff"),
             HYPOTHESIS_STORAGE_DIRECTORY=str(self.home / "hypothesis"),
         )

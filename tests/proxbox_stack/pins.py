@@ -52,6 +52,7 @@ DEV_TOOLS = [
     "pynetbox==7.9.0",
     "requests==2.34.2",
     "ruff==0.17.6",
+    "mypy==2.4.1",
     "yamllint==1.38.0",
     "ansible-lint==26.10.1",
     "pytest==9.2.0",

@@ -131,6 +131,16 @@ def recorded(scenario: str, release: str = "0.0.29.post6") -> dict[str, Any]:
     return json.loads((RECORDED / release / f"{scenario}.json").read_text(encoding="utf-8"))
 
 
+def recorded_rq(name: str) -> dict[str, Any]:
+    """What NetBox 4.7.3 told of RQ: an answer of ``status`` or ``core/background-tasks``, or a row of another list.
+
+    ``worker`` was busy with ``task_started``. ``queue_without_scheduler`` is of a minute after a worker was killed and
+    another one was started at once.
+    """
+    rows: dict[str, Any] = json.loads((RECORDED.parent / "recorded_rq.json").read_text(encoding="utf-8"))
+    return rows[name]
+
+
 @pytest.fixture
 def row() -> Callable[..., dict[str, Any]]:
     """Make a job row: a recorded one of that status, with another id, name, scope and times."""

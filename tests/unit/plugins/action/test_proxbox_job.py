@@ -103,7 +103,7 @@ def test_each_line_is_shown_once_and_the_end_is_seen(
 def test_a_host_that_does_not_answer_is_given_up(
     tmp_path: Path, shown: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxbox_job, "PATIENCE", 0.3)
+    monkeypatch.setattr(proxbox_job, "LONGEST_SILENCE", 0.3)
     action = Action(lambda command: "")
     action._show(str(tmp_path / "progress"), str(tmp_path / "results"), "", 30)
     assert shown == [] and action.looks > 2

@@ -518,7 +518,7 @@ def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs
 
 def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
     server.answer(task(None), Answer({"rq-workers-running": 3}, headers=DATE))
-    with pytest.raises(ProxboxError, match=r"HTTP 403.*to superusers alone; how many run, it tells everyone: 3\."):
+    with pytest.raises(ProxboxError, match=r"HTTP 403.*to superusers only\. Workers that run: 3\."):
         jobs.rq.workers()
     assert server.asked == [WORKERS, STATUS]
 

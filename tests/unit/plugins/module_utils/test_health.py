@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, overdue
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import Outcome, Stage
-from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Worker
+from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 NEXT = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
@@ -140,9 +140,3 @@ def test_what_is_overdue() -> None:
     assert not overdue(living(), NOW)
     assert overdue(living(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
     assert not overdue(ended(8), NOW)
-
-
-def test_a_queue_is_served_by_any_worker() -> None:
-    service = Service.of([Worker("a", "idle", ("high",)), Worker("b", "busy", ("default", "low"))])
-    assert service.workers == 2
-    assert [queue for queue in ("high", "default", "low", "other") if not service.serves(queue)] == ["other"]

@@ -74,7 +74,7 @@ def test_a_server_without_tls(
     plain: Callable[[bytes | None], int], monkeypatch: pytest.MonkeyPatch, answer: bytes | None, validate: bool
 ) -> None:
     """As gunicorn, which waits for the rest of a request, and as nginx, which answers at once."""
-    monkeypatch.setattr(_http, "HANDSHAKE", 0.2)
+    monkeypatch.setattr(_http, "HANDSHAKE_TIMEOUT", 0.2)
     began = time.monotonic()
     with pytest.raises(ProxboxError, match=r"does not speak TLS .*should begin with http://") as caught:
         Session(Connection(f"https://127.0.0.1:{plain(answer)}", TOKEN, validate_certs=validate)).post("a/", {})

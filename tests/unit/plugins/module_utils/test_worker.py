@@ -1,0 +1,156 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""RQ's tasks, workers and queues. The rows are those of a real NetBox 4.7.3."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Queue, Service, Task, Worker
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded_rq
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def worker(*queues: str, state: str = "idle") -> Worker:
+    return Worker.from_api({**recorded_rq("worker"), "state": state, "queue_names": list(queues)})
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "over"),
+    [
+        ("task_scheduled", Task("scheduled"), False),
+        ("task_started", Task("started", datetime(2026, 11, 28, 0, 51, 31, 785730, tzinfo=UTC)), False),
+        ("task_finished", Task("finished", datetime(2026, 11, 28, 0, 53, 7, 884528, tzinfo=UTC)), True),
+    ],
+)
+def test_a_task(name: str, task: Task, over: bool) -> None:
+    assert Task.from_api(recorded_rq(name)) == task
+    assert task.over is over
+
+
+@pytest.mark.parametrize("status", [None, "finished", "failed", "stopped", "canceled"])
+def test_a_task_of_which_nothing_will_come(status: str | None) -> None:
+    assert Task(status).over
+
+
+@pytest.mark.parametrize("status", [None, "", 5, ["started"], {"value": "started"}])
+def test_a_task_without_a_status_is_not_known(status: object) -> None:
+    """It must not count as a task that RQ has lost: the job would be replaced although it runs."""
+    assert Task.from_api({**recorded_rq("task_started"), "status": status}) is None
+    assert Task.from_api({}) is None
+
+
+def test_a_worker() -> None:
+    assert Worker.from_api(recorded_rq("worker")).result() == {
+        "name": "043b9e4cc947444497126a470a76bb26",
+        "state": "busy",
+        "queues": ["high", "default", "low"],
+        "pid": 20919,
+        "born": "2026-11-28T00:50:12Z",
+        "successful": 6,
+        "failed": 0,
+        "busy_for": 1.0,
+    }
+
+
+def test_a_queue() -> None:
+    queue = Queue.from_api(recorded_rq("queue"))
+    assert not queue.lacks_scheduler
+    assert queue.result() == {
+        "name": "default",
+        "workers": 1,
+        "waiting": 0,
+        "running": 0,
+        "scheduled": 2,
+        "failed": 0,
+        "scheduler_pid": 21898,
+    }
+
+
+def test_what_is_not_told_is_not_known() -> None:
+    nothing = dict.fromkeys(("queues", "pid", "born", "successful", "failed", "busy_for"))
+    assert Worker.from_api({}).result() == {"name": "", "state": "", **nothing}
+    nothing = dict.fromkeys(("workers", "waiting", "running", "scheduled", "failed", "scheduler_pid"))
+    assert Queue.from_api({}).result() == {"name": "", **nothing}
+
+
+@pytest.mark.parametrize(("reader", "name"), [(Task, "task_started"), (Worker, "worker"), (Queue, "queue")])
+@given(data=st.data())
+def test_another_shape_raises_nothing(
+    reader: type[Task] | type[Worker] | type[Queue], name: str, data: st.DataObject
+) -> None:
+    row = recorded_rq(name)
+    for key in data.draw(st.sets(st.sampled_from(sorted(row)), min_size=1)):
+        row[key] = data.draw(JSON)
+    found = reader.from_api(row)
+    if isinstance(found, Worker):
+        Service.of([found]).in_words("default")
+    if isinstance(found, (Worker, Queue)):
+        found.result()
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_stuck"),
+    [
+        ({}, True),
+        ({"scheduled_jobs": 0}, False),
+        ({"workers": 0}, False),
+        ({"workers": None}, False),
+        ({"scheduler_pid": "21898"}, False),
+        # What django-rq tells where rq-scheduler is installed.
+        ({"scheduler_pid": "False"}, False),
+    ],
+)
+def test_scheduled_jobs_that_no_worker_starts(changes: dict[str, Any], is_stuck: bool) -> None:
+    assert Queue.from_api({**recorded_rq("queue_without_scheduler"), **changes}).is_stuck is is_stuck
+
+
+def test_a_release_without_the_id_of_the_scheduler() -> None:
+    row = recorded_rq("queue_without_scheduler")
+    del row["scheduler_pid"]
+    assert not Queue.from_api(row).is_stuck
+
+
+def test_a_queue_is_served_by_any_worker() -> None:
+    service = Service.of([worker("high"), worker("default", "low", state="busy")])
+    assert service.workers == 2
+    assert [queue for queue in ("high", "default", "low", "other") if not service.serves(queue)] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        (Service.of([]), "no worker runs"),
+        (Service.of([worker("high")]), "no worker serves it"),
+        (Service.of([worker("high"), worker("default")]), "1 worker"),
+        (Service.of([worker("high"), worker("default", state="busy")]), "1 worker, busy"),
+        (Service.of([worker("default"), worker("default", state="busy")]), "2 workers"),
+        (Service.of([worker("default", state="busy")] * 2), "2 workers, all busy"),
+        (Service(0), "no worker runs"),
+        (Service(1), "1 worker"),
+        (Service(2), "2 workers"),
+        (Service(None), "NetBox does not tell how many workers run"),
+    ],
+)
+def test_how_many_workers_serve_a_queue(service: Service, words: str) -> None:
+    assert service.in_words("default") == words
+    assert service.serves("default") is not words.startswith("no worker")
+
+
+def test_a_worker_whose_queues_are_not_told_may_serve_any() -> None:
+    unknown = Worker.from_api({**recorded_rq("worker"), "queue_names": None})
+    service = Service.of([unknown, worker("high")])
+    assert service.queues is None and service.serves("default") and service.serves("high")
+    assert service.in_words("default") == "2 workers"
