@@ -137,7 +137,7 @@ class Declare:
         return abs(job.scheduled - self.at.on(self.at.day)) < timedelta(seconds=1)
 
     def _run_that_counts(self, members: Iterable[Job], seen: Observation) -> Job | None:
-        """Return the newest run that fulfilled a one-time schedule. A job that was cancelled before it ran is no run."""
+        """Return the newest run that fulfilled a one-time schedule. A job that never ran does not count."""
         if self.interval:
             return None
         for job in sorted(members, key=lambda job: -job.id):

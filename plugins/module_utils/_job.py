@@ -196,6 +196,11 @@ class Job:
         return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else None
 
     @property
+    def branch(self) -> dict[str, Any] | None:
+        """The branch of netbox-branching that the run wrote to, and its state; None if there was none."""
+        return _branch(_sync_data(self.row))
+
+    @property
     def url(self) -> str:
         """The page of the job in NetBox."""
         return text(self.row.get("display_url"))
@@ -229,7 +234,7 @@ class Job:
             "cancelled": self.cancelled,
             **outcome,
             "run_id": text(mapping(data.get("params")).get("run_id")) or None,
-            "branch": _branch(data),
+            "branch": self.branch,
             "queue": self.queue,
             "rq_job_id": self.rq_job_id,
             "user": self.user,

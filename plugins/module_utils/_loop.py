@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: the one loop that writes. Look, decide, act, and look again until nothing is left to do."""
+"""Private to the collection: the one loop that writes. It looks, decides and acts until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ._check import check_before
+from ._create import create_once
 from ._errors import ProxboxError
 from ._job import Job, Kind, NewJob
 from ._jobs import CancelResult, Jobs
 from ._liveness import examine
 from ._plan import Goal, Observation, Older, Past, Plan, Policy
-from ._plugin import SYNC_TYPES
 from ._times import LEAD
-from ._wait import AWAY, Waiting, wait_for_end
+from ._wait import Waiting, wait_for_end
 
 LOOKS = 30
 """How often the loop looks at most, without a wait for a run in between."""
 
 PAUSE = 0.5
 """The seconds between two looks for something that NetBox is about to show."""
-
-ARRIVAL = 10.0
-"""How long, in seconds, the loop looks for a job whose creation got no answer, once NetBox answers again."""
 
 STARTING = timedelta(seconds=15)
 """How long the data of a run may be null when it starts. Until then nothing tells that it is a Proxbox sync."""
@@ -114,7 +112,10 @@ class _Loop:
     def run(self, first_look: FirstLook) -> TaskResult:
         seen, warnings = self.look_first(first_look)
         plan = told = self.decide(seen)
-        warnings += (*plan.warnings, *self.check(plan))
+        if self.policy.when_running == "fail":
+            for job in plan.cancel:
+                self.refuse_running(job if self.policy.check_mode else self.refreshed(job), "nothing was changed")
+        warnings += (*plan.warnings, *check_before(self.jobs, plan, self.policy))
         if self.policy.check_mode or plan.done:
             return TaskResult(plan, plan.after(), seen, plan.cancel, warnings)
         looks = LOOKS
@@ -159,7 +160,8 @@ class _Loop:
         rows = {job.id: self.with_what_is_known(job) for job in self.look()}
         now = self.jobs.session.server_now
         settled = not any(_is_starting(job, now) for job in rows.values())
-        for job_id in sorted(({self.own} | self.past.kept) - rows.keys() - {None}):
+        stays = self.past.kept | ({self.own} if self.own else set())
+        for job_id in sorted(stays - rows.keys()):
             # A job that is to stay has ended meanwhile, or the token may not see it.
             job = self.jobs.get_created(job_id) if job_id == self.own else self.jobs.get(job_id)
             rows[job_id] = self.with_what_is_known(job)
@@ -211,46 +213,6 @@ class _Loop:
         if self.policy.when_running == "wait":
             plan = plan.letting_runs_end(self.past.created)
         return plan
-
-    def check(self, plan: Plan) -> tuple[str, ...]:
-        """Check before anything is written whether NetBox will take it. Return warnings.
-
-        :raises ProxboxError: for what NetBox would refuse, or would take although it is wrong.
-        """
-        if self.policy.when_running == "fail":
-            for job in plan.cancel:
-                self.refuse_running(job if self.policy.check_mode else self.refreshed(job), "nothing was changed")
-        goes = bool(plan.cancel) or any(job.interval for job in plan.wait_for)
-        if plan.create and self.policy.check_mode:
-            self.jobs.check_create()
-        # A cancel that comes first finds out by itself.
-        if goes and (plan.create or plan.wait_for or self.policy.check_mode):
-            self.jobs.check_cancel()
-        if plan.delete and not self.policy.check_mode:
-            self.jobs.pages.check_delete()
-        return self.check_scope(plan)
-
-    def check_scope(self, plan: Plan) -> tuple[str, ...]:
-        """Check what a new job covers. Return warnings.
-
-        :raises ProxboxError: for an unknown or disabled endpoint.
-        """
-        new = plan.create
-        if new is None:
-            disabled = self.jobs.endpoints.disabled(plan.keep.scope) if plan.keep and plan.keep.scope else []
-            return tuple(
-                f"{what} is disabled in NetBox, so runs of job {plan.keep.id} leave it out" for what in disabled
-            )
-        if new.scope.proxmox_endpoints or new.scope.netbox_endpoints:
-            self.jobs.endpoints.check(new.scope)
-        if not self.policy.check_mode:
-            return ()
-        unknown = sorted(new.scope.sync_types - set(SYNC_TYPES))
-        warning = (
-            f"NetBox may refuse the sync types {', '.join(unknown)}, and check mode cannot ask it. netbox-proxbox 0.0.29 "
-            f"takes {', '.join(SYNC_TYPES)}."
-        )
-        return (warning,) if unknown else ()
 
     def act(self, plan: Plan, seen: Observation) -> tuple[bool, bool]:
         """Create first. The next look shows the new job, and then the other jobs go.
@@ -304,8 +266,8 @@ class _Loop:
             self.dead[job.id] = left.dead
         else:
             raise ProxboxError(
-                f"The sync {job.name!r} (job {job.id}) is still running after {self.policy.wait_timeout:g} s, and it was "
-                "not cancelled: run the task again later, raise wait_timeout, or set when_running: cancel."
+                f"The sync {job.name!r} (job {job.id}) is still running after {self.policy.wait_timeout:g} s, and it "
+                "was not cancelled: run the task again later, raise wait_timeout, or set when_running: cancel."
             )
 
     def has_ended(self, job: Job, before: set[int]) -> None:
@@ -340,8 +302,8 @@ class _Loop:
         if not job.runs:
             return
         if self.own and not self.past.cancelled:
-            if self.jobs.cancel(self.jobs.get(self.own)) is CancelResult.CANCELLED:
-                self.own = None
+            own = self.jobs.get(self.own)
+            self.own = None if self.jobs.cancel(own) is CancelResult.CANCELLED else self.own
         self.refuse_running(job, "that run was not cancelled" if self.own else "nothing was changed")
 
     def refuse_running(self, job: Job, what: str) -> None:
@@ -371,44 +333,3 @@ class _Loop:
         words = [f"job {self.own} was created"] if self.own else []
         words += [f"job {job.id} was cancelled" for job in self.past.cancelled]
         return exc.saying(f"{exc} Before that, {' and '.join(words)}.", changed=True)
-
-
-def create_once(jobs: Jobs, new: NewJob, known: set[int]) -> int:
-    """Create a job exactly once and return its id, also if the answer to the request is lost.
-
-    :param known: the ids of the jobs that were there before.
-    :raises ProxboxError: if the request failed, or if nothing shows that it arrived.
-    """
-    # The Date header counts whole seconds.
-    since = jobs.session.server_now - timedelta(seconds=2)
-    try:
-        return jobs.create(new)
-    except ProxboxError as exc:
-        if not exc.outcome_unknown:
-            raise
-        return _find_lost(jobs, new, known, since, exc)
-
-
-def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: ProxboxError) -> int:
-    """Return the id of a job whose creation got no answer."""
-    away, deadline = time.monotonic() + AWAY, None
-    while True:
-        try:
-            found = jobs.created_since(new.name, since)
-        except ProxboxError as exc:
-            if not exc.away or time.monotonic() > away:
-                raise lost.saying(
-                    f"{lost} It is not known whether NetBox created the job: {exc} The request was not sent again: run "
-                    "the task again."
-                ) from None
-        else:
-            fitting = [job.id for job in found if job.id not in known and new.became(job)]
-            if fitting:
-                return min(fitting)
-            deadline = deadline or time.monotonic() + ARRIVAL
-            if time.monotonic() > deadline:
-                raise lost.saying(
-                    f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created (or the "
-                    "token's user may not see it). The request was not sent again: run the task again."
-                )
-        time.sleep(1)

@@ -18,7 +18,6 @@ from ._job import Scope
 from ._plan import Policy
 from ._times import parse_at, parse_interval, parse_timezone
 
-
 EndpointIds = Callable[[str, list[str]], frozenset[int]]
 """Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
 

@@ -52,8 +52,8 @@ class Past:
 class Observation:
     """The jobs that a task has read, and NetBox's clock at that time.
 
-    ``older_read`` tells whether the jobs were read that ``Goal.missing`` asks for, and ``older_complete`` whether NetBox
-    has shown all of them.
+    ``older_read`` tells whether the jobs were read that ``Goal.missing`` asks for, and ``older_complete`` whether
+    NetBox has shown all of them.
     """
 
     jobs: tuple[Job, ...]
@@ -108,7 +108,7 @@ class Plan:
         return not (self.create or self.cancel or self.wait_for or self.delete)
 
     def letting_runs_end(self, created: Iterable[int]) -> Plan:
-        """Return the same plan, which waits for the end of running jobs, except those that this task has ``created``."""
+        """Return the same plan, which waits for the end of running jobs. It cancels those that the task ``created``."""
         running = tuple(job for job in self.cancel if job.runs and job.id not in created)
         return replace(self, cancel=tuple(job for job in self.cancel if job not in running), wait_for=running)
 
@@ -117,7 +117,7 @@ class Plan:
         return self.create or self.keep
 
     def diff(self) -> dict[str, Any]:
-        """Return ``before`` and ``after`` in Ansible's diff form: the settings of the job, and the ids of surplus ones."""
+        """Return ``before`` and ``after`` in Ansible's diff form: the settings of the job, and the ids of duplicates."""
         going = sorted(self.cancel + self.wait_for, key=lambda job: job.id)
         before = ([self.keep] if self.keep else []) + [job for job in going if job != self.keep]
         diff = {
@@ -131,9 +131,11 @@ class Plan:
 
 
 class Goal(Protocol):
-    """What a task wants. ``name`` is the name of the schedule, for messages."""
+    """What a task wants."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name of the schedule, for messages."""
 
     def decide(self, seen: Observation) -> Plan:
         """Return what is to be done, by the same rule in every task: of several equal jobs, the lowest id stays.

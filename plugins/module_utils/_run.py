@@ -47,8 +47,9 @@ def run_now(
     try:
         job, warnings = _at_its_end(jobs, job.id, waiting, policy.stale_after, include_log)
     except ProxboxError as exc:
-        created = result.plan.create and job.id in result.seen.past.created
-        raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) if created else exc
+        if job.id in result.seen.past.created:
+            raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) from None
+        raise
     return replace(result, job=job, warnings=(*result.warnings, *warnings), waited=True)
 
 
@@ -75,10 +76,11 @@ def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
 
     :raises ProxboxError: with a sentence; for an id also if the job is no Proxbox sync.
     """
-    if goal.job_id is None:
+    job_id = goal.job_id
+    if job_id is None:
         result = pursue(jobs, goal, policy, lambda: jobs.living(goal.name))
         return replace(result, job=None, successor=_successor(result))
-    target = check_target(read_known(jobs, lambda: [jobs.get(goal.job_id)])[0], jobs.url)
+    target = check_target(read_known(jobs, lambda: [jobs.get(job_id)])[0], jobs.url)
     goal = replace(goal, name=target.name)
 
     def others() -> list[Job]:

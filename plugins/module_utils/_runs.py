@@ -130,9 +130,9 @@ def check_target(job: Job, url: str) -> Job:
         raise ProxboxError(f"Job {job.id} ({job.name}) of {url} is no Proxbox sync.")
     if job.kind is Kind.NOT_KNOWN:
         raise ProxboxError(
-            f"NetBox does not tell whether job {job.id} ({job.name}) of {url} is a Proxbox sync, because the job has no "
-            "data, so nothing was done. A job that NetBox runs for itself has none, and a sync has none for a moment "
-            "when it starts."
+            f"NetBox does not tell whether job {job.id} ({job.name}) of {url} is a Proxbox sync, because the job has "
+            "no data. Nothing was done. The jobs that NetBox runs for itself have no data, and a sync has none for a "
+            "moment when it starts."
         )
     return job
 
@@ -151,8 +151,8 @@ def _next_run(job: Job, now: datetime) -> NewJob:
     if job.scope is None or job.scope.objects or job.interval is None:
         what = "and NetBox does not tell what it covers" if job.scope is None else "and it covers single objects"
         raise ProxboxError(
-            f"Job {job.id} ({job.name}) recurs, {what}, so its schedule cannot be kept: run the task again when the job "
-            "has ended, or set keep_schedule: false."
+            f"Job {job.id} ({job.name}) recurs, {what}, so its schedule cannot be kept: run the task again when the "
+            "job has ended, or set keep_schedule: false."
         )
     step = timedelta(minutes=job.interval)
     due = job.scheduled or now

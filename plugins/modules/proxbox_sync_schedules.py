@@ -232,17 +232,18 @@ def fits(name: str, pattern: str) -> bool:
 
 
 def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
-    schedules, diffs = [], []
+    schedules: list[dict[str, Any]] = []
+    diffs: list[dict[str, Any]] = []
     failures: dict[str, list[str]] = {}
     for name, one in done.items():
         if isinstance(one, ProxboxError):
             failures.setdefault(str(one), []).append(name)
-            told = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
+            told: dict[str, Any] = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
         else:
             told = {"failed": False, **task_result(module, one)}
             diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
         schedules.append({"name": name, **told})
-    together = {
+    together: dict[str, Any] = {
         "changed": any(entry["changed"] for entry in schedules),
         "schedules": schedules,
         "diff": [diff for diff in diffs if diff["before"] != diff["after"]],

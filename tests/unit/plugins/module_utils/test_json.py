@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -50,8 +50,8 @@ def test_seconds_are_any_number() -> None:
 
 
 def test_a_time_has_an_offset() -> None:
-    expected = datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc)
+    expected = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
     assert moment("2026-11-24T09:30:00Z") == moment("2026-11-24T10:30:00+01:00") == expected
-    assert moment("2026-11-24T10:30:00+01:00").tzinfo is timezone.utc
+    assert moment("2026-11-24T10:30:00+01:00").tzinfo is UTC
     for value in ("2026-11-24T09:30:00", "2026-11-24", "tomorrow", "0001-01-01T00:00:00+05:00"):
         assert moment(value) is None

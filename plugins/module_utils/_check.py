@@ -1,0 +1,50 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: find out before anything is written whether NetBox will take a plan."""
+
+from __future__ import annotations
+
+from ._jobs import Jobs
+from ._plan import Plan, Policy
+from ._plugin import SYNC_TYPES
+
+
+def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
+    """Check the permissions and the endpoints that a plan needs. Return warnings.
+
+    A real run leaves out what its first request finds out by itself.
+
+    :raises ProxboxError: for what NetBox would refuse, and for what it would take although it is wrong.
+    """
+    if plan.create and policy.check_mode:
+        jobs.check_create()
+    cancels = bool(plan.cancel) or any(job.interval for job in plan.wait_for)
+    if cancels and (plan.create or plan.wait_for or policy.check_mode):
+        jobs.check_cancel()
+    if plan.delete and not policy.check_mode:
+        jobs.pages.check_delete()
+    return (*_endpoints(jobs, plan), *(_sync_types(plan) if policy.check_mode else ()))
+
+
+def _endpoints(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
+    """Refuse a new job for an unknown or disabled endpoint. Warn if the job that stays has a disabled one."""
+    job = plan.after()
+    if job is None or job.scope is None or not (job.scope.proxmox_endpoints or job.scope.netbox_endpoints):
+        return ()
+    if plan.create:
+        jobs.endpoints.check(job.scope)
+    disabled = jobs.endpoints.disabled(job.scope)
+    return tuple(f"{what} is disabled in NetBox: runs of {plan.name!r} leave it out" for what in disabled)
+
+
+def _sync_types(plan: Plan) -> tuple[str, ...]:
+    """Warn of sync types that no known release takes. Only a POST would show what this NetBox takes."""
+    unknown = sorted(plan.create.scope.sync_types - set(SYNC_TYPES)) if plan.create else []
+    if not unknown:
+        return ()
+    return (
+        f"NetBox may refuse the sync types {', '.join(unknown)}, and check mode cannot ask it. netbox-proxbox 0.0.29 "
+        f"takes {', '.join(SYNC_TYPES)}.",
+    )
