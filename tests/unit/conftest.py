@@ -7,16 +7,23 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 
 
 @dataclass
@@ -54,7 +61,7 @@ class Script:
     @property
     def asked(self) -> list[str]:
         """The requests, with the long list of fields cut short."""
-        return [f"{text.partition('fields=')[0]}fields=..." if "fields=" in text else text for text in self.requests]
+        return [re.sub(r"fields=[^&]*(&limit=0$)?", "fields=...", text) for text in self.requests]
 
     def answer(self, *answers: Answer) -> Script:
         self.answers.extend(answers)
@@ -72,6 +79,9 @@ def server() -> Iterator[Script]:
             self.reply()
 
         def do_POST(self) -> None:
+            self.reply()
+
+        def do_OPTIONS(self) -> None:
             self.reply()
 
         def reply(self) -> None:
@@ -126,9 +136,12 @@ LIKE = {
 """The recorded row that stands for a job of each status."""
 
 
+_text = cache(partial(Path.read_text, encoding="utf-8"))
+
+
 def recorded(scenario: str, release: str = "0.0.29.post6") -> dict[str, Any]:
     """A recorded row."""
-    return json.loads((RECORDED / release / f"{scenario}.json").read_text(encoding="utf-8"))
+    return json.loads(_text(RECORDED / release / f"{scenario}.json"))
 
 
 def recorded_rq(name: str) -> dict[str, Any]:
@@ -141,33 +154,126 @@ def recorded_rq(name: str) -> dict[str, Any]:
     return rows[name]
 
 
+def make_row(
+    job_id: int, /, name: str = "nightly", status: str = "scheduled", *, like: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Return a recorded row of that status, with another id, name, scope and times.
+
+    :param like: the recorded row to take instead, with its own scope.
+    """
+    found = recorded(like or LIKE[status])
+    del found["log_entries"]
+    scope = {
+        "sync_types": changes.pop("sync_types", None if like else ["all"]),
+        "proxmox_endpoint_ids": changes.pop("proxmox_endpoint_ids", []),
+        "netbox_endpoint_ids": changes.pop("netbox_endpoint_ids", []),
+        "netbox_vm_ids": changes.pop("netbox_vm_ids", []),
+    }
+    found["data"]["proxbox_sync"]["params"].update({key: value for key, value in scope.items() if value is not None})
+    return {
+        **found,
+        "id": job_id,
+        "name": name,
+        "created": "2026-03-31T12:00:00.000001Z",
+        "scheduled": None,
+        "interval": None,
+        "started": found["started"] and "2026-04-10T09:30:00.000001Z",
+        "completed": found["completed"] and "2026-04-10T09:30:40.000001Z",
+        "job_id": "5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55",
+        "user": {"id": 2, "username": "operator"},
+        "display_url": f"http://netbox/core/jobs/{job_id}/",
+        **changes,
+    }
+
+
 @pytest.fixture
 def row() -> Callable[..., dict[str, Any]]:
     """Make a job row: a recorded one of that status, with another id, name, scope and times."""
+    return make_row
 
-    def make(job_id: int, name: str = "nightly", status: str = "scheduled", **changes: Any) -> dict[str, Any]:
-        found = recorded(LIKE[status])
-        del found["log_entries"]
-        scope = {
-            "sync_types": changes.pop("sync_types", ["all"]),
-            "proxmox_endpoint_ids": changes.pop("proxmox_endpoint_ids", []),
-            "netbox_endpoint_ids": changes.pop("netbox_endpoint_ids", []),
-            "netbox_vm_ids": changes.pop("netbox_vm_ids", []),
-        }
-        found["data"]["proxbox_sync"]["params"].update(scope)
-        return {
-            **found,
-            "id": job_id,
-            "name": name,
-            "created": "2026-03-31T12:00:00.000001Z",
-            "scheduled": None,
-            "interval": None,
-            "started": found["started"] and "2026-04-10T09:30:00.000001Z",
-            "completed": found["completed"] and "2026-04-10T09:30:40.000001Z",
-            "job_id": "5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55",
-            "user": {"id": 2, "username": "operator"},
-            "display_url": f"http://netbox/core/jobs/{job_id}/",
-            **changes,
-        }
 
-    return make
+FOREIGN = {key: recorded("script", "netbox-4.7.3")[key] for key in ("data", "object_type")}
+"""What tells that a job is no sync: here it is the run of a script."""
+
+NO_SCOPE = {"proxbox_sync": {"sync_owner": "rq_job"}}
+"""The data of a run in netbox-proxbox 0.0.25 that has not ended: it does not tell its scope."""
+
+
+def make_job(job_id: int = 1, /, status: str = "scheduled", *, dead: str | None = None, **changes: Any) -> Job:
+    """Return the job of a row of ``make_row``. A change may be a time; ``dead`` tells why it will come to nothing."""
+    changes = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in changes.items()}
+    return replace(Job.from_row(make_row(job_id, status=status, **changes)), dead=dead)
+
+
+@pytest.fixture
+def jobs(server: Script) -> Jobs:
+    """The jobs of the scripted NetBox."""
+    return Jobs(Session(Connection(server.url, "0" * 40, timeout=5)))
+
+
+NIGHTLY = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440}
+"""The next run of a schedule, each night at two."""
+
+LIVING = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
+ALL = "GET /api/core/jobs/?status=scheduled&status=pending&status=running&fields=..."
+UNDER_WAY = "GET /api/core/jobs/?status=pending&status=running&fields=..."
+NEWEST = "GET /api/core/jobs/?name=nightly&fields=...&limit=11"
+NAMED = "GET /api/core/jobs/?name=nightly&fields=..."
+RELEASE = "GET /api/status/"
+CREATE = "POST /api/plugins/proxbox/sync/schedule/"
+MAY_CREATE = "GET /api/plugins/proxbox/sync/schedule/"
+MAY_CANCEL = "OPTIONS /api/plugins/proxbox/jobs/0/cancel/"
+TASK = "GET /api/core/background-tasks/5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55/"
+WORKERS = "GET /api/core/background-workers/?limit=0"
+
+RELEASED = Answer({"netbox-version": "4.7.3", "plugins": {"netbox_proxbox": "0.0.29.post6"}}, headers=DATE)
+DENIED = Answer({"detail": "You do not have permission to perform this action."}, 403, headers=DATE)
+CREATES = Answer({"count": 0, "scheduled_jobs": []}, headers=DATE)
+"""The answer to ``MAY_CREATE`` of a token that may create jobs."""
+
+CANCELS = Answer(
+    {
+        "name": "Proxbox Job Cancel Api",
+        "description": "POST: stop/cancel the RQ job for a Proxbox Sync Job and mark it failed.",
+        "renders": ["application/json", "text/html"],
+        "parses": ["application/json", "multipart/form-data"],
+    },
+    headers=DATE,
+)
+"""The answer to ``MAY_CANCEL`` of a token that may cancel jobs."""
+
+FINISHED = "Job was already finished; no changes were made."
+"""What NetBox says of a cancel that came too late."""
+
+
+def get(job_id: int) -> str:
+    """Return the request for one job."""
+    return f"GET /api/core/jobs/?id={job_id}&fields=..."
+
+
+def cancel(job_id: int) -> str:
+    """Return the request that cancels a job."""
+    return f"POST /api/plugins/proxbox/jobs/{job_id}/cancel/"
+
+
+def created(job_id: int) -> Answer:
+    return Answer({"ok": True, "job_id": job_id, "message": "Sync job scheduled."}, 201, headers=DATE)
+
+
+def cancelled(job_id: int, detail: str = "Job has been cancelled.") -> Answer:
+    return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail}, headers=DATE)
+
+
+def status(job_id: int, value: str) -> Answer:
+    """The answer to a request for the status of a job only."""
+    return page({"id": job_id, "status": {"value": value}})
+
+
+def task(status: str | None, heartbeat: str | None = None) -> Answer:
+    """RQ's record of a job; None if the token may not read it, ``lost`` if there is none."""
+    if status is None:
+        return DENIED
+    if status == "lost":
+        body = {"error": "No such job: rq:job:5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55", "exception": "NoSuchJobError"}
+        return Answer(body, 500, headers=DATE)
+    return Answer({"status": status, "last_heartbeat": heartbeat}, headers=DATE)

@@ -7,29 +7,36 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, overdue
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
-from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import Outcome, Stage
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import make_job, recorded
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 NEXT = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
 SERVED = Service(1, frozenset({"default"}))
 
 
-def living(job_id: int = 9, **changes: object) -> Job:
-    defaults = {"status": "scheduled", "scheduled": NEXT, "interval": 1440, "queue": "default", "scope": Scope()}
-    return Job(job_id, "nightly", **{**defaults, **changes})
+def living(job_id: int = 9, status: str = "scheduled", **changes: Any) -> Job:
+    return make_job(job_id, status, **{"scheduled": NEXT, "interval": 1440, **changes})
 
 
-def ended(job_id: int, verdict: str = "succeeded", **changes: object) -> Job:
+def ended(job_id: int, like: str = "ok_all", **changes: Any) -> Job:
+    """Return the recorded run, with its log."""
     then = NEXT - timedelta(days=9 - job_id)
-    status = {"failed": "errored", "cancelled": "failed"}.get(verdict, "completed")
-    defaults = {"started": then, "completed": then, "scope": Scope(), "outcome": Outcome(verdict)}
-    return Job(job_id, "nightly", status, **{**defaults, **changes})
+    log = recorded(like)["log_entries"]
+    return make_job(job_id, like=like, **{"started": then, "completed": then, "log_entries": log, **changes})
+
+
+def unknown(job_id: int) -> Job:
+    """Return a run whose stages NetBox does not list."""
+    data = recorded("ok_devices_backups")["data"]
+    del data["proxbox_sync"]["response"]
+    return ended(job_id, "ok_devices_backups", data=data)
 
 
 def report(*members: Job, history: tuple[Job, ...] = (), service: Service = SERVED) -> Report:
@@ -37,11 +44,10 @@ def report(*members: Job, history: tuple[Job, ...] = (), service: Service = SERV
 
 
 RUNNING = living(status="running", scheduled=NEXT - timedelta(days=1), started=NEXT - timedelta(days=1))
-FAILED = ended(8, "failed", error="The backend is away.")
-NO_DISK = Stage("storage", 1, "pve-lab", "failed", error="no disk")
-PARTIAL = ended(8, outcome=Outcome("partial", (Stage("devices", 1, "pve-lab", "ok", run_time=1.0), NO_DISK)))
-CANCELLED = ended(8, "cancelled", error="Cancelled via API.")
-NOTHING = ended(8, outcome=Outcome("nothing_done", (Stage("sdn", 1, "pve-lab", "skipped", "sync_mode_sdn=disabled"),)))
+FAILED = ended(8, "backups_500_alone")
+PARTIAL = ended(8, "backups_500_beside")
+CANCELLED = ended(8, "cancelled_running")
+NOTHING = ended(8, "sdn_disabled")
 ALL_ASKED = "did not do all that was asked for"
 
 
@@ -50,14 +56,22 @@ ALL_ASKED = "did not do all that was asked for"
     [
         (report(), "ok", ""),
         (report(history=(ended(8), FAILED)), "ok", ""),
-        (report(history=(FAILED, ended(7))), "failing", f"the last run {ALL_ASKED}: The backend is away"),
+        (
+            report(history=(FAILED, ended(7))),
+            "failing",
+            f"the last run {ALL_ASKED}: pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space",
+        ),
         (
             report(history=(FAILED, FAILED)),
             "failing",
-            f"the last run {ALL_ASKED} (2 failures since the last good run): The",
+            f"the last run {ALL_ASKED} (2 failures since the last good run): pve-lab: vm-backups",
         ),
-        (report(history=(CANCELLED, FAILED)), "failing", f"job 8 {ALL_ASKED}: The backend is away"),
-        (report(history=(PARTIAL,)), "failing", "pve-lab: storage failed: no disk; devices is ok (1 s)"),
+        (
+            report(history=(CANCELLED, FAILED)),
+            "failing",
+            f"job 8 {ALL_ASKED}: pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space",
+        ),
+        (report(history=(PARTIAL,)), "failing", "HTTP 500: no space left on device; devices is ok (3 s)"),
         (report(history=(CANCELLED, ended(7))), "cancelled", "The sync 'nightly' (job 8) was cancelled"),
         (
             report(history=(NOTHING, FAILED)),
@@ -65,7 +79,7 @@ ALL_ASKED = "did not do all that was asked for"
             "The sync 'nightly' (job 8) did nothing: the setting sync_mode_sdn disables",
         ),
         (
-            report(history=(ended(8, "unknown"), ended(7))),
+            report(history=(unknown(8), ended(7))),
             "unknown",
             "The outcome of the sync 'nightly' (job 8) is unknown",
         ),
@@ -79,7 +93,7 @@ ALL_ASKED = "did not do all that was asked for"
         (report(service=Service(1, frozenset({"high"}))), "no_worker", "no worker serves the queue 'default'"),
         (report(service=Service(1)), "ok", ""),
         (report(RUNNING, service=Service(0)), "ok", ""),
-        (report(living(4), living(9)), "duplicate", "more than one job of this schedule lives: 4, 9"),
+        (report(living(4), living(9)), "duplicate", "more than one job of this schedule has not ended: 4, 9"),
         (report(living(9, dead="it is lost"), history=(FAILED,)), "stale", "job 9: it is lost"),
     ],
 )
@@ -123,7 +137,7 @@ def test_the_next_run(members: list[Job], expected: datetime | None) -> None:
 
 
 def test_the_last_run_is_one_that_began() -> None:
-    never = ended(8, "cancelled", error="Cancelled via API.", started=None)
+    never = ended(8, "cancelled_before", started=None)
     assert report(history=(never, ended(7))).last_run.id == 7
     assert report(history=(never,)).last_run is None
 
@@ -133,10 +147,3 @@ def test_a_cancelled_run_hides_no_failure() -> None:
     assert found.consecutive_failures == 2
     assert found.last_failure is FAILED and found.last_run is CANCELLED
     assert [word for word, _sentence in found.findings()] == ["failing", "cancelled"]
-
-
-def test_what_is_overdue() -> None:
-    assert not overdue(RUNNING, NOW)
-    assert not overdue(living(), NOW)
-    assert overdue(living(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
-    assert not overdue(ended(8), NOW)

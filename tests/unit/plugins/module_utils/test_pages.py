@@ -147,8 +147,8 @@ def test_a_login_that_would_not_cancel_is_known_beforehand(server: Script, answe
 def test_half_a_login_is_none(server: Script, username: str | None, password: str | None) -> None:
     one = Pages(Session(Connection(server.url, TOKEN)), username, password)
     assert not one.can_log_in
-    for method in (one.check_delete, one.log_in, lambda: one.delete([5])):
-        with pytest.raises(ProxboxError, match=r"No token deletes rows of jobs.*give netbox_username"):
+    for method in (one.check_login, one.check_delete, one.log_in, lambda: one.delete([5])):
+        with pytest.raises(ProxboxError, match=r"web pages, which take no API token: set netbox_username"):
             method()
     assert not server.asked
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Queue, Service, Task, Worker
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, page, recorded_rq
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, make_job, page, recorded_rq
 
 UUID = "715f0614-4195-4d81-8081-95204f990409"
-JOB = Job(5, "nightly", "running", rq_job_id=UUID)
+JOB = make_job(5, "running", job_id=UUID)
 TASK = f"GET /api/core/background-tasks/{UUID}/"
 WORKERS, QUEUES = "GET /api/core/background-workers/?limit=0", "GET /api/core/background-queues/?limit=0"
 STATUS = "GET /api/status/"
@@ -55,7 +54,7 @@ def test_a_task_that_cannot_be_read(server: Script, answer: Answer) -> None:
 
 
 def test_a_job_without_a_task(server: Script) -> None:
-    assert rq(server).task(Job(5, "nightly", "running")) is None
+    assert rq(server).task(make_job(5, "running", job_id=None)) is None
     assert server.requests == []
 
 

@@ -7,15 +7,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._module import run_result
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Plan
+from ansible_collections.proxbox.proxbox.plugins.module_utils._loop import TaskResult
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Plan
+from ansible_collections.proxbox.proxbox.plugins.module_utils._run_result import run_result
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 
 
 class Module:
@@ -27,13 +30,17 @@ class Module:
         self.warn = self.warnings.append
 
 
+def task(job: Job, waited: bool = True) -> TaskResult:
+    return TaskResult(Plan("x"), job, Observation((job,), NOW), waited=waited)
+
+
 def result(
     scenario: str, partial: str = "fail", waited: bool = True, job: dict[str, Any] | None = None, **params: Any
 ) -> tuple[dict[str, Any], list[str]]:
     """What a task that ran this sync returns, and what it warns of."""
     module = Module(**params)
-    found = replace(Job.from_api(recorded(scenario)), **(job or {}))
-    return run_result(module, TaskResult(Plan("x"), found, waited=waited), timeout=60, partial=partial), module.warnings
+    found = replace(Job.from_row(recorded(scenario)), **(job or {}))
+    return run_result(module, task(found, waited), timeout=60, partial=partial), module.warnings
 
 
 @pytest.mark.parametrize("partial", ["fail", "warn", "ignore"])
@@ -73,7 +80,7 @@ def test_an_outcome_that_is_not_known_fails() -> None:
     row = recorded("ok_devices_backups")
     del row["data"]["proxbox_sync"]["response"]
     module = Module()
-    said = run_result(module, TaskResult(Plan("x"), Job.from_api(row), waited=True), timeout=60, partial="ignore")
+    said = run_result(module, task(Job.from_row(row)), timeout=60, partial="ignore")
     assert said["failed"] is True and "is unknown" in said["msg"]
 
 

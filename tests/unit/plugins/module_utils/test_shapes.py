@@ -47,7 +47,7 @@ def test_a_damaged_row_raises_nothing(data: st.DataObject) -> None:
         for step in path:
             node = node[step]
         node[key] = data.draw(JSON)
-    job = Job.from_api({**row, **{"log_entries": []}, **parts})
+    job = Job.from_row({**row, **{"log_entries": []}, **parts})
     for text in (explain(job), in_one_line(job), *remarks(job), *excerpt(job)):
         assert isinstance(text, str)
     json.dumps(job.result(include_log=True, include_data=True))
@@ -57,7 +57,7 @@ def test_a_damaged_row_raises_nothing(data: st.DataObject) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_failure_that_is_damaged_is_no_success(data: st.DataObject) -> None:
-    failed = [row for row in ROWS if Job.from_api(json.loads(row)).outcome.verdict in ("failed", "partial")]
+    failed = [row for row in ROWS if Job.from_row(json.loads(row)).outcome.verdict in ("failed", "partial")]
     row = json.loads(data.draw(st.sampled_from(failed)))
     response = row["data"]["proxbox_sync"].get("response", {})
     # What a later release may leave out; what was asked for is always there.
@@ -65,4 +65,4 @@ def test_a_failure_that_is_damaged_is_no_success(data: st.DataObject) -> None:
         if key != "local_phases" and key != "endpoint_runtimes":
             del response[key]
     row["log_entries"] = data.draw(st.sampled_from([None, [], row["log_entries"]]))
-    assert Job.from_api(row).outcome.verdict != "succeeded"
+    assert Job.from_row(row).outcome.verdict != "succeeded"

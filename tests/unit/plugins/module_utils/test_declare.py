@@ -1,0 +1,477 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a schedule needs, from the jobs observed and NetBox's clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Older, Past, Plan
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NO_SCOPE, make_job
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+NEXT = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
+DAY, WEEK = 1440, 10080
+DEVICES = Scope(frozenset({"devices"}))
+
+
+def declared(schedule_at: str | None = None, interval: int | None = None, zone: str = "UTC", **rest: Any) -> Declare:
+    at = parse_at(schedule_at, parse_timezone(zone)) if schedule_at else None
+    return Declare("nightly", at=at, interval=interval, **{"retention": timedelta(days=90), **rest})
+
+
+NIGHTLY = declared("02:00", DAY)
+
+
+def job(job_id: int = 1, status: str = "scheduled", **changes: Any) -> Job:
+    return make_job(job_id, status, **{"scheduled": NEXT, "interval": DAY, **changes})
+
+
+def at_once(job_id: int = 1, status: str = "pending", **changes: Any) -> Job:
+    return make_job(job_id, status, **changes)
+
+
+def decide(goal: Declare | End, *jobs: Job, now: datetime = NOW, **seen: Any) -> Plan:
+    return goal.decide(Observation(jobs, now, **seen))
+
+
+def test_nothing_there_creates() -> None:
+    plan = decide(NIGHTLY)
+    assert plan.create == NewJob("nightly", Scope(), NEXT, DAY)
+    assert plan.changed and not plan.cancel
+
+
+@pytest.mark.parametrize("status", ["scheduled", "pending", "running"])
+def test_a_living_member_is_kept(status: str) -> None:
+    plan = decide(NIGHTLY, job(status=status))
+    assert plan.keep == job(status=status)
+    assert not plan.changed and not plan.why
+
+
+@pytest.mark.parametrize("status", ["completed", "errored", "failed"])
+def test_an_ended_member_does_not_keep_a_schedule_alive(status: str) -> None:
+    assert decide(NIGHTLY, job(status=status)).create is not None
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        (declared("02:00", 60), "its interval is 1440 minutes, wanted 60 minutes"),
+        (declared("02:00"), "its interval is 1440 minutes, wanted none"),
+        (declared("03:00", DAY), "its time 2026-04-11T02:00:00Z is not the wanted one"),
+        (declared("02:00", DAY, scope=DEVICES), "its scope differs"),
+    ],
+)
+def test_a_change_creates_the_new_and_cancels_the_old(new: Declare, why: str) -> None:
+    plan = decide(new, job())
+    assert plan.create is not None and plan.keep is None
+    assert plan.cancel == (job(),)
+    assert f"job 1: {why}" in plan.why
+
+
+def test_an_endpoint_more_or_less_is_a_change() -> None:
+    narrow = job(proxmox_endpoint_ids=[1])
+    assert decide(NIGHTLY, narrow).cancel == (narrow,)
+
+
+def test_duplicates_go_down_to_the_lowest_that_matches() -> None:
+    plan = decide(NIGHTLY, job(9), job(3, interval=60), job(7), job(5))
+    assert plan.keep == job(5) and plan.create is None
+    assert [each.id for each in plan.cancel] == [3, 7, 9]
+
+
+def test_drift_is_repaired_but_not_in_the_middle_of_a_run() -> None:
+    assert decide(NIGHTLY, job(scheduled=NOW + timedelta(minutes=1))).create.schedule_at == NEXT
+    assert not decide(NIGHTLY, job(status="running", scheduled=NOW - timedelta(minutes=1))).changed
+
+
+def test_drift_is_left_alone_when_asked() -> None:
+    relaxed = replace(NIGHTLY, repair_drift=False)
+    assert not decide(relaxed, job(scheduled=NOW + timedelta(minutes=1))).changed
+    assert decide(relaxed, job(interval=60)).changed
+
+
+LATE = NOW - timedelta(minutes=1)
+"""A time that is not on the phase of ``NIGHTLY``."""
+MOVED = job(9, "running", scheduled=LATE)
+RELAXED = replace(NIGHTLY, repair_drift=False)
+DRIFTED = job(9, scheduled=NOW + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(("goal", "moved"), [(NIGHTLY, MOVED), (RELAXED, DRIFTED), (RELAXED, MOVED)])
+def test_older_jobs_tell_who_has_moved_a_schedule(goal: Declare, moved: Job) -> None:
+    on_phase = job(3, "completed", scheduled=NEXT - timedelta(days=4))
+    off_phase = job(4, "errored", scheduled=LATE - timedelta(days=1))
+    assert goal.missing(Observation((moved,), NOW)) == Older("nightly", once=False)
+    assert goal.missing(Observation((moved,), NOW, older_read=True)) is None
+
+    def after(*older: Job, complete: bool = True) -> Plan:
+        return decide(goal, moved, *older, older_read=True, older_complete=complete)
+
+    # NetBox has moved it: an earlier run had the wanted time. So it seems if NetBox does not show all of them.
+    for plan in (after(on_phase), after(on_phase, off_phase, complete=False), after(off_phase, complete=False)):
+        assert plan.keep == moved and not plan.changed
+    # schedule_at was changed: no run of this schedule had the wanted time.
+    for older in (
+        (),
+        (off_phase,),
+        # The schedule was replaced after the run that had the wanted time.
+        (on_phase, job(4, "failed", scheduled=LATE, error="Cancelled via API.", started=None)),
+        (on_phase, job(4, "completed", scheduled=LATE, interval=60)),
+        (on_phase, job(4, "completed", scheduled=LATE, sync_types=["devices"])),
+    ):
+        plan = after(*older)
+        assert plan.cancel == (moved,) and plan.create.schedule_at == NEXT
+        assert plan.why[0] == f"job 9: its time {moved.result()['scheduled']} is not the wanted one"
+
+
+def test_a_schedule_whose_beginning_netbox_has_forgotten_stays() -> None:
+    def changed(created: datetime, goal: Declare = NIGHTLY) -> bool:
+        older = job(3, "completed", scheduled=LATE - timedelta(days=1), created=created)
+        return decide(goal, MOVED, older, older_read=True, older_complete=True).changed
+
+    assert not changed(NOW - timedelta(days=82))
+    assert changed(NOW - timedelta(days=80))
+    assert changed(NOW - timedelta(days=82), replace(NIGHTLY, retention=None))
+
+
+def test_a_schedule_on_its_phase_needs_no_older_jobs() -> None:
+    for goal in (NIGHTLY, RELAXED):
+        for seen in ((), (job(),), (job(status="running"),), (job(interval=60),), (job(2, sync_types=["devices"]),)):
+            assert goal.missing(Observation(seen, NOW)) is None
+    assert NIGHTLY.missing(Observation((DRIFTED,), NOW)) is None, "it is repaired in any case"
+    assert NIGHTLY.missing(Observation((replace(MOVED, dead="its worker is gone"),), NOW)) is None
+
+
+def test_a_weekly_time_of_day_keeps_its_weekday() -> None:
+    # Sunday at two in Berlin; NetBox counts on by seven times 24 hours, and daylight saving begins in between.
+    late = job(scheduled=datetime(2026, 4, 5, 1, tzinfo=UTC), interval=WEEK)
+    weekly = declared("02:00", WEEK, "Europe/Berlin")
+    now = datetime(2026, 3, 30, 12, tzinfo=UTC)
+    repaired = decide(weekly, late, now=now).create
+    assert repaired.schedule_at == datetime(2026, 4, 5, 0, tzinfo=UTC)
+    assert not decide(weekly, replace(late, scheduled=repaired.schedule_at), now=now).changed
+    # One that is a month away comes back by whole weeks.
+    far = replace(late, scheduled=datetime(2026, 5, 3, 0, tzinfo=UTC))
+    assert decide(weekly, far, now=now).create.schedule_at == datetime(2026, 4, 5, 0, tzinfo=UTC)
+
+
+def test_foreign_jobs_are_never_touched() -> None:
+    foreign = [job(1, **FOREIGN), job(2, name="Nightly"), job(3, name="nightly "), job(4, data=None)]
+    for goal in (NIGHTLY, End("nightly")):
+        plan = decide(goal, *foreign)
+        assert not plan.cancel and plan.keep is None
+
+
+AT_ONCE = declared()
+DATED = declared("2026-04-10 02:00")
+THEN = datetime(2026, 4, 10, 2, 0, tzinfo=UTC)
+
+
+def test_a_copy_made_by_run_now_is_no_member() -> None:
+    copies = [at_once(3, queue_name="high"), at_once(4, "running", queue_name="high")]
+    for goal in (NIGHTLY, AT_ONCE, declared(interval=DAY), declared("02:00"), declared("2026-04-11 02:00")):
+        plan = decide(goal, *copies)
+        assert plan.create and not plan.cancel
+    assert decide(AT_ONCE, at_once(3, "completed", queue_name="high")).create
+    plan = decide(End("nightly"), *copies, job())
+    assert plan.cancel == (job(),)
+
+
+def test_a_sync_that_runs_at_once_belongs_to_a_schedule_that_does() -> None:
+    run = at_once(3)
+    for goal in (NIGHTLY, declared(interval=DAY), declared("02:00"), declared("2026-04-11 02:00")):
+        plan = decide(goal, run)
+        assert plan.create and not plan.cancel
+    assert decide(AT_ONCE, run).keep == run
+    assert decide(AT_ONCE, run, at_once(4)).cancel == (at_once(4),)
+    assert decide(End("nightly"), run).cancel == (run,)
+
+
+def test_without_a_time_any_phase_will_do() -> None:
+    daily = declared(interval=DAY)
+    assert not decide(daily, job(scheduled=NOW + timedelta(hours=23))).changed
+    far = decide(daily, job(scheduled=NOW + timedelta(days=30)))
+    assert far.create == NewJob("nightly", Scope(), NOW + timedelta(days=1), DAY)
+    assert "is later than a start at once allows" in far.why[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "old", "expected"),
+    [
+        (declared(interval=WEEK), job(), NEXT),
+        (declared(interval=60), job(), NOW + timedelta(hours=1)),
+        (declared(interval=DAY, scope=DEVICES), job(), NEXT),
+        (declared(interval=DAY, scope=DEVICES), job(scheduled=NOW + timedelta(days=9)), NOW + timedelta(days=1)),
+        # While it runs, the next run is one interval away.
+        (declared(interval=60), job(status="running", scheduled=NOW), NOW + timedelta(hours=1)),
+        # It is due already.
+        (declared(interval=60), job(scheduled=NOW + timedelta(seconds=5)), None),
+        (declared(interval=60), job(status="pending", scheduled=NOW - timedelta(days=1)), None),
+        # What is dead, or runs once, has no next run.
+        (declared(interval=60), job(dead="its RQ task is lost"), None),
+        (declared(interval=60), job(interval=None), None),
+        (AT_ONCE, job(), None),
+    ],
+)
+def test_a_change_without_a_time_keeps_the_next_run(wanted: Declare, old: Job, expected: datetime | None) -> None:
+    plan = decide(wanted, old)
+    assert plan.cancel == (old,) and plan.create == NewJob("nightly", wanted.scope, expected, wanted.interval)
+    if expected:
+        new = job(2, scheduled=expected, interval=wanted.interval, sync_types=sorted(wanted.scope.sync_types))
+        assert not decide(wanted, new).changed
+
+
+def test_once_means_once() -> None:
+    ran = job(status="errored", scheduled=THEN, interval=None)
+    assert decide(DATED, ran).keep == ran
+    for other in (
+        [],
+        [job(status="completed", scheduled=THEN - timedelta(days=1), interval=None)],
+        [job(status="completed", scheduled=THEN, interval=None, sync_types=["devices"])],
+        [job(status="failed", scheduled=THEN, interval=None, error="Cancelled via API.", started=None)],
+        [job(status="completed", scheduled=THEN)],
+        [at_once(status="completed")],
+    ):
+        with pytest.raises(ProxboxError, match=r"has passed .*no sync 'nightly' that ran for that time.*: set sched"):
+            decide(DATED, *other)
+
+
+def test_a_run_that_died_or_was_cancelled_was_the_one() -> None:
+    dead = job(1, "running", scheduled=THEN, interval=None, started=THEN, dead="its worker is gone")
+    plan = decide(DATED, dead)
+    assert plan.cancel == (dead,) and plan.create is None and plan.changed
+    assert plan.diff()["before"].get("duplicates") is None
+    cancelled = job(1, "failed", scheduled=THEN, interval=None, started=THEN, error="Cancelled via API.")
+    assert not decide(DATED, cancelled).changed
+    # What ended before it told what it covers did not come to it.
+    assert not decide(DATED, job(1, "failed", scheduled=THEN, interval=None, started=THEN, data=NO_SCOPE)).changed
+
+
+@pytest.mark.parametrize("status", ["scheduled", "pending"])
+def test_a_dated_job_that_died_before_it_started_is_an_error(status: str) -> None:
+    dead = job(1, status, scheduled=THEN, interval=None, dead="its RQ task is lost")
+    with pytest.raises(ProxboxError, match=r"no sync 'nightly' that ran for that time; job 1: its RQ task is lost: "):
+        decide(DATED, dead)
+    # A time that is still to come can be kept.
+    later = declared("2026-04-11 02:00")
+    assert decide(later, job(1, status, interval=None, dead="its RQ task is lost")).create.schedule_at == NEXT
+
+
+def test_once_at_another_time_is_a_change() -> None:
+    april, may = (
+        job(1, interval=None, scheduled=datetime(2026, month, day, 2, tzinfo=UTC)) for month, day in ((4, 30), (5, 9))
+    )
+    once = declared("2026-05-09 02:00", repair_drift=False)
+    assert not decide(once, may).changed
+    plan = decide(once, april)
+    assert plan.create.schedule_at == may.scheduled and plan.cancel == (april,)
+    # A run of another time, or of none, does not make up for it.
+    for other in (replace(april, status="running", scheduled=NOW), replace(april, status="pending", scheduled=None)):
+        assert decide(once, other).create.schedule_at == may.scheduled
+
+
+def test_at_once_and_once() -> None:
+    assert decide(AT_ONCE).create == NewJob("nightly", Scope())
+    for status in ("completed", "errored"):
+        assert not decide(AT_ONCE, at_once(status=status)).changed
+    assert not decide(AT_ONCE, at_once(status="failed", error="Cancelled via API.")).changed, "cancelled as it ran"
+    never_ran = at_once(status="failed", error="Cancelled by user.", started=None)
+    assert decide(AT_ONCE, never_ran).create is not None
+    assert decide(AT_ONCE, at_once(status="running", dead="its worker is gone")).create is not None
+
+
+def test_once_at_a_time_of_day_keeps_the_one_that_is_to_come() -> None:
+    assert not decide(declared("02:00"), job(interval=None)).changed
+    just_before = NEXT - timedelta(seconds=3)
+    assert not decide(declared("02:00"), job(interval=None), now=just_before).changed
+
+
+def test_what_this_task_has_created_and_ran_once_is_not_created_again() -> None:
+    # A time without a date comes again, so only the task itself knows that this was its run.
+    ended = job(7, "completed", interval=None)
+    assert decide(declared("02:00"), ended).create
+    assert decide(declared("02:00"), ended, past=Past(created=frozenset({7}))).keep == ended
+
+
+@pytest.mark.parametrize(
+    ("goal", "older"),
+    [
+        (AT_ONCE, Older("nightly", once=True)),
+        (DATED, Older("nightly", once=True, scheduled=THEN)),
+        (declared("2026-04-10 02:00", DAY), None),
+        (declared("02:00"), None),
+        (declared(interval=DAY), None),
+    ],
+)
+def test_older_jobs_may_have_fulfilled_a_one_time_schedule(goal: Declare, older: Older | None) -> None:
+    assert goal.missing(Observation((), NOW)) == older
+    assert goal.missing(Observation((job(2, sync_types=["devices"]),), NOW)) == older
+    assert goal.missing(Observation((), NOW, older_read=True)) is None
+
+
+def test_a_one_time_schedule_that_is_fulfilled_needs_no_older_jobs() -> None:
+    for goal, members in (
+        (AT_ONCE, (at_once(), at_once(status="running"), at_once(status="completed"))),
+        (DATED, (job(interval=None, scheduled=THEN), job(status="errored", interval=None, scheduled=THEN))),
+    ):
+        for member in members:
+            assert goal.missing(Observation((member,), NOW)) is None
+
+
+AHEAD = datetime(2026, 8, 1, 2, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("goal", "says"),
+    [
+        (declared("2026-08-01 02:00"), r"schedule_at is 112 days ahead, and NetBox deletes a job 90 days after"),
+        (declared("2026-08-01 02:00", DAY), r"schedule_at is 112 days ahead"),
+        (declared(interval=82 * DAY), r"interval is 118080 minutes, and NetBox deletes .*: choose less than 81 days"),
+        (declared("02:00", 82 * DAY), r"interval is 118080 minutes"),
+        (declared("2026-04-14 02:00", retention=timedelta(days=4)), "choose less than 3 days, or set job_retention to"),
+    ],
+)
+def test_what_netbox_would_forget_is_refused(goal: Declare, says: str) -> None:
+    with pytest.raises(ProxboxError, match=says):
+        decide(goal)
+    assert decide(replace(goal, retention=None)).create
+    # A job that is there stays.
+    there = job(scheduled=goal.at.first(NOW) if goal.at else NEXT, interval=goal.interval)
+    assert not decide(goal, there).changed
+
+
+def test_up_to_nine_tenths_of_the_retention_is_accepted() -> None:
+    assert decide(declared("2026-06-30 02:00")).create and decide(declared(interval=81 * DAY)).create
+
+
+def test_a_run_that_netbox_may_have_forgotten_is_a_warning() -> None:
+    long_ago = declared("2026-04-01 02:00")
+    plan = decide(long_ago)
+    assert not plan.changed and plan.keep is None
+    (warning,) = plan.warnings
+    assert warning.startswith("schedule_at is 2026-04-01T02:00:00Z, which has passed (NetBox's clock: 2026-04-10T10")
+    assert "NetBox has no job 'nightly' for it. NetBox deletes jobs (JOB_RETENTION)" in warning
+    assert warning.endswith("Nothing was done. Remove the schedule from the playbook.")
+    then = datetime(2026, 4, 1, 2, 0, tzinfo=UTC)
+    ran = job(status="completed", interval=None, scheduled=then)
+    assert decide(long_ago, ran).keep == ran and not decide(long_ago, ran).warnings
+    for refused, jobs in (
+        (long_ago, [job(interval=None)]),
+        (long_ago, [job(interval=None, scheduled=then, dead="its RQ task is lost")]),
+        # NetBox still has the job, and it did not run.
+        (long_ago, [job(status="failed", interval=None, scheduled=then, started=None, error="Cancelled via API.")]),
+        (replace(long_ago, retention=None), []),
+        (declared("2026-04-02 02:00"), []),
+    ):
+        with pytest.raises(ProxboxError, match=r"has passed .*, and NetBox has no sync 'nightly' that ran for that"):
+            decide(refused, *jobs)
+
+
+def test_absent_cancels_every_living_member() -> None:
+    plan = decide(End("nightly"), job(1), job(2, "running"), job(3, "completed"))
+    assert [each.id for each in plan.cancel] == [1, 2]
+    assert not decide(End("nightly"), job(3, "completed")).changed
+    assert End("nightly").missing(Observation((), NOW)) is None
+
+
+def test_purge_deletes_the_rows_that_have_ended() -> None:
+    rows = [job(1), job(2, "running"), job(3, "completed"), at_once(4, "errored", queue_name="high")]
+    copy = at_once(5, "running", queue_name="high")
+    other = [job(6, "completed", name="other"), job(7, "completed", **FOREIGN)]
+    plan = decide(End("nightly", purge=True), *rows, copy, *other)
+    assert [each.id for each in plan.cancel] == [1, 2]
+    assert plan.delete == (1, 2, 3, 4), "the row of a job that has not ended would come back"
+    assert plan.why[-1] == "4 rows are to be deleted" and not plan.warnings
+    assert plan.diff()["before"]["rows"] == [1, 2, 3, 4] and plan.diff()["after"]["rows"] == []
+    assert not decide(End("nightly", purge=True), *other).changed
+    assert not decide(End("nightly"), *rows).delete
+
+
+def test_rows_that_may_be_syncs_are_not_deleted_but_told() -> None:
+    unknown = job(8, "failed", data=None)
+    plan = decide(End("nightly", purge=True), unknown)
+    assert plan.done and plan.warnings == (
+        "NetBox does not tell whether these jobs called 'nightly' are Proxbox syncs, so they were not deleted: 8.",
+    )
+    assert not decide(End("nightly"), unknown).warnings
+
+
+def test_a_run_whose_scope_is_not_told_is_taken_for_what_is_wanted() -> None:
+    running = job(status="running", data=NO_SCOPE)
+    assert decide(NIGHTLY, running).keep == running
+    assert decide(NIGHTLY, job(data=NO_SCOPE)).create, "one that is scheduled always tells"
+
+
+SYNCS = [job(**scope).row["data"] for scope in ({}, {"sync_types": ["devices"]}, {"proxmox_endpoint_ids": [1]})]
+TIMES = [None, NEXT, NOW, NOW + timedelta(minutes=1), NOW - timedelta(days=3)]
+JOBS = st.lists(
+    st.builds(
+        make_job,
+        st.integers(1, 99),
+        st.sampled_from(["scheduled", "pending", "running", "completed", "errored", "failed"]),
+        name=st.sampled_from(["nightly", "nightly", "other"]),
+        data=st.sampled_from([*SYNCS, *SYNCS, NO_SCOPE, FOREIGN["data"], None]),
+        queue_name=st.sampled_from(["default", "high"]),
+        scheduled=st.sampled_from(TIMES),
+        interval=st.sampled_from([None, 60, DAY]),
+        dead=st.sampled_from([None, None, "its worker is gone"]),
+    ),
+    unique_by=lambda each: each.id,
+)
+GOALS = st.builds(
+    declared,
+    st.sampled_from([None, "02:00", "2026-04-01 02:00", ":00"]),
+    st.sampled_from([60, DAY]),
+    scope=st.sampled_from([Scope(), DEVICES, Scope(proxmox_endpoints=frozenset({1}))]),
+    repair_drift=st.booleans(),
+)
+
+
+def carried_out(plan: Plan, jobs: list[Job]) -> list[Job]:
+    """Return what NetBox has after the plan."""
+    left = [each for each in jobs if each not in plan.cancel]
+    if plan.create:
+        new = plan.create
+        scope = {
+            "sync_types": sorted(new.scope.sync_types),
+            "proxmox_endpoint_ids": sorted(new.scope.proxmox_endpoints),
+        }
+        left.append(make_job(100, scheduled=new.schedule_at or NOW, interval=new.interval, **scope))
+    return left
+
+
+def members(jobs: list[Job]) -> list[Job]:
+    return [each for each in Observation(tuple(jobs), NOW).syncs("nightly") if each.living and not each.at_once]
+
+
+@given(goal=GOALS, jobs=JOBS, older_read=st.booleans(), complete=st.booleans())
+def test_one_run_converges_and_the_second_is_a_no_op(
+    goal: Declare, jobs: list[Job], older_read: bool, complete: bool
+) -> None:
+    seen = {"older_read": older_read, "older_complete": complete}
+    plan = decide(goal, *jobs, **seen)
+    after = carried_out(plan, jobs)
+    assert len(members(after)) == 1
+    assert not decide(goal, *after, **seen).changed
+    assert {*plan.cancel} <= {*members(jobs)}
+
+
+@given(jobs=JOBS)
+def test_absent_leaves_none(jobs: list[Job]) -> None:
+    plan = decide(End("nightly"), *jobs)
+    after = carried_out(plan, jobs)
+    assert not members(after)
+    assert not decide(End("nightly"), *after).changed

@@ -1,0 +1,218 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a job that has not ended will come to anything: what RQ tells, and what its age tells."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._liveness import (
+    dead_by_age,
+    dead_for_rq,
+    examine,
+    overdue,
+    time_limit,
+    unserved,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Task
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    DATE,
+    FOREIGN,
+    NIGHTLY,
+    RELEASE,
+    TASK,
+    WORKERS,
+    Answer,
+    Script,
+    get,
+    make_job,
+    page,
+    recorded_rq,
+    status,
+    task,
+)
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
+LIMIT = page({"id": 1, "sync_job_timeout": 7200})
+"""How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
+
+
+def job(job_id: int = 5, status: str = "scheduled", **changes: Any) -> Job:
+    return make_job(job_id, status, **{**NIGHTLY, **changes})
+
+
+def test_what_is_overdue() -> None:
+    assert not overdue(job(status="running", scheduled=NOW - timedelta(days=1)), NOW)
+    assert not overdue(job(), NOW)
+    assert overdue(job(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
+    assert not overdue(job(status="pending", scheduled=None, created=NOW - timedelta(minutes=2)), NOW)
+    assert not overdue(job(status="completed", scheduled=NOW - timedelta(days=1)), NOW)
+
+
+def test_dead_for_rq() -> None:
+    running, late = job(status="running"), job(scheduled=NOW - timedelta(hours=1))
+    for word in ("finished", "failed", "stopped", "canceled"):
+        assert dead_for_rq(running, Task(word), NOW) == f"NetBox shows it as running, but its RQ task is {word}"
+    assert dead_for_rq(late, Task(None), NOW) == "NetBox shows it as scheduled, but its RQ task is lost"
+    for word in ("queued", "started", "deferred", "scheduled"):
+        assert dead_for_rq(running, Task(word), NOW) is None
+    silent = Task("started", NOW - timedelta(minutes=5, seconds=1))
+    assert "its worker has not reported since 2026-04-10T09:54:59Z" in dead_for_rq(running, silent, NOW)
+    assert dead_for_rq(running, Task("started", NOW - timedelta(minutes=5)), NOW) is None
+    assert dead_for_rq(late, silent, NOW) is None
+
+
+def test_dead_by_age() -> None:
+    hour = timedelta(hours=1)
+    started = job(status="running", started=NOW - hour)
+    assert dead_by_age(started, NOW, hour) == (
+        "it has been running since 2026-04-10T09:00:00Z, longer than 1 h (raise stale_after if it still works)"
+    )
+    assert dead_by_age(started, NOW, hour + timedelta(seconds=1)) is None
+    assert dead_by_age(job(status="running", started=None), NOW, hour) is None
+    late = dead_by_age(job(scheduled=NOW - hour), NOW, timedelta(minutes=45))
+    assert late.startswith("it has been due since 2026-04-10T09:00:00Z, longer than 45 min (raise stale_after")
+    assert late.endswith("although workers run")
+
+
+def test_a_job_that_nobody_starts() -> None:
+    late = job(scheduled=NOW - timedelta(hours=1))
+    assert unserved(late, Service(0)) == (
+        "job 5 (nightly) is due at 2026-04-10T09:00:00Z, but no worker is running: start a worker for the queue "
+        "'default'"
+    )
+    assert "but no worker serves the queue 'default': start" in unserved(late, Service(1, frozenset({"high"})))
+
+
+def server_time(server: Script, jobs: Jobs) -> None:
+    """Let the session learn NetBox's clock."""
+    server.answer(page())
+    jobs.living()
+    server.answers.clear()
+    server.requests.clear()
+
+
+def test_only_a_sync_that_runs_or_is_overdue_costs_requests(server: Script, jobs: Jobs) -> None:
+    server_time(server, jobs)
+    late = NOW - timedelta(hours=1)
+    idle = [
+        job(1),
+        job(2, "completed"),
+        job(3, "running", **FOREIGN),
+        job(4, data=None, scheduled=late),
+        job(6, "running", data=None, user=None),
+    ]
+    assert examine(jobs, idle, None) == (idle, {})
+    assert server.asked == []
+
+
+def test_a_run_of_which_netbox_does_not_tell_what_it_is(server: Script, jobs: Jobs) -> None:
+    server_time(server, jobs)
+    unknown = job(status="running", data=None)
+    seen, warnings = examine(jobs, [unknown], None)
+    assert seen[0].dead is None and warnings == {
+        5: "job 5 (nightly) is running, and NetBox does not tell whether it is a Proxbox sync: it was left alone"
+    }
+
+
+@pytest.mark.parametrize(
+    ("started", "answers", "asked", "dead"),
+    [
+        ("2026-04-10T02:00:01Z", [task("failed"), status(5, "running")], [TASK, get(5)], "its RQ task is failed"),
+        ("2026-04-10T02:00:01Z", [task("lost"), status(5, "running")], [TASK, get(5)], "its RQ task is lost"),
+        # It has ended since it was read.
+        ("2026-04-10T02:00:01Z", [task("finished"), status(5, "completed")], [TASK, get(5)], None),
+        ("2026-04-10T02:00:01Z", [task("lost"), page()], [TASK, get(5)], None),
+        ("2026-04-10T09:00:01Z", [task(None)], [TASK], None),
+        ("2026-04-10T08:00:01Z", [task(None), LIMIT], [TASK, SETTINGS], None),
+        (
+            "2026-04-10T07:59:59Z",
+            [task(None), LIMIT, status(5, "running")],
+            [TASK, SETTINGS, get(5)],
+            "it has been running since 2026-04-10T07:59:59Z, longer than 2 h",
+        ),
+        (None, [task(None)], [TASK], None),
+    ],
+)
+def test_examine_a_run(
+    server: Script, jobs: Jobs, started: str | None, answers: list[Answer], asked: list[str], dead: str | None
+) -> None:
+    server_time(server, jobs)
+    server.answer(*answers)
+    (seen,), warnings = examine(jobs, [job(status="running", started=started)], None)
+    assert (seen.dead is None) if dead is None else dead in seen.dead
+    assert warnings == {}
+    assert server.asked == asked
+
+
+def test_the_age_that_the_user_gives_asks_for_no_setting(server: Script, jobs: Jobs) -> None:
+    server_time(server, jobs)
+    server.answer(task(None), status(5, "running"))
+    running = job(status="running", started=NOW - timedelta(minutes=40))
+    (seen,), _warnings = examine(jobs, [running], timedelta(minutes=30))
+    assert "longer than 30 min" in seen.dead and server.asked == [TASK, get(5)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "dead", "warning"),
+    [
+        (
+            [page({**recorded_rq("worker"), "queue_names": ["high"]})],
+            [WORKERS],
+            None,
+            "no worker serves the queue 'default'",
+        ),
+        ([page(recorded_rq("worker")), task("queued")], [WORKERS, TASK], None, None),
+        ([page(recorded_rq("worker")), task("lost"), status(5, "scheduled")], [WORKERS, TASK, get(5)], "is lost", None),
+        (
+            [task(None), Answer({"rq-workers-running": 0}, headers=DATE)],
+            [WORKERS, RELEASE],
+            None,
+            "no worker is running",
+        ),
+        (
+            [task(None), Answer({"rq-workers-running": 2}, headers=DATE), LIMIT, status(5, "scheduled")],
+            [WORKERS, RELEASE, SETTINGS, get(5)],
+            "longer than 2 h (raise stale_after if it still works), although workers run",
+            None,
+        ),
+    ],
+)
+def test_examine_an_overdue_job(
+    server: Script, jobs: Jobs, answers: list[Answer], asked: list[str], dead: str | None, warning: str | None
+) -> None:
+    server_time(server, jobs)
+    server.answer(*answers)
+    (seen,), warnings = examine(jobs, [job(scheduled=NOW - timedelta(hours=8))], None)
+    assert (seen.dead is None) if dead is None else seen.dead.endswith(dead)
+    assert list(warnings) == ([5] if warning else []) and (warning or "") in warnings.get(5, "")
+    assert server.asked == asked
+
+
+def test_how_long_netbox_lets_a_sync_run(server: Script, jobs: Jobs) -> None:
+    server.answer(page({"id": 1, "sync_job_timeout": 36000}))
+    assert time_limit(jobs) == timedelta(hours=10)
+    assert server.asked == [SETTINGS]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer({"detail": "no"}, 403, headers=DATE),
+        Answer("<html>Page Not Found", 404, "text/html", headers=DATE),
+        page(),
+        page({"id": 1}),
+        page({"id": 1, "sync_job_timeout": "long"}),
+    ],
+)
+def test_two_hours_count_where_the_setting_cannot_be_read(server: Script, jobs: Jobs, answer: Answer) -> None:
+    server.answer(answer)
+    assert time_limit(jobs) == timedelta(hours=2)

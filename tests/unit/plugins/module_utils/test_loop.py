@@ -1,0 +1,637 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A goal that is pursued: every request of a task, in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _loop, _observe
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._loop import TaskResult
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    CANCELS,
+    CREATE,
+    CREATES,
+    DATE,
+    DENIED,
+    FINISHED,
+    LIVING,
+    MAY_CANCEL,
+    MAY_CREATE,
+    NEWEST,
+    NIGHTLY,
+    RELEASE,
+    RELEASED,
+    TASK,
+    WORKERS,
+    Answer,
+    Script,
+    cancel,
+    cancelled,
+    created,
+    get,
+    page,
+    recorded_rq,
+    status,
+    task,
+)
+
+Row = Callable[..., dict[str, Any]]
+AT_TWO = parse_at("02:00", parse_timezone("UTC"))
+WANTED = Declare("nightly", at=AT_TWO, interval=1440)
+AT_ONCE = Declare("nightly")
+HOURLY = {**NIGHTLY, "interval": 60}
+"""The next run of a schedule that is to be changed."""
+
+RUNNING = {**NIGHTLY, "status": "running", "scheduled": "2026-04-10T02:00:00Z"}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_loop, "LOOKS", 5)
+    monkeypatch.setattr(_observe, "LOOKS", 5)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+def present(jobs: Jobs, goal: Declare = WANTED, **policy: Any) -> TaskResult:
+    return declare(jobs, goal, Policy(**policy))
+
+
+def absent(jobs: Jobs, when_running: str = "wait", **policy: Any) -> TaskResult:
+    return declare(jobs, End("nightly"), Policy(when_running, **policy))
+
+
+def test_a_no_op_is_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)))
+    outcome = present(jobs)
+    assert not outcome.plan.changed and outcome.job.id == 5
+    assert server.asked == [LIVING]
+
+
+def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), created(7), page(row(7, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.plan.changed and outcome.job.id == 7
+    assert server.asked == [LIVING, CREATE, LIVING]
+    assert server.bodies[1] == {
+        "sync_types": ["all"],
+        "job_name": "nightly",
+        "schedule_at": "2026-04-11T02:00:00Z",
+        "interval_value": 1440,
+        "interval_unit": "minutes",
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked"),
+    [
+        ([], [MAY_CREATE]),
+        ([4], [MAY_CREATE, MAY_CANCEL]),
+        ([5], []),
+        ([5, 6], [MAY_CANCEL]),
+        ([4, 5], [MAY_CANCEL]),
+    ],
+)
+def test_check_mode_writes_nothing_and_predicts(
+    server: Script, jobs: Jobs, row: Row, seen: list[int], asked: list[str]
+) -> None:
+    rows = [row(job_id, **(HOURLY if job_id == 4 else NIGHTLY)) for job_id in seen]
+    # It cannot find out by trying what the token may do.
+    answers = {MAY_CREATE: CREATES, MAY_CANCEL: CANCELS}
+    server.answer(page(*rows), *(answers[text] for text in asked))
+    outcome = present(jobs, check_mode=True)
+    assert outcome.plan.changed is (seen != [5])
+    assert [job.id for job in outcome.cancelled] == [job_id for job_id in seen if job_id != 5]
+    assert outcome.job.result()["id"] == (5 if 5 in seen else None)
+    assert outcome.job.result()["scheduled"] == NIGHTLY["scheduled"]
+    assert server.asked == [LIVING, *asked]
+
+
+@pytest.mark.parametrize(
+    ("seen", "answers", "permission"),
+    [
+        ([], [Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403)], "core.add_job"),
+        ([4], [CREATES, DENIED], "core.delete_job"),
+    ],
+)
+def test_check_mode_tells_what_the_token_may_not_do(
+    server: Script, jobs: Jobs, row: Row, seen: list[int], answers: list[Answer], permission: str
+) -> None:
+    server.answer(page(*(row(job_id, **HOURLY) for job_id in seen)), *answers)
+    with pytest.raises(ProxboxError, match=rf"lacks a permission.* Grant it the permission {permission}\."):
+        present(jobs, check_mode=True)
+
+
+def test_a_change_creates_before_it_cancels(server: Script, jobs: Jobs, row: Row) -> None:
+    old, new = row(5, **HOURLY), row(7, **NIGHTLY)
+    server.answer(page(old), CANCELS, created(7), page(new, old), cancelled(5), page(new))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
+    assert server.asked == [LIVING, MAY_CANCEL, CREATE, LIVING, cancel(5), LIVING]
+
+
+def test_a_token_that_may_not_cancel_changes_nothing(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **HOURLY)), DENIED)
+    with pytest.raises(ProxboxError, match=r"Grant it the permission core\.delete_job\.") as told:
+        present(jobs)
+    assert server.asked == [LIVING, MAY_CANCEL] and not told.value.changed
+
+
+def test_a_change_whose_new_job_cannot_be_seen_leaves_the_old_one(server: Script, jobs: Jobs, row: Row) -> None:
+    old = row(5, **HOURLY)
+    server.answer(page(old), CANCELS, created(7), page(old), page(), cancelled(7))
+    with pytest.raises(ProxboxError, match=r"may not see it.*The job was cancelled"):
+        present(jobs)
+    assert cancel(5) not in server.asked
+
+
+def test_what_was_written_before_a_failure_is_told(server: Script, jobs: Jobs, row: Row) -> None:
+    old, new = row(5, **HOURLY), row(7, **NIGHTLY)
+    server.answer(page(old), CANCELS, created(7), page(new, old), DENIED)
+    with pytest.raises(ProxboxError, match=r"core\.delete_job.* Before that, job 7 was created\.$") as told:
+        present(jobs)
+    assert told.value.changed
+
+
+def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, jobs: Jobs, row: Row) -> None:
+    both = page(row(7, **NIGHTLY), row(6, **NIGHTLY))
+    server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
+    outcome = present(jobs)
+    assert outcome.job.id == 6 and outcome.cancelled == ()
+    assert server.asked == [LIVING, CREATE, LIVING, cancel(7), LIVING]
+
+
+def test_what_was_created_a_moment_ago_yields_at_once_though_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+    both = page(row(7, **RUNNING), row(6, **NIGHTLY))
+    server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
+    assert present(jobs).job.id == 6
+    assert server.asked == [LIVING, CREATE, LIVING, cancel(7), LIVING]
+
+
+def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
+    known = row(5, status="running", **NIGHTLY)
+    server.answer(
+        page(), created(7), page(starting, row(7, **NIGHTLY)), page(known, row(7, **NIGHTLY)), cancelled(7), page(known)
+    )
+    outcome = present(jobs)
+    assert outcome.job.id == 5 and outcome.cancelled == ()
+    assert server.asked[-2:] == [cancel(7), LIVING]
+
+
+def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), created(7), page(), page(row(7, status="errored", scheduled=None)))
+    outcome = present(jobs, AT_ONCE)
+    assert outcome.job.status == "errored"
+    assert server.asked == [NEWEST, CREATE, LIVING, get(7)]
+
+
+def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Script, jobs: Jobs, row: Row) -> None:
+    ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
+    successor = row(8, scheduled="2026-04-11T10:00:00Z", interval=1440)
+    server.answer(page(), created(7), page(), page(ended), page(successor), page(ended))
+    assert present(jobs, Declare("nightly", interval=1440)).job.id == 8
+
+
+@pytest.mark.parametrize(
+    ("answer", "rest"),
+    [
+        (Answer({"detail": "Not found."}, 404), r"Cancel the job at http.*/core/jobs/7/, as a user who sees it\.$"),
+        (cancelled(7), r"The job was cancelled\.$"),
+    ],
+)
+def test_what_was_created_and_cannot_be_seen_is_an_error(server: Script, jobs: Jobs, answer: Answer, rest: str) -> None:
+    server.answer(page(), created(7), page(), page(), answer)
+    with pytest.raises(ProxboxError, match=rf"created the job 7, .* may not see it: .*core.view_job hides it.* {rest}"):
+        present(jobs)
+    assert cancel(7) in server.asked[-2:]
+
+
+def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY), row(6, **NIGHTLY)), cancelled(5), cancelled(6), page())
+    outcome = absent(jobs)
+    assert outcome.job is None and [job.id for job in outcome.cancelled] == [5, 6]
+    assert server.asked == [LIVING, cancel(5), cancel(6), LIVING], "the first cancel finds out whether it may"
+    server.requests.clear()
+    assert not absent(jobs).plan.changed
+    assert server.asked == [LIVING]
+
+
+def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_loop, "LOOKS", 2)
+    ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
+    server.answer(page(), created(7), *[page(), page(ended)] * 400)
+    says = r"'nightly' does not settle: after 2 looks there is still something to do \(no living member\)\. Check what"
+    with pytest.raises(ProxboxError, match=says) as told:
+        present(jobs, Declare("nightly", interval=1440))
+    assert server.requests.count(CREATE) == 1
+    assert told.value.changed and str(told.value).endswith("Before that, job 7 was created.")
+
+
+def test_a_job_that_is_never_known_to_be_a_sync_is_left_alone(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(), created(7), page(row(5, status="running") | {"data": None}, row(7, **NIGHTLY)))
+    assert present(jobs).job.id == 7
+
+
+def test_a_job_that_another_task_takes_back_is_created_again(server: Script, jobs: Jobs, row: Row) -> None:
+    theirs = row(8, **HOURLY)
+    gone = page(row(7, status="failed", error="Cancelled via API.", **NIGHTLY))
+    new = row(9, **NIGHTLY)
+    server.answer(page(), created(7), page(theirs), gone, page(theirs), created(9), page(new, theirs))
+    server.answer(cancelled(8), page(new))
+    outcome = present(jobs)
+    assert outcome.job.id == 9 and [job.id for job in outcome.cancelled] == [8]
+    assert server.asked == [LIVING, CREATE, LIVING, get(7), LIVING, CREATE, LIVING, cancel(8), LIVING]
+
+
+def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Jobs, row: Row) -> None:
+    running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
+    server.answer(page(running), task("started"), CANCELS, status(5, "running"), status(5, "completed"))
+    server.answer(page(), page(successor), cancelled(6), page())
+    outcome = absent(jobs)
+    assert [job.id for job in outcome.cancelled] == [6]
+    assert server.asked == [LIVING, TASK, MAY_CANCEL, get(5), get(5), LIVING, LIVING, cancel(6), LIVING]
+
+
+def test_a_token_that_may_not_cancel_the_successor_does_not_wait(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="running", **NIGHTLY)), task("started"), DENIED)
+    with pytest.raises(ProxboxError, match=r"core\.delete_job"):
+        absent(jobs)
+    assert server.asked == [LIVING, TASK, MAY_CANCEL]
+
+
+def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
+    running, successor = row(5, status="running", **HOURLY), row(8, interval=60)
+    new = row(7, **NIGHTLY)
+    server.answer(page(running), task(None), CANCELS, created(7), page(new, running), status(5, "completed"), page(new))
+    server.answer(page(new, successor), cancelled(8), page(new))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
+    assert server.asked[3] == CREATE, "the new one comes first"
+
+
+def test_a_running_sync_is_cancelled_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="running", **NIGHTLY)), task(None), cancelled(5), page())
+    assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, row: Row, check_mode: bool) -> None:
+    server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)), task("started"))
+    with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed: .* when_running to wait"):
+        absent(jobs, "fail", check_mode=check_mode)
+    assert server.asked == [LIVING, TASK]
+
+
+def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    due = row(5, scheduled="2026-04-10T09:59:50Z", interval=1440)
+    server.answer(
+        page(due), status(5, "running"), status(5, "completed"), page(row(8, **NIGHTLY)), cancelled(8), page()
+    )
+    assert [job.id for job in absent(jobs).cancelled] == [8]
+    assert server.asked == [LIVING, get(5), get(5), LIVING, cancel(8), LIVING]
+
+
+def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
+    due = row(5, scheduled="2026-04-10T09:59:50Z", interval=60)
+    server.answer(page(due), status(5, "running"))
+    with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
+        present(jobs, when_running="fail")
+    assert server.asked == [LIVING, get(5)]
+
+
+def test_a_run_that_shows_itself_late_fails_the_task_and_nothing_stays(server: Script, jobs: Jobs, row: Row) -> None:
+    late = row(5, status="running", interval=60)
+    server.answer(page(), created(7), page(row(7, **NIGHTLY), late), page(row(7, **NIGHTLY)), cancelled(7))
+    with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed") as told:
+        present(jobs, when_running="fail")
+    assert server.asked[-1] == cancel(7) and not told.value.changed
+
+
+def test_what_is_to_run_once_and_ends_between_two_looks_is_not_run_again(server: Script, jobs: Jobs, row: Row) -> None:
+    pending = {"status": "pending", "created": "2026-04-10T09:59:59Z"}
+    server.answer(page(row(6, **pending), row(5, **pending)), status(6, "pending"), cancelled(6), page())
+    server.answer(page(row(5, status="completed")))
+    outcome = present(jobs, AT_ONCE)
+    assert outcome.job.id == 5 and [job.id for job in outcome.cancelled] == [6]
+    assert server.asked == [NEWEST, get(6), cancel(6), LIVING, get(5)]
+
+
+def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
+    running = page(row(5, status="running", **NIGHTLY))
+    server.answer(running, task(None), CANCELS, running)
+    says = r"'nightly' \(job 5\) is still running after 0.05 s, and it was not cancelled: .* set when_running: cancel"
+    with pytest.raises(ProxboxError, match=says):
+        absent(jobs, wait_timeout=0.05)
+    assert {text.split()[0] for text in server.requests} == {"GET", "OPTIONS"}
+
+
+SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
+LIMIT = page({"id": 1, "sync_job_timeout": 7200})
+"""How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
+CREATED_ANEW = [LIVING, TASK, get(5), MAY_CANCEL, CREATE, LIVING, cancel(5), LIVING]
+
+
+@pytest.mark.parametrize(
+    ("started", "record", "why"),
+    [
+        ("2026-04-10T02:00:01Z", task("failed"), "NetBox shows it as running, but its RQ task is failed"),
+        ("2026-04-10T02:00:01Z", task("lost"), "NetBox shows it as running, but its RQ task is lost"),
+        ("2026-04-10T09:00:00Z", task("started", "2026-04-10T09:50:00Z"), "its worker has not reported since 2026"),
+        (
+            "2026-04-10T07:59:59Z",
+            task(None),
+            "running since 2026-04-10T07:59:59Z, longer than 2 h (raise stale_after if it still works)",
+        ),
+    ],
+)
+def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: str, record: Answer, why: str) -> None:
+    dead = row(5, started=started, **RUNNING)
+    new = row(7, **NIGHTLY)
+    asks_age = "stale_after" in why
+    server.answer(page(dead), record, *([LIMIT] if asks_age else []), status(5, "running"), CANCELS)
+    server.answer(created(7), page(new, dead), cancelled(5), page(new))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
+    assert why in outcome.plan.why[0]
+    assert server.asked == [*CREATED_ANEW[:2], *([SETTINGS] if asks_age else []), *CREATED_ANEW[2:]]
+
+
+@pytest.mark.parametrize(
+    ("started", "answers", "asked"),
+    [
+        # It runs long, but its worker says that it goes on.
+        ("2026-04-10T02:00:01Z", [task("started", "2026-04-10T09:59:31Z")], [TASK]),
+        ("2026-04-10T09:00:01Z", [task(None)], [TASK]),
+        ("2026-04-10T08:00:01Z", [task(None), LIMIT], [TASK, SETTINGS]),
+        ("2026-04-10T02:00:01Z", [task(None), page({"id": 1, "sync_job_timeout": 36000})], [TASK, SETTINGS]),
+        (None, [task(None)], [TASK]),
+    ],
+)
+def test_a_run_that_lives_is_left_alone(
+    server: Script, jobs: Jobs, row: Row, started: str | None, answers: list[Answer], asked: list[str]
+) -> None:
+    server.answer(page(row(5, started=started, **RUNNING)), *answers)
+    assert not present(jobs).plan.changed
+    assert server.asked == [LIVING, *asked]
+
+
+def test_a_run_that_ends_between_two_reads_is_not_dead(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, started="2026-04-10T09:59:00Z", **RUNNING)), task("finished"), status(5, "completed"))
+    assert not present(jobs).plan.changed
+    assert server.asked == [LIVING, TASK, get(5)]
+
+
+def test_a_dead_run_does_not_count_as_running(server: Script, jobs: Jobs, row: Row) -> None:
+    dead, new = row(5, started="2026-04-10T02:00:01Z", **RUNNING), row(7, **NIGHTLY)
+    server.answer(page(dead), task("failed"), status(5, "running"), CANCELS, created(7), page(new, dead))
+    server.answer(cancelled(5), page(new))
+    assert present(jobs, when_running="fail").job.id == 7
+
+
+def test_a_run_that_turns_out_to_be_dead_while_it_is_waited_for_is_cancelled(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = page(row(5, status="running", **NIGHTLY))
+    server.answer(running, task("started"), CANCELS, status(5, "running"), running, task("failed"))
+    server.answer(status(5, "running"), running, cancelled(5), page())
+    outcome = absent(jobs, wait_timeout=0)
+    assert [job.id for job in outcome.cancelled] == [5]
+    assert server.asked[-3:] == [LIVING, cancel(5), LIVING]
+
+
+def worker(*queues: str) -> dict[str, Any]:
+    return {**recorded_rq("worker"), "queue_names": list(queues)}
+
+
+OVERDUE = {**NIGHTLY, "scheduled": "2026-04-10T02:00:00Z"}
+
+
+def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, row: Row) -> None:
+    new = row(7, **NIGHTLY)
+    replaced = [CANCELS, created(7), page(new, row(5, **OVERDUE)), cancelled(5), page(new)]
+    server.answer(page(row(5, **OVERDUE)), page(worker("default")), task("lost"), status(5, "scheduled"), *replaced)
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and outcome.warnings == ()
+    assert server.asked == [LIVING, WORKERS, *CREATED_ANEW[1:]]
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests", "warning"),
+    [
+        ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start a worker for"),
+        ([page(worker("default")), task("queued")], [WORKERS, TASK], None),
+        (
+            [task(None), Answer({"rq-workers-running": 0}, headers=DATE)],
+            [WORKERS, RELEASE],
+            "no worker is running: start a worker for the queue 'default'",
+        ),
+    ],
+)
+def test_an_overdue_member_that_waits_for_a_worker_stays(
+    server: Script, jobs: Jobs, row: Row, answers: list[Answer], requests: list[str], warning: str | None
+) -> None:
+    server.answer(page(row(5, **OVERDUE)), *answers)
+    outcome = present(jobs)
+    assert not outcome.plan.changed
+    assert len(outcome.warnings) == bool(warning) and (not warning or warning in outcome.warnings[0])
+    assert server.asked == [LIVING, *requests]
+
+
+def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
+    running = Answer({"rq-workers-running": 2}, headers=DATE)
+    old, new = row(5, **OVERDUE), row(7, **NIGHTLY)
+    server.answer(page(old), task(None), running, LIMIT, status(5, "scheduled"), CANCELS)
+    server.answer(created(7), page(new, old), cancelled(5), page(new))
+    outcome = present(jobs)
+    says = "due since 2026-04-10T02:00:00Z, longer than 2 h (raise stale_after if it still works), although workers run"
+    assert outcome.job.id == 7 and says in outcome.plan.why[0]
+
+
+ENDED = "GET /api/core/jobs/?name=nightly&status=completed&status=errored&status=failed"
+OLDER = f"{ENDED}&fields=...&limit=101"
+MOVED = {**RUNNING, "scheduled": "2026-04-10T02:07:00.123456Z"}
+"""A run that NetBox has moved: the run before it came late."""
+
+
+def test_a_schedule_that_netbox_has_moved_stays_while_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+    before = row(4, status="completed", scheduled="2026-04-09T02:00:00Z", interval=1440)
+    server.answer(page(row(5, **MOVED)), task("started"), page(before))
+    outcome = present(jobs)
+    assert not outcome.plan.changed and outcome.job.id == 5
+    assert server.asked == [LIVING, TASK, OLDER]
+
+
+def test_a_schedule_whose_time_was_changed_is_replaced_while_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+    before = row(4, status="completed", scheduled="2026-04-09T02:07:00Z", interval=1440)
+    new, running = row(7, **NIGHTLY), row(5, **MOVED)
+    server.answer(page(running), task("started"), page(before), CANCELS, created(7), page(new, running))
+    server.answer(status(5, "completed"), page(new, row(8, **NIGHTLY)), cancelled(8), page(new))
+    outcome = present(jobs)
+    assert outcome.job.id == 7 and outcome.plan.why[0].startswith("job 5: its time 2026-04-10T02:07:00Z is not the")
+    asked = [LIVING, TASK, OLDER, MAY_CANCEL, CREATE, LIVING, get(5), LIVING, cancel(8), LIVING]
+    assert server.asked == asked, "the older jobs are read once"
+
+
+def test_of_many_older_jobs_the_newest_are_enough(server: Script, jobs: Jobs, row: Row) -> None:
+    rows = [
+        row(job_id, status="completed", scheduled="2026-04-09T02:07:00Z", interval=1440)
+        for job_id in range(201, 100, -1)
+    ]
+    server.answer(page(row(205, **MOVED)), task("started"), page(*rows))
+    assert not present(jobs).plan.changed, "NetBox shows no beginning of the schedule"
+    assert server.asked == [LIVING, TASK, OLDER]
+
+
+def test_a_sync_that_has_run_is_not_run_again_for_a_surplus_member(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY), row(3, status="completed")), cancelled(5), page())
+    outcome = present(jobs, AT_ONCE)
+    assert outcome.job.id == 3 and [job.id for job in outcome.cancelled] == [5]
+    assert server.asked == [NEWEST, cancel(5), LIVING]
+
+
+def once(schedule_at: str) -> Declare:
+    return Declare("nightly", at=parse_at(schedule_at, parse_timezone("UTC")))
+
+
+def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
+    # The living member is older than the ten newest jobs of that name.
+    newest = [row(job_id, status="completed") for job_id in range(20, 9, -1)]
+    server.answer(page(*newest), page(row(3, scheduled="2030-01-01T02:00:00Z")))
+    assert present(jobs, once("2030-01-01 02:00")).job.id == 3
+    assert server.asked == [NEWEST, LIVING]
+
+
+def test_a_one_time_schedule_that_ran_before_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:
+    newest = [row(job_id, status="completed", **NIGHTLY) for job_id in range(20, 9, -1)]
+    server.answer(page(*newest), page(), page(row(3, status="completed", scheduled="2026-04-10T02:00:00.250000Z")))
+    outcome = present(jobs, once("2026-04-10 02:00"))
+    assert outcome.job.id == 3 and not outcome.plan.changed
+    times = "scheduled__after=2026-04-10T01%3A59%3A59Z&scheduled__before=2026-04-10T02%3A00%3A01Z"
+    assert server.asked == [NEWEST, LIVING, f"{ENDED}&interval__empty=true&{times}&fields=...&limit=100"]
+    server.answers[:] = [page(*newest), page(), page(row(3, status="completed"), row(2, status="errored"))]
+    server.requests.clear()
+    assert present(jobs, AT_ONCE).job.id == 3
+    assert server.asked == [NEWEST, LIVING, f"{ENDED}&interval__empty=true&fields=...&limit=100"]
+
+
+def test_older_jobs_are_read_page_after_page_until_the_run_is_found(server: Script, jobs: Jobs, row: Row) -> None:
+    newest = [row(job_id, status="completed", **NIGHTLY) for job_id in range(320, 309, -1)]
+    pages = [
+        page(*(row(job_id, status="completed", sync_types=["devices"]) for job_id in range(300, 200, -1))),
+        page(*(row(job_id, status="completed") for job_id in range(201, 100, -1))),
+    ]
+    for one in pages:
+        one.body["count"] = 300
+    server.answer(page(*newest), page(), *pages)
+    assert present(jobs, AT_ONCE).job.id == 200
+    assert [text.partition("&limit=")[2] for text in server.asked] == ["11", "", "100", "101&offset=99"]
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (Answer({"netbox-version": "4.7.3", "plugins": {}}), "does not have the plugin netbox-proxbox"),
+        (Answer({"netbox-version": "4.7.0", "plugins": {"netbox_proxbox": "0.0.10"}}), "0.0.10, .* upgrade"),
+        (Answer("<html>", 404, "text/html"), "There is no NetBox API at"),
+        (Answer("<html>", 200, "text/html"), "There is no NetBox API at"),
+    ],
+)
+def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, says: str) -> None:
+    server.answer(Answer("<html>", 404, "text/html"), status)
+    with pytest.raises(ProxboxError, match=says):
+        present(jobs)
+
+
+@pytest.mark.parametrize(
+    ("answers", "permission"),
+    [
+        ([DENIED], "core.view_job"),
+        ([page(), Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403)], "core.add_job"),
+    ],
+)
+def test_the_permission_is_named(server: Script, jobs: Jobs, answers: list[Answer], permission: str) -> None:
+    server.answer(*answers)
+    with pytest.raises(ProxboxError, match=rf"lacks a permission.* Grant it the permission {permission}\."):
+        present(jobs)
+
+
+def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Jobs) -> None:
+    goal = Declare("nightly", Scope(frozenset({"foo"})), AT_TWO, 1440)
+    refusal = Answer({"errors": {"sync_types": {"0": ['"foo" is not a valid choice.']}}}, 400)
+    server.answer(page(), refusal, RELEASED)
+    with pytest.raises(
+        ProxboxError, match=r'"foo" is not a valid choice.* 0.0.29.post6 takes .* all, backup-routines,'
+    ):
+        present(jobs, goal)
+    server.requests.clear()
+    server.answers[:] = [page(), CREATES]
+    (warning,) = present(jobs, goal, check_mode=True).warnings
+    assert warning.startswith(
+        "NetBox may refuse the sync types foo, and check mode cannot ask it. netbox-proxbox 0.0.29"
+    )
+    assert server.asked == [LIVING, MAY_CREATE]
+
+
+def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, jobs: Jobs, row: Row) -> None:
+    clash = Answer({"error": "duplicate key", "exception": "IntegrityError"}, 500)
+    gone = row(5, **{**NIGHTLY, "status": "failed", "error": "Cancelled via API."})
+    server.answer(page(row(5, **NIGHTLY)), clash, status(5, "failed"), page(gone), page())
+    assert [job.id for job in absent(jobs).cancelled] == [5]
+    server.answers[:] = [page(row(5, **NIGHTLY)), clash, status(5, "scheduled")]
+    with pytest.raises(ProxboxError, match="IntegrityError"):
+        absent(jobs)
+    server.answers[:] = [page(row(5, **NIGHTLY)), Answer({"detail": "No Job matches."}, 404), page(), page()]
+    assert [job.id for job in absent(jobs).cancelled] == [5]
+
+
+def test_a_job_that_starts_while_it_is_cancelled_is_looked_at_again(server: Script, jobs: Jobs, row: Row) -> None:
+    refusal = Answer({"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}, 400)
+    starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
+    running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
+    server.answer(page(row(5, **NIGHTLY)), refusal, page(starting), page(running), status(5, "completed"))
+    server.answer(page(successor), cancelled(6), page())
+    assert [job.id for job in absent(jobs).cancelled] == [6], "it is not killed, and leaves nothing behind"
+
+
+def test_a_job_that_is_deleted_while_it_is_waited_for_has_ended(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, status="running", interval=None)), task(None), page(), page())
+    outcome = absent(jobs)
+    assert outcome.cancelled == () and not outcome.plan.changed
+    assert server.asked == [LIVING, TASK, get(5), LIVING], "a run that leaves no successor needs no permission"
+
+
+def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jobs: Jobs, row: Row) -> None:
+    # Its worker was killed before it could say so.
+    untold = row(5, status="running", started="2026-04-10T09:00:00Z", **NIGHTLY) | {"data": None}
+    server.answer(page(untold))
+    outcome = absent(jobs)
+    assert not outcome.plan.changed and "job 5 (nightly) is running, and NetBox does not tell" in outcome.warnings[0]
+    assert server.asked == [LIVING]
+
+
+def test_a_run_that_is_just_starting_is_seen(server: Script, jobs: Jobs, row: Row) -> None:
+    starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
+    told = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY)
+    server.answer(page(starting), page(told), task(None), cancelled(5), page())
+    assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
+
+
+def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
+    running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
+    server.answer(page(running), task(None), cancelled(5, FINISHED), page(row(5, status="completed")), page())
+    server.answer(page(successor), cancelled(6), page())
+    assert [job.id for job in absent(jobs, "cancel").cancelled] == [6]

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the modules: what they mean, and which values are refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
+    checked_count,
+    checked_name,
+    checked_seconds,
+    checked_sync_types,
+    read_max_age,
+    read_policy,
+    read_schedule,
+    read_scope,
+    read_stale_after,
+)
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
+
+COMMON = {
+    "timezone": "UTC",
+    "drift": "repair",
+    "job_retention": 90.0,
+    "when_running": "wait",
+    "wait_timeout": 3600.0,
+    "stale_after": None,
+}
+ONE = {
+    "name": "nightly",
+    "schedule_at": None,
+    "interval": None,
+    "sync_types": ["all"],
+    "proxmox_endpoints": [],
+    "netbox_endpoints": [],
+}
+
+
+def ids(kind: str, wanted: list[str]) -> frozenset[int]:
+    return frozenset({1: "proxmox", 2: "netbox"}[int(word)] == kind and int(word) for word in wanted)
+
+
+def read(**options: Any) -> Declare:
+    return read_schedule({**ONE, **options}, {**COMMON, **options}, ids)
+
+
+def test_a_schedule_of_options() -> None:
+    assert read() == Declare("nightly", retention=timedelta(days=90))
+    full = read(
+        name=" nightly ",
+        schedule_at="02:00",
+        interval="daily",
+        sync_types=["devices", "sdn"],
+        proxmox_endpoints=["1"],
+        netbox_endpoints=["2"],
+        timezone="Europe/Berlin",
+        drift="ignore",
+        job_retention=0.5,
+    )
+    assert (full.name, full.interval, full.repair_drift) == ("nightly", 1440, False)
+    assert full.scope == Scope(frozenset({"devices", "sdn"}), frozenset({1}), frozenset({2}))
+    assert (full.at.hour, str(full.at.zone)) == (2, "Europe/Berlin")
+    assert full.retention == timedelta(hours=12)
+    assert read(job_retention=0).retention is None
+
+
+def test_a_schedule_has_its_own_timezone_or_that_of_all() -> None:
+    common = {**COMMON, "timezone": "Asia/Tokyo"}
+    for own, expected in (("Europe/Berlin", "Europe/Berlin"), (None, "Asia/Tokyo"), ("", "Asia/Tokyo")):
+        goal = read_schedule({**ONE, "schedule_at": "02:00", "timezone": own}, common, ids)
+        assert str(goal.at.zone) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"name": "  "}, "name '  ' cannot be the name of a job: give 1 to 200 characters"),
+        ({"name": ""}, "1 to 200"),
+        ({"name": "x" * 201}, "1 to 200"),
+        ({"name": "null"}, "not the word null"),
+        ({"sync_types": []}, "sync_types is empty"),
+        ({"sync_types": ["devices", ""]}, "sync_types is empty"),
+        ({"sync_types": ["all", "devices"]}, "sync_types has 'all' and devices: 'all' cannot be combined"),
+        ({"interval": "0"}, "less than a minute"),
+        ({"interval": "True"}, "interval 'True' is not an interval"),
+        ({"interval": "-5"}, "less than a minute"),
+        ({"schedule_at": "soon"}, "not a time"),
+        ({"schedule_at": "9999-12-31T23:59:00-05:00"}, "too far away"),
+        ({"timezone": "nowhere"}, "timezone"),
+        ({"job_retention": -1.0}, "job_retention -1 is not a number of days: give that of NetBox's JOB_RETENTION"),
+        ({"job_retention": math.nan}, "job_retention nan is not a number of days"),
+        ({"job_retention": math.inf}, "job_retention inf is not a number of days"),
+    ],
+)
+def test_values_that_mean_nothing(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ProxboxError, match=says):
+        read(**options)
+
+
+@pytest.mark.parametrize("name", ["True", "False", "['a', 'b']", "[]", "{'a': 1}", " {} "])
+def test_a_name_that_ansible_made_of_another_type(name: str) -> None:
+    with pytest.raises(ProxboxError, match="is a boolean, a list or a dictionary: give a text"):
+        checked_name(name)
+
+
+@pytest.mark.parametrize("character", ["\n", "\t", "\r", "\x00", "\x1f", "\x7f", "\u2028", "\u2029"])
+def test_a_name_with_a_control_character(character: str) -> None:
+    with pytest.raises(
+        ProxboxError, match="has a line break, a tab or another control character: leave it out"
+    ) as told:
+        checked_name(f"a{character}b")
+    assert character not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["true", "[a] b", "a {b}", "Größe ☃", "x" * 200, "null 1", "0"])
+def test_a_name_that_is_unusual(name: str) -> None:
+    assert checked_name(f" {name} ") == name
+
+
+def test_blank_is_not_set() -> None:
+    assert read(schedule_at=" ", interval="") == read()
+    assert read_stale_after({"stale_after": " "}) is None
+
+
+def test_sync_types_without_the_spaces_around_them() -> None:
+    assert checked_sync_types([" devices", "sdn "]) == {"devices", "sdn"}
+    scope = read_scope({**ONE, "sync_types": [" all "], "proxmox_endpoints": ["1"]}, ids)
+    assert scope == Scope(proxmox_endpoints=frozenset({1}))
+
+
+def test_a_policy_of_options() -> None:
+    options = {**COMMON, "when_running": "fail", "wait_timeout": 60.0, "stale_after": "3h"}
+    assert read_policy(options, check_mode=True) == Policy("fail", 60.0, timedelta(hours=3), check_mode=True)
+    assert read_policy(COMMON, check_mode=False) == Policy("wait", 3600.0, None, check_mode=False)
+    with pytest.raises(ProxboxError, match="stale_after 'soon' is not an interval"):
+        read_policy({**options, "stale_after": "soon"}, check_mode=False)
+    with pytest.raises(ProxboxError, match="wait_timeout 0 is not a time to wait"):
+        read_policy({**options, "wait_timeout": 0.0}, check_mode=False)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_a_time_to_wait_is_above_zero(seconds: float) -> None:
+    assert checked_seconds("poll_interval", 0.5) == 0.5
+    with pytest.raises(ProxboxError, match=f"poll_interval {seconds:g} is not a time to wait: give seconds, more than"):
+        checked_seconds("poll_interval", seconds)
+
+
+@pytest.mark.parametrize("minutes", [-1.0, math.nan, math.inf])
+def test_an_age_is_not_below_zero(minutes: float) -> None:
+    assert read_max_age(None) is None
+    assert read_max_age(0) == timedelta() and read_max_age(90.5) == timedelta(minutes=90.5)
+    with pytest.raises(ProxboxError, match=f"max_age {minutes:g} is not an age: give minutes, 0 or more"):
+        read_max_age(minutes)
+
+
+def test_a_number_of_jobs_is_not_below_zero() -> None:
+    assert checked_count("limit", 0) == 0
+    with pytest.raises(ProxboxError, match="limit -1 is not a number of jobs: give 0 or more"):
+        checked_count("limit", -1)
+
+
+@pytest.mark.parametrize("read_one", [lambda number: read_max_age(number), lambda number: read(job_retention=number)])
+def test_a_number_beyond_all_times_is_no_defect(read_one: Callable[[float], Any]) -> None:
+    # The module tells the user of the option; see run_module.
+    with pytest.raises(OverflowError):
+        read_one(1e300)

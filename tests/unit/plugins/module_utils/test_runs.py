@@ -1,0 +1,261 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to be cancelled, and what is to run now, from the jobs observed and NetBox's clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import VERDICTS
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Past, Plan
+from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow, check_target
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NO_SCOPE, make_job
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+NEXT = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
+ONE = CancelRuns("nightly", job_id=1)
+NAMED = CancelRuns("nightly")
+
+
+def job(job_id: int = 1, status: str = "scheduled", **changes: Any) -> Job:
+    return make_job(job_id, status, **{"scheduled": NEXT, "interval": 1440, **changes})
+
+
+def once(job_id: int = 1, status: str = "running", **changes: Any) -> Job:
+    return make_job(job_id, status, **changes)
+
+
+def at_first(goal: CancelRuns, *jobs: Job) -> Plan:
+    """Return the plan of the first look."""
+    return goal.decide(Observation(jobs, NOW, Past(first=jobs)))
+
+
+def later(goal: CancelRuns, jobs: list[Job], **past: Any) -> Plan:
+    """Return the plan of a later look."""
+    return goal.decide(Observation(tuple(jobs), NOW, Past(**past)))
+
+
+def test_cancel_takes_the_living_only() -> None:
+    pending, ended = once(status="pending"), once(status="failed")
+    for goal in (ONE, NAMED):
+        assert at_first(goal, pending).cancel == (pending,)
+        assert not at_first(goal, ended).changed and not at_first(goal).changed
+        assert goal.missing(Observation((), NOW)) is None
+
+
+def test_cancel_takes_its_own_only() -> None:
+    others = [once(2), once(3, name="other"), once(4, **FOREIGN), once(5, data=None)]
+    assert at_first(ONE, once(), *others).cancel == (once(),)
+    assert at_first(NAMED, once(), *others).cancel == (once(), once(2))
+
+
+def test_a_run_that_started_after_the_first_look_is_not_cancelled() -> None:
+    assert not later(NAMED, [once(8)], first=(once(1, "completed"),)).changed
+
+
+RUNNING = job(1, "running", scheduled=NEXT - timedelta(days=3))
+
+
+def test_cancelling_a_run_keeps_its_schedule() -> None:
+    plan = at_first(ONE, RUNNING)
+    assert plan.cancel == (RUNNING,)
+    assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time on its phase that is to come"
+    assert plan.why == ("job 1 is running", "its schedule goes on at 2026-04-11T02:00:00Z")
+    assert at_first(NAMED, RUNNING).create == plan.create
+    assert at_first(replace(ONE, keep_schedule=False), RUNNING).create is None
+    carried_on = at_first(ONE, RUNNING, job(2))
+    assert carried_on.create is None and carried_on.keep == job(2) and carried_on.cancel == (RUNNING,)
+
+
+def test_a_run_that_starts_between_two_reads_does_not_carry_itself_on() -> None:
+    plan = later(ONE, [job(1, "running")], first=(job(1),))
+    assert plan.create and plan.create.interval == 1440
+
+
+def test_cancelling_the_next_run_skips_it() -> None:
+    assert at_first(ONE, job(1)).create == NewJob("nightly", Scope(), NEXT + timedelta(days=1), 1440)
+
+
+def test_cancelling_by_name_leaves_the_schedule_alone() -> None:
+    scheduled, run = job(1), once(2)
+    plan = at_first(NAMED, scheduled, run)
+    assert plan.cancel == (run,) and plan.create is None
+    assert at_first(replace(NAMED, keep_schedule=False), scheduled, run).cancel == (scheduled, run)
+    assert not at_first(NAMED, scheduled).changed
+
+
+def test_cancelling_by_name_cancels_copies_made_by_run_now() -> None:
+    copy = once(2, queue_name="high")
+    assert at_first(NAMED, job(1), copy).cancel == (copy,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data": NO_SCOPE}, r"Job 1 \(nightly\) recurs, and NetBox does not tell what it covers, so its schedule"),
+        ({"netbox_vm_ids": [7]}, r"Job 1 \(nightly\) recurs, and it covers single objects.* set keep_schedule: false"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_is_not_cancelled(changes: dict[str, Any], says: str) -> None:
+    run = job(1, "running", **changes)
+    for goal in (ONE, NAMED):
+        with pytest.raises(ProxboxError, match=says):
+            at_first(goal, run)
+    assert at_first(replace(ONE, keep_schedule=False), run).cancel == (run,)
+
+
+@pytest.mark.parametrize("goal", [ONE, NAMED])
+@pytest.mark.parametrize("own", [5, 6])
+def test_of_two_tasks_that_created_a_successor_both_keep_the_lowest(goal: CancelRuns, own: int) -> None:
+    past = {"first": (RUNNING,), "created": frozenset({own})}
+    for gone in ({}, {"cancelled": (RUNNING,)}, {"ended": (RUNNING,)}):
+        plan = later(goal, [job(6), job(5), *([] if gone else [RUNNING])], **past, **gone)
+        assert plan.keep == job(5) and plan.create is None
+        assert plan.cancel == (*([] if gone else [RUNNING]), job(6))
+        assert later(goal, [job(5)], **past, **gone).keep == job(5)
+
+
+def test_the_successor_that_netbox_created_is_one_too() -> None:
+    past = {"first": (RUNNING,), "created": frozenset({6}), "ended": (RUNNING,)}
+    assert later(ONE, [job(6), job(7)], **past).cancel == (job(7),)
+
+
+def test_a_schedule_of_before_is_kept_and_no_other_is_cancelled() -> None:
+    first = (RUNNING, job(4))
+    assert later(ONE, [RUNNING, job(4)], first=first).keep == job(4)
+    # Somebody has declared another schedule with this name meanwhile.
+    hourly = job(8, interval=60)
+    plan = later(ONE, [RUNNING, job(4), hourly], first=first)
+    assert plan.keep == job(4) and plan.cancel == (RUNNING,)
+
+
+def test_a_successor_that_was_cancelled_is_created_again() -> None:
+    past = {"first": (RUNNING,), "created": frozenset({6}), "cancelled": (RUNNING,)}
+    yielded = job(6, "failed", error="Cancelled via API.", started=None)
+    assert later(ONE, [yielded], **past).create == NewJob("nightly", Scope(), NEXT, 1440)
+
+
+@pytest.mark.parametrize("goal", [replace(ONE, keep_schedule=False), replace(NAMED, keep_schedule=False)])
+def test_the_successor_of_a_run_that_ended_by_itself_goes_with_its_schedule(goal: CancelRuns) -> None:
+    first = (RUNNING,)
+    assert later(goal, [job(2)], first=first, ended=(RUNNING,)).cancel == (job(2),)
+    # It is no successor.
+    others = [job(3, interval=60), job(4, sync_types=["devices"]), once(5)]
+    assert not later(goal, others, first=first, ended=(RUNNING,)).changed
+    assert not later(goal, [job(2)], first=first, cancelled=(RUNNING,)).changed, "a cancelled run has no successor"
+
+
+NEW = NewJob("now", Scope())
+START, JOIN, SKIP = (RunNow(NEW, when_running) for when_running in ("start", "join", "skip"))
+HOUR = timedelta(hours=1)
+
+
+def run(goal: RunNow, *jobs: Job, **past: Any) -> Plan:
+    return goal.decide(Observation(jobs, NOW, Past(**past)))
+
+
+def test_a_run_starts_whatever_runs() -> None:
+    plan = run(START, job(1, "running"), job(2, "completed", completed=NOW))
+    assert plan.create == NEW and not plan.cancel and plan.why == ("a sync is to run now",)
+    assert START.name == "now" and START.missing(Observation((), NOW)) is None
+
+
+@pytest.mark.parametrize("goal", [JOIN, SKIP])
+def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
+    other_scope = once(1, sync_types=["devices"])
+    scheduled = job(2)
+    pending, running = once(4, "pending", name="else"), once(3, name="other")
+    plan = run(goal, other_scope, scheduled, pending, running)
+    assert plan.keep == running and plan.done
+    assert run(goal, other_scope, scheduled, once(5, **FOREIGN)).create == NEW
+    assert run(goal, replace(running, dead="its worker is gone")).create == NEW
+
+
+def test_a_run_whose_scope_is_not_told_serves_by_its_name() -> None:
+    assert run(JOIN, once(1, name="now", data=NO_SCOPE)).keep
+    assert run(JOIN, once(1, name="other", data=NO_SCOPE)).create
+
+
+@pytest.mark.parametrize("goal", [JOIN, SKIP])
+def test_of_two_tasks_that_created_a_sync_both_keep_the_lowest(goal: RunNow) -> None:
+    both = [once(9, "pending", name="now"), once(5, name="now")]
+    plan = run(goal, *both, created=frozenset({9}))
+    assert plan.keep.id == 5 and [each.id for each in plan.cancel] == [9]
+    assert plan.why == ("job 9: a duplicate",)
+    assert run(goal, *both, created=frozenset({5})).done
+    # The other one has ended meanwhile.
+    ended = once(5, "completed", name="now")
+    assert run(goal, both[0], ended, created=frozenset({9}), kept=frozenset({5})).keep == ended
+    assert run(START, *both, created=frozenset({9})).keep.id == 9 and run(START, *both, created=frozenset({9})).done
+
+
+def test_what_a_task_has_created_is_kept_when_it_has_ended() -> None:
+    for status in ("completed", "errored"):
+        assert run(START, once(9, status, name="now"), created=frozenset({9})).keep.id == 9
+
+
+@pytest.mark.parametrize("status", ["completed", "errored"])
+def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
+    ended = once(5, status, name="other")
+    assert run(JOIN, ended, kept=frozenset({5})).keep == ended
+    assert run(JOIN, ended).create == NEW
+    cancelled = once(5, "failed", name="other", error="Cancelled via API.")
+    assert run(JOIN, cancelled, kept=frozenset({5})).create == NEW
+
+
+def test_a_recent_success_serves() -> None:
+    goal = replace(START, max_age=HOUR)
+    recent = once(1, "completed", completed=NOW - timedelta(minutes=59))
+    assert run(goal, recent).keep == recent
+    newer = once(2, "completed", completed=NOW - timedelta(minutes=60))
+    assert run(goal, newer, recent).keep == newer
+    assert run(replace(JOIN, max_age=HOUR), recent, once(3)).keep == recent
+    assert run(START, recent).create == NEW
+    own = once(9, "pending", name="now")
+    assert run(goal, recent, own, created=frozenset({9})).keep == own
+    for other in (
+        once(2, "completed", completed=NOW - timedelta(minutes=61)),
+        once(4, "completed", completed=NOW, sync_types=["devices"]),
+    ):
+        assert run(goal, other).create == NEW
+
+
+@pytest.mark.parametrize(
+    ("verdict", "like"),
+    [
+        ("nothing_done", "sdn_disabled"),
+        ("partial", "backups_500_beside"),
+        ("failed", "backups_500_alone"),
+        ("cancelled", "cancelled_running"),
+    ],
+)
+def test_only_a_success_serves(verdict: str, like: str) -> None:
+    other = once(5, like=like, completed=NOW)
+    assert other.outcome.verdict == verdict
+    goal = RunNow(NewJob("now", other.scope), max_age=HOUR)
+    assert run(goal, other).create == goal.new
+
+
+def test_an_unknown_outcome_does_not_serve() -> None:
+    assert set(VERDICTS) == {"succeeded", "nothing_done", "partial", "failed", "cancelled", "unknown"}
+    data = once(5, "completed").row["data"]
+    del data["proxbox_sync"]["response"]
+    other = once(5, "completed", completed=NOW, data=data)
+    assert other.outcome.verdict == "unknown" and run(replace(START, max_age=HOUR), other).create == NEW
+
+
+def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
+    url = "https://netbox.example.com"
+    assert check_target(once(5), url) == once(5)
+    with pytest.raises(ProxboxError, match=r"^Job 5 \(nightly\) of https://netbox.example.com is no Proxbox sync\.$"):
+        check_target(once(5, **FOREIGN), url)
+    with pytest.raises(ProxboxError, match=r"^NetBox does not tell whether job 5 \(nightly\) of https.* is a Proxbox"):
+        check_target(once(5, data=None), url)
