@@ -52,7 +52,7 @@ class Declare:
             return Plan(self.name, keep=keep, cancel=cancel, why=why)
         new = NewJob(self.name, self.scope, self._first_run(living, seen.now), self.interval)
         if new.schedule_at and new.schedule_at <= seen.now and not self.interval:
-            return self._after_its_time(new.schedule_at, living, why, seen.now)
+            return self._after_its_time(new.schedule_at, members, why, seen.now)
         self._check_retention(new, seen.now)
         why += ("no living member matches" if living else "no living member",)
         return Plan(self.name, create=new, cancel=cancel, why=why)
@@ -168,13 +168,14 @@ class Declare:
         upcoming = min((job.scheduled for job in replaced if job.scheduled), default=now)
         return min(upcoming, latest) if upcoming > now + LEAD else None
 
-    def _after_its_time(self, time: datetime, living: list[Job], why: tuple[str, ...], now: datetime) -> Plan:
+    def _after_its_time(self, time: datetime, members: list[Job], why: tuple[str, ...], now: datetime) -> Plan:
         """Return the plan for a time that has passed, if NetBox may have forgotten its run.
 
         :raises ProxboxError: if NetBox would still show a run for that time.
         """
         passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
-        if self.retention and now - time > self.retention / 10 and not living:
+        shown = any(job.living or self._has_the_time(job, now) for job in members)
+        if self.retention and now - time > self.retention / 10 and not shown:
             warning = (
                 f"{passed}. NetBox has no job {self.name!r} for it. NetBox deletes jobs (JOB_RETENTION), so the module "
                 "cannot tell whether the sync has run. Nothing was done. Remove the schedule from the playbook."

@@ -148,7 +148,7 @@ class Jobs:
 
         :raises ProxboxError: also if there is no such job, or the token may not see it.
         """
-        job = self._find(job_id, f"{JOB_FIELDS},log_entries" if include_log else JOB_FIELDS)
+        job = self.find(job_id, f"{JOB_FIELDS},log_entries" if include_log else JOB_FIELDS)
         if job is None:
             raise ProxboxError(
                 f"NetBox has no job {job_id}, or the token's user may not see it (core.view_job, and the constraints "
@@ -156,12 +156,19 @@ class Jobs:
             )
         return job
 
+    def find(self, job_id: int, fields: str = JOB_FIELDS) -> Job | None:
+        """Return one job, whatever its kind; None if it is gone, or if the token may not see it; one GET."""
+        with needs("core.view_job"):
+            for row in self.session.list(_CORE_JOBS, {"id": job_id, "fields": fields}):
+                return self.job(row)
+        return None
+
     def get_created(self, job_id: int) -> Job:
         """Return a job that this task has created; one GET.
 
         :raises ProxboxError: also if the token may not see it. The job is cancelled then, if possible.
         """
-        job = self._find(job_id, JOB_FIELDS)
+        job = self.find(job_id)
         if job is None:
             rest = f" Cancel the job at {self.url}/core/jobs/{job_id}/, as a user who sees it."
             raise ProxboxError(
@@ -178,11 +185,11 @@ class Jobs:
         NetBox 4.7 gives a log as a whole only.
         """
         fields = "id,name,status,created,scheduled,started,queue_name,log_entries"
-        return self._find(job_id, f"{fields},data" if include_data else fields)
+        return self.find(job_id, f"{fields},data" if include_data else fields)
 
     def status(self, job_id: int) -> str | None:
         """Return the status of a job, without its data and its log; None if it is gone; one GET."""
-        job = self._find(job_id, "id,status")
+        job = self.find(job_id, "id,status")
         return job.status if job else None
 
     def create(self, new: NewJob) -> int:
@@ -290,14 +297,8 @@ class Jobs:
                 self._missing(exc)
             raise
 
-    def _find(self, job_id: int, fields: str) -> Job | None:
-        with needs("core.view_job"):
-            for row in self.session.list(_CORE_JOBS, {"id": job_id, "fields": fields}):
-                return self.job(row)
-        return None
-
     def _how_it_ended(self, job: Job) -> CancelResult:
-        found = self._find(job.id, "id,status,error")
+        found = self.find(job.id, "id,status,error")
         return CancelResult.CANCELLED if found is None or found.cancelled else CancelResult.ENDED
 
     def _cancel_by_page(self, job: Job) -> CancelResult:

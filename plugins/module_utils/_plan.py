@@ -117,7 +117,7 @@ class Plan:
         return self.create or self.keep
 
     def diff(self) -> dict[str, Any]:
-        """Return ``before`` and ``after`` in Ansible's diff form: the settings of the job, and the ids of duplicates."""
+        """Return ``before`` and ``after`` in Ansible's diff form: the settings, and the ids of duplicates."""
         going = sorted(self.cancel + self.wait_for, key=lambda job: job.id)
         before = ([self.keep] if self.keep else []) + [job for job in going if job != self.keep]
         diff = {

@@ -32,24 +32,25 @@ class CancelRuns:
 
         :raises ProxboxError: for a schedule that cannot be kept.
         """
-        targets = {job.id for job in seen.past.first if self._is_target(job)}
+        targets = [job for job in seen.past.first if self._is_target(job)]
+        ids = {job.id for job in targets}
         living = [job for job in seen.syncs(self.name) if job.living]
-        cancel = [job for job in living if job.id in targets]
-        others = [job for job in living if job.id not in targets and job.interval]
+        cancel = [job for job in living if job.id in ids]
+        others = [job for job in living if job.id not in ids and job.interval]
         why = [f"job {job.id} is {job.status}" for job in cancel]
         if not self.keep_schedule:
             successors = [job for job in others if any(_follows(job, ended) for ended in seen.past.ended)]
             return Plan(self.name, cancel=(*cancel, *successors), why=tuple(why))
         known = {job.id for job in seen.past.first}
         keep = min(others, key=lambda job: (job.id not in known, job.id), default=None)
-        recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in targets), None)
+        recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
         if recurring and not keep:
             create = _next_run(recurring, seen.now)
             why.append(f"its schedule goes on at {iso(create.schedule_at)}")
             return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
-        carried_on = [job for job in (*cancel, *seen.past.cancelled, *seen.past.ended) if job.id in targets]
+        # Another task, or NetBox, may have carried on the schedule at the same moment.
         new = [job for job in others if job.id not in known and job is not keep]
-        surplus = [job for job in new if any(_follows(job, other) for other in carried_on)]
+        surplus = [job for job in new if any(_follows(job, target) for target in targets)]
         return Plan(self.name, keep=keep, cancel=(*cancel, *surplus), why=tuple(why))
 
     def missing(self, seen: Observation) -> Older | None:

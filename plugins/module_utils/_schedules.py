@@ -14,7 +14,8 @@ from ._declare import Declare, End
 from ._errors import ProxboxError
 from ._job import Job, Kind
 from ._jobs import Jobs
-from ._loop import FirstLook, TaskResult, pursue, read_known
+from ._loop import TaskResult, pursue
+from ._observe import FirstLook, read_known
 from ._plan import Observation, Past, Policy
 
 FRESH = 10.0

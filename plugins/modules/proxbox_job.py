@@ -535,13 +535,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._job import NewJob
+from ..module_utils._job_tasks import await_job, cancel_runs, run_now
 from ..module_utils._jobs import Jobs
 from ..module_utils._module import LOGIN_SPEC, SCOPE_SPEC, STALE_SPEC, run_module, task_result
 from ..module_utils._options import checked_name, checked_seconds, read_max_age, read_scope, read_stale_after
 from ..module_utils._plan import Policy
 from ..module_utils._plugin import DEFAULT_NAME
 from ..module_utils._progress_file import progress
-from ..module_utils._run import await_job, cancel_runs, run_now
 from ..module_utils._run_result import run_result
 from ..module_utils._runs import CancelRuns, RunNow
 from ..module_utils._wait import Waiting

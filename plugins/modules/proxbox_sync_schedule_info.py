@@ -196,8 +196,8 @@ from ..module_utils._health import Report
 from ..module_utils._job import Job, Kind
 from ..module_utils._jobs import Jobs
 from ..module_utils._liveness import examine
-from ..module_utils._loop import read_known
 from ..module_utils._module import STALE_SPEC, run_module
+from ..module_utils._observe import read_known
 from ..module_utils._options import checked_count, checked_name, read_stale_after
 from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
 from ..module_utils._schedules import is_schedule

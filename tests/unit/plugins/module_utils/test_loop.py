@@ -486,6 +486,16 @@ def test_a_schedule_whose_time_was_changed_is_replaced_while_it_runs(server: Scr
     assert server.asked == asked, "the older jobs are read once"
 
 
+def test_the_older_jobs_of_a_schedule_are_read_once(server: Script, jobs: Jobs, row: Row) -> None:
+    before = row(4, status="completed", scheduled="2026-04-09T02:07:00Z", interval=1440)
+    new, running = row(7, **NIGHTLY), row(5, **MOVED)
+    starting = row(9, status="running", started="2026-04-10T10:00:00Z", data=None)
+    server.answer(page(running), task("started"), page(before), CANCELS, created(7))
+    server.answer(*[page(starting, new, running)] * 2, page(new, running), cancelled(5), page(new))
+    assert present(jobs, when_running="cancel").job.id == 7
+    assert server.asked == [LIVING, TASK, OLDER, MAY_CANCEL, CREATE, *[LIVING] * 3, cancel(5), LIVING]
+
+
 def test_of_many_older_jobs_the_newest_are_enough(server: Script, jobs: Jobs, row: Row) -> None:
     rows = [
         row(job_id, status="completed", scheduled="2026-04-09T02:07:00Z", interval=1440)

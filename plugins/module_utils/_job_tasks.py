@@ -12,7 +12,8 @@ from datetime import timedelta
 from ._errors import ProxboxError
 from ._job import Job, Kind, NewJob
 from ._jobs import Jobs
-from ._loop import TaskResult, pursue, read_known
+from ._loop import TaskResult, pursue
+from ._observe import read_known
 from ._plan import Observation, Plan, Policy
 from ._runs import CancelRuns, RunNow, check_target
 from ._sync_jobs import judged, succeeded_since
@@ -105,7 +106,9 @@ def _successor(result: TaskResult) -> Job | NewJob | None:
 
 def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
     """Return whether the task waits for the end of a job: its own one, or one that it joins."""
-    return job.id in result.seen.past.created or (goal.when_running == "join" and job.id in result.seen.past.kept)
+    past = result.seen.past
+    had_ended = any(first.id == job.id and not first.living for first in past.first)
+    return job.id in past.created or (goal.when_running == "join" and not had_ended)
 
 
 def _at_its_end(

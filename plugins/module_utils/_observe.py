@@ -1,0 +1,195 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: what a task observes. It reads jobs, and remembers what the task has seen and done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ._job import Job, Kind, NewJob
+from ._jobs import Jobs
+from ._liveness import examine
+from ._plan import Goal, Observation, Older, Past
+
+LOOKS = 30
+"""How often to look for something that NetBox is about to show."""
+
+PAUSE = 0.5
+"""The seconds between two such looks."""
+
+STARTING = timedelta(seconds=15)
+"""How long the data of a run may be null when it starts. Until then nothing tells that it is a Proxbox sync."""
+
+CREATING = timedelta(seconds=2)
+"""How long the same may be so of a job that is created. The Date header counts whole seconds."""
+
+Look = Callable[[], list[Job]]
+FirstLook = Callable[[], tuple[list[Job], bool]]
+
+
+def read_known(jobs: Jobs, look: Look) -> list[Job]:
+    """Return the jobs that ``look`` reads. It reads again while a run is starting that may be a Proxbox sync."""
+    for _look in range(LOOKS):
+        seen = look()
+        if not any(is_starting(job, jobs.session.server_now) for job in seen):
+            break
+        time.sleep(PAUSE)
+    return seen
+
+
+def is_starting(job: Job, now: datetime) -> bool:
+    """Return whether NetBox is about to tell what a job is.
+
+    NetBox never tells it of its own system jobs, which no user has created and which come each minute.
+    """
+    if job.kind is not Kind.NOT_KNOWN or job.user is None or not job.living:
+        return False
+    since, limit = (job.started, STARTING) if job.status == "running" else (job.created, CREATING)
+    return since is not None and since > now - limit
+
+
+class Observer:
+    """Reads the jobs that a goal is about, look by look.
+
+    ``past`` is what the task has seen and done. ``own`` is the job that it has created and that is to stay.
+    """
+
+    def __init__(self, jobs: Jobs, goal: Goal, look: Look) -> None:
+        self.past = Past()
+        self.own: int | None = None
+        self._jobs = jobs
+        self._goal = goal
+        self._look = look
+        self._new: NewJob | None = None
+        self._seen = Observation((), datetime.min)
+        self._older: dict[int, Job] = {}
+        self._older_read = self._older_complete = False
+        self._dead: dict[int, str] = {}
+        self._withdrawn: set[int] = set()
+        self._awaited: dict[int, set[int]] = {}
+        """Runs whose successor NetBox is about to create, each with the jobs that were there before."""
+
+    def first(self, look: FirstLook, stale_after: timedelta | None) -> tuple[Observation, tuple[str, ...]]:
+        """Look for the first time. Return also warnings about jobs that will not run.
+
+        :param look: returns also whether it has read all jobs that there are, ended ones too.
+        """
+        all_read = False
+
+        def read() -> list[Job]:
+            nonlocal all_read
+            found, all_read = look()
+            return found
+
+        rows, warnings = examine(self._jobs, read_known(self._jobs, read), stale_after)
+        self._dead = {job.id: job.dead for job in rows if job.dead}
+        self._older = {job.id: job for job in rows if not job.living}
+        self._older_read = self._older_complete = all_read
+        self.past = Past(first=tuple(rows))
+        return self._observe(rows), tuple(warnings.values())
+
+    def again(self) -> tuple[Observation, bool]:
+        """Look again. Return also whether NetBox is not about to change what it shows."""
+        rows = self._look()
+        rows += self._gone({job.id for job in rows})
+        rows = [self._with_what_is_known(job) for job in rows]
+        for run, known in list(self._awaited.items()):
+            if any(job.interval and job.id > run and job.id not in known | {self.own} for job in rows):
+                del self._awaited[run]
+        now = self._jobs.session.server_now
+        settled = not self._awaited and not any(is_starting(job, now) for job in rows)
+        return self._observe(rows), settled
+
+    def note_created(self, job_id: int, new: NewJob) -> None:
+        """Remember a job that the task has created."""
+        self.own, self._new = job_id, new
+        self.past = replace(self.past, created=self.past.created | {job_id})
+
+    def note_cancelled(self, job: Job) -> None:
+        """Remember a job that the task has cancelled. Its own job has made way for another one."""
+        if job.id not in self.past.created:
+            self.past = replace(self.past, cancelled=(*self.past.cancelled, job))
+            return
+        self._withdrawn.add(job.id)
+        self.own = None if job.id == self.own else self.own
+
+    def note_ended(self, job: Job) -> None:
+        """Remember a job that has ended by itself, although it was to be cancelled."""
+        self.past = replace(self.past, ended=(*self.past.ended, job))
+        self._await_successor(job, {seen.id for seen in self._seen.jobs})
+
+    def note_dead(self, job: Job) -> None:
+        """Remember that a job will come to nothing."""
+        self._dead[job.id] = job.dead or "dead"
+
+    def note_kept(self, job: Job) -> None:
+        """Remember a job that is to stay."""
+        self.past = replace(self.past, kept=self.past.kept | {job.id})
+
+    def was_taken_back(self) -> bool:
+        """Return whether another task has cancelled the job of this one, and forget that job."""
+        if any(job.id == self.own and job.cancelled for job in self._seen.jobs):
+            self.own = None
+            return True
+        return False
+
+    def _gone(self, ids: Collection[int]) -> Iterable[Job]:
+        """Return jobs that have ended since the last look, and the created job if NetBox does not list it."""
+        known = {job.id for job in (*self.past.cancelled, *self.past.ended)} | self._withdrawn | {*ids}
+        before = {job.id for job in self._seen.jobs}
+        if self.own and self.own not in {*before, *ids}:
+            yield self._keep_ended(self._jobs.get_created(self.own), before)
+        for job in self._seen.jobs:
+            if job.living and job.id not in known and (job.interval or job.id in {self.own, *self.past.kept}):
+                found = self._jobs.find(job.id)
+                if found:
+                    yield self._keep_ended(found, before)
+
+    def _keep_ended(self, job: Job, before: set[int]) -> Job:
+        """Keep a job that has ended for all later looks."""
+        if not job.living:
+            self._older[job.id] = job
+            self._await_successor(job, before)
+        return job
+
+    def _await_successor(self, job: Job, before: set[int]) -> None:
+        if job.interval and not job.cancelled:
+            self._awaited.setdefault(job.id, before)
+
+    def _with_what_is_known(self, job: Job) -> Job:
+        """Return the job with what this task knows about it and NetBox may not tell yet."""
+        if job.id == self.own and self._new:
+            job = replace(job, kind=Kind.SYNC, scope=job.scope or self._new.scope)
+        return replace(job, dead=self._dead.get(job.id) if job.living else None)
+
+    def _observe(self, rows: list[Job]) -> Observation:
+        """Return what is observed, with the older jobs that the goal needs."""
+        now = self._jobs.session.server_now
+        seen = self._with_older(Observation(tuple(rows), now, self.past, self._older_read, self._older_complete))
+        missing = self._goal.missing(seen)
+        if missing:
+            self._older_complete = self._read_older(missing, seen)
+            seen = replace(self._with_older(seen), older_read=True, older_complete=self._older_complete)
+        # A sync that runs once may run and end between two looks, so its older jobs are read again if need be.
+        self._older_read = bool(missing and not missing.once)
+        self._seen = seen
+        return seen
+
+    def _with_older(self, seen: Observation) -> Observation:
+        newest = {job.id: job for job in seen.jobs}
+        older = {job_id: self._with_what_is_known(job) for job_id, job in self._older.items()}
+        return replace(seen, jobs=tuple({**older, **newest}.values()))
+
+    def _read_older(self, missing: Older, seen: Observation) -> bool:
+        """Read older jobs until the goal needs no more of them. Return whether these are all."""
+        rows, complete = self._jobs.older(missing)
+        for job in rows:
+            self._older[job.id] = job
+            if missing.once and self._goal.missing(replace(seen, jobs=(*seen.jobs, job))) is None:
+                break
+        return complete

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A job is created exactly once, also if the answer of NetBox is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _create
+from ansible_collections.proxbox.proxbox.plugins.module_utils._create import create_once
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ALL,
+    CREATE,
+    FOREIGN,
+    NIGHTLY,
+    Answer,
+    Script,
+    created,
+    page,
+)
+
+NEW = NewJob("nightly", Scope(), datetime(2026, 4, 11, 2, 0, tzinfo=UTC), 1440)
+AWAY = Answer("<html>", 502, "text/html")
+SINCE = "GET /api/core/jobs/?name=nightly&created__after=2026-04-10T09%3A59%3A58Z&fields=..."
+Row = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+def create(server: Script, jobs: Jobs, *answers: Answer, known: set[int] | None = None) -> int:
+    """Create the job, after a request that has told NetBox's clock."""
+    server.answer(page(), *answers)
+    jobs.living()
+    return create_once(jobs, NEW, known or set())
+
+
+def test_a_create_is_one_post(server: Script, jobs: Jobs) -> None:
+    assert create(server, jobs, created(7)) == 7
+    assert server.asked == [ALL, CREATE]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [Answer(hang_up=True), Answer("<html>", 502, "text/html"), Answer("", 504), Answer('{"ok": true, "jo', 201)],
+)
+def test_a_create_whose_answer_is_lost_is_not_sent_again(server: Script, jobs: Jobs, row: Row, lost: Answer) -> None:
+    # The server has acted: the job is there, and one of another scope too, which is somebody else's.
+    theirs = row(6, sync_types=["devices"], **NIGHTLY)
+    assert create(server, jobs, lost, page(), page(theirs, row(7, **NIGHTLY))) == 7
+    assert server.asked == [ALL, CREATE, SINCE, SINCE]
+
+
+def test_a_created_job_without_an_id_is_looked_for(server: Script, jobs: Jobs, row: Row) -> None:
+    untold = Answer({"ok": True, "message": "Sync job scheduled."}, 201)
+    assert create(server, jobs, untold, page(row(7, **NIGHTLY))) == 7
+    assert server.asked == [ALL, CREATE, SINCE]
+
+
+def test_only_a_job_that_was_not_there_before_is_the_lost_one(server: Script, jobs: Jobs, row: Row) -> None:
+    before, later, first = row(5, **NIGHTLY), row(9, **NIGHTLY), row(8, **NIGHTLY)
+    others = [row(6, **NIGHTLY, **FOREIGN), row(7, **{**NIGHTLY, "interval": 60})]
+    assert create(server, jobs, Answer(hang_up=True), page(later, first, *others, before), known={5}) == 8
+
+
+def test_a_create_that_never_arrived_is_told(server: Script, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_create, "ARRIVAL", 0.05)
+    says = r"NetBox shows no such job after .* was not sent again: run the task again\.$"
+    with pytest.raises(ProxboxError, match=says):
+        create(server, jobs, Answer(hang_up=True), page())
+    assert server.requests.count(CREATE) == 1
+
+
+def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs) -> None:
+    with pytest.raises(ProxboxError, match="HTTP 500"):
+        create(server, jobs, Answer({"detail": "no"}, 500))
+    assert server.asked == [ALL, CREATE]
+
+
+def test_a_create_is_looked_for_until_netbox_is_back(server: Script, jobs: Jobs, row: Row) -> None:
+    assert create(server, jobs, Answer(hang_up=True), *[AWAY] * 9, page(row(7, **NIGHTLY))) == 7
+    assert server.requests.count(CREATE) == 1
+
+
+@pytest.mark.parametrize("answer", [AWAY, Answer({"detail": "Invalid v1 token"}, 403)])
+def test_a_create_of_which_netbox_tells_nothing_is_told(
+    server: Script, jobs: Jobs, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_create, "AWAY", 0.05)
+    says = r"It is not known whether NetBox created the job: .* was not sent again: run the task again\.$"
+    with pytest.raises(ProxboxError, match=says):
+        create(server, jobs, Answer(hang_up=True), answer)
+    assert server.requests.count(CREATE) == 1

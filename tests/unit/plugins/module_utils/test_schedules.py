@@ -1,0 +1,152 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many schedules that are read at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _schedules
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare_all, is_schedule
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ALL,
+    CANCELS,
+    CREATE,
+    DATE,
+    FOREIGN,
+    LIVING,
+    MAY_CANCEL,
+    NEWEST,
+    NIGHTLY,
+    Answer,
+    Script,
+    cancelled,
+    created,
+    make_job,
+    page,
+    recorded,
+)
+
+Row = Callable[..., dict[str, Any]]
+WANTED = Declare("nightly", at=parse_at("02:00", parse_timezone("UTC")), interval=1440)
+ONCE = Declare("nightly", at=parse_at("2026-04-10 02:00", parse_timezone("UTC")))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+def many(
+    jobs: Jobs, *names: str, ends_too: Callable[[str], bool] | None = None, check_mode: bool = False
+) -> dict[str, Any]:
+    goals = {name: replace(WANTED, name=name) for name in names}
+    return declare_all(jobs, goals, Policy(check_mode=check_mode), ends_too)
+
+
+def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+    names = [f"schedule {number}" for number in range(100)]
+    server.answer(page(*(row(number, name=name, **NIGHTLY) for number, name in enumerate(names, 1))))
+    outcomes = many(jobs, *names)
+    assert not any(outcome.plan.changed for outcome in outcomes.values())
+    assert server.asked == [ALL]
+
+
+def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
+    refusal = Answer({"errors": {"job_name": ["No."]}}, 400, headers=DATE)
+    server.answer(page(row(5, name="b", **NIGHTLY)), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
+    outcomes = many(jobs, "a", "b", "c")
+    assert isinstance(outcomes["a"], ProxboxError)
+    assert outcomes["b"].job.id == 5 and outcomes["c"].job.id == 7
+
+
+def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
+    seen = page(
+        row(5, name="listed", **NIGHTLY),
+        row(6, name="other", **NIGHTLY),
+        row(7, name="tmp 1", **NIGHTLY),
+        row(8, name="by hand", status="running"),
+        {**recorded("system_job", "netbox-4.7.3"), "id": 9},
+    )
+    server.answer(seen)
+    assert not many(jobs, "listed")["listed"].plan.changed
+    server.answers[:] = [seen, cancelled(6), page()]
+    outcomes = many(jobs, "listed", ends_too=lambda name: not name.startswith("tmp"))
+    assert list(outcomes) == ["listed", "other"]
+    assert [job.id for job in outcomes["other"].cancelled] == [6]
+    server.answers[:] = [seen, CANCELS]
+    server.requests.clear()
+    outcomes = many(jobs, "listed", ends_too=lambda name: True, check_mode=True)
+    assert outcomes["tmp 1"].plan.changed and list(outcomes) == ["listed", "other", "tmp 1"]
+    assert server.asked == [ALL, MAY_CANCEL]
+
+
+def test_many_are_read_again_when_one_took_its_time(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_schedules, "FRESH", -1.0)
+    server.answer(page(row(5, name="a", **NIGHTLY), row(6, name="b", **NIGHTLY)))
+    many(jobs, "a", "b")
+    assert server.asked == [ALL] * 3
+
+
+def test_a_system_job_is_not_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+    system = {**recorded("system_job", "netbox-4.7.3"), "name": "Proxmox Service Monitoring", "interval": 1}
+    just_now = {**system, "created": "2026-04-10T10:00:00Z"}
+    starting = {**just_now, "id": 3, "started": "2026-04-10T10:00:00Z", "status": {"value": "running"}}
+    server.answer(page(row(5, **NIGHTLY), just_now, starting))
+    assert not many(jobs, "nightly", ends_too=lambda name: True)["nightly"].plan.changed
+    assert server.asked == [ALL]
+
+
+def test_a_one_time_schedule_is_read_with_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:
+    ran = row(4, status="completed", scheduled="2026-04-10T02:00:00Z")
+    server.answer(page(row(5, name="other", **NIGHTLY)), page(ran))
+    outcomes = declare_all(jobs, {"nightly": ONCE, "other": replace(WANTED, name="other")}, Policy())
+    assert outcomes["nightly"].job.id == 4 and not any(one.plan.changed for one in outcomes.values())
+    assert server.asked == [ALL, NEWEST]
+
+
+def test_a_one_time_schedule_with_a_living_job_costs_no_more(server: Script, jobs: Jobs, row: Row) -> None:
+    later = Declare("nightly", at=parse_at("2026-05-01 02:00", parse_timezone("UTC")))
+    server.answer(page(row(5, scheduled="2026-05-01T02:00:00Z")))
+    assert declare_all(jobs, {"nightly": later}, Policy())["nightly"].job.id == 5
+    assert server.asked == [ALL]
+
+
+def test_schedules_are_created_and_ended_in_one_task(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, name="old", **NIGHTLY)), cancelled(5), page(), created(7), page(row(7, **NIGHTLY)))
+    outcomes = declare_all(jobs, {"old": End("old"), "nightly": WANTED}, Policy())
+    assert [job.id for job in outcomes["old"].cancelled] == [5] and outcomes["nightly"].job.id == 7
+    assert server.asked[-2:] == [CREATE, LIVING]
+
+
+def test_netbox_that_cannot_be_read_fails_the_task(server: Script, jobs: Jobs) -> None:
+    server.answer(Answer({"detail": "Invalid v1 token"}, 403))
+    with pytest.raises(ProxboxError, match="does not accept the token"):
+        many(jobs, "a")
+
+
+def test_what_is_a_schedule() -> None:
+    for members in (
+        [make_job(**NIGHTLY)],
+        [make_job(scheduled="2026-05-01T02:00:00Z")],
+        [make_job(2, "running", interval=60)],
+    ):
+        assert is_schedule(members)
+    assert is_schedule([make_job(1, "pending"), make_job(2, **NIGHTLY)])
+    for members in ([], [make_job(1, "pending")], [make_job(1, "running")], [make_job(**NIGHTLY, **FOREIGN)]):
+        assert not is_schedule(members)
+    assert not is_schedule([make_job(data=None, **NIGHTLY)])
