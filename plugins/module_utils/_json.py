@@ -1,0 +1,59 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: read decoded JSON whose shape is not certain.
+
+NetBox stores what the plugin writes without checking it. Each function returns an empty value or None, and never
+raises an error, if a value has another type than expected. Pure: no network, no clock, no Ansible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """The value if it is a JSON object; otherwise an empty mapping."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: object) -> list[object]:
+    """The items of the value if it is a JSON array; otherwise an empty list."""
+    return value if isinstance(value, list) else []
+
+
+def mappings(value: object) -> list[Mapping[str, object]]:
+    """The JSON objects in a JSON array. Items of other types are left out."""
+    return [item for item in items(value) if isinstance(item, Mapping)]
+
+
+def text(value: object) -> str:
+    """The value as text; empty for null and for any other empty value."""
+    return str(value or "")
+
+
+def choice(value: object) -> str:
+    """The value of a NetBox choice field, which is ``{"value": "running", "label": "Running"}`` or the value alone."""
+    return text(value.get("value") if isinstance(value, Mapping) else value)
+
+
+def number(value: object) -> int | None:
+    """An id or a count: the plugin writes ids as numbers in some places and as text in others."""
+    digits = str(value)
+    return int(digits) if digits.isascii() and digits.isdecimal() else None
+
+
+def seconds(value: object) -> float | None:
+    """A number of seconds."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def moment(value: object) -> datetime | None:
+    """A time in UTC, from RFC 3339 text with an offset. Text without an offset does not tell the time."""
+    try:
+        time = datetime.fromisoformat(text(value))
+        return time.astimezone(timezone.utc) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
