@@ -30,7 +30,7 @@ _CAUSES = (
     (
         "approval is missing or stale",
         Cause(
-            "not approved, so NetBox does not send its credentials to the backend",
+            "the endpoint is not approved, so NetBox does not send its credentials to the backend",
             "Approve it at {endpoint}.",
         ),
     ),
@@ -38,14 +38,14 @@ _CAUSES = (
         "No FastAPI endpoint configured|no usable proxbox-api backend",
         Cause(
             "NetBox has no enabled backend (FastAPI endpoint)",
-            "Enable it at {backends}.",
+            "Add or enable one at {backends}.",
         ),
     ),
     (
         "No API token configured",
         Cause(
             "NetBox has no token for the backend (proxbox-api)",
-            "Enter the backend's token at {backends}.",
+            "Enter the token of the backend at {backends}.",
         ),
     ),
     (
@@ -58,22 +58,22 @@ _CAUSES = (
     (
         "backend_throttled",
         Cause(
-            "the backend (proxbox-api) refuses further attempts for now ({found})",
+            "the backend (proxbox-api) refuses further requests for now ({found})",
             "Run the sync again in a few minutes.",
         ),
     ),
     (
         "Sync ownership already claimed",
         Cause(
-            "a sync that somebody started on the web page took its place",
-            "Check that sync, or run this one again.",
+            "somebody started a sync on the web page, and NetBox ran that sync instead of this one",
+            "Check the result of that sync, or run this one again.",
         ),
     ),
     (
         "candidate_rejected|candidate_missing|bootstrap_required",
         Cause(
             "the backend (proxbox-api) rejects the token that NetBox sends ({found})",
-            "Enter the backend's token at {backends}.",
+            "Enter the token of the backend at {backends}.",
         ),
     ),
     (
@@ -87,7 +87,7 @@ _CAUSES = (
         "could not be resolved to a current ProxBox backend endpoint",
         Cause(
             "the backend does not know this endpoint, or knows it with another address",
-            "Open {endpoint} and save the endpoint again. NetBox then registers it.",
+            "Open {endpoint} and save the endpoint again. NetBox then registers it with the backend.",
         ),
     ),
     (
@@ -100,7 +100,7 @@ _CAUSES = (
     (
         "every Proxmox endpoint selected for this run is disabled",
         Cause(
-            "every Proxmox endpoint of this sync was disabled or deleted before the run began",
+            "all Proxmox endpoints of this sync were disabled or deleted before the run started",
             "Enable one at {endpoints}, or remove proxmox_endpoints to sync from all enabled endpoints.",
         ),
     ),
@@ -108,15 +108,15 @@ _CAUSES = (
         "no enabled Proxmox endpoint exists in NetBox",
         Cause(
             "NetBox has no enabled Proxmox endpoint",
-            "Enable one at {endpoints}.",
+            "Add or enable one at {endpoints}.",
         ),
     ),
     (
         "exceeded maximum timeout value|Job deadline reached",
         Cause(
             "the sync reached NetBox's time limit, and NetBox ended it",
-            "Raise the limit (sync_job_timeout at {settings}, netbox-proxbox 0.0.27 and newer), or find out why the "
-            "backend is slow.",
+            "Raise sync_job_timeout at {settings} (netbox-proxbox 0.0.27 and newer), or find out why the backend is "
+            "slow.",
         ),
     ),
 )

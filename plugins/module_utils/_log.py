@@ -114,7 +114,7 @@ class LogReader:
         if match := _COMPLETED.fullmatch(message):
             return self._about(match["stage"], f"ok in {match['time']}")
         if match := _OPTIONAL.fullmatch(message):
-            return self._about(match["stage"], "it is optional, so the sync goes on without it")
+            return self._about(match["stage"], "the stage is optional, so the sync continues")
         if match := _RETRYING.match(message):
             error = one_line(stage_error(message.rpartition(" -- retrying in ")[0]))
             return self._about(match["stage"], f"{error}, retrying in {match['seconds']} s")

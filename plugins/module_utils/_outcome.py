@@ -26,9 +26,9 @@ UNKNOWN = "unknown"
 VERDICTS = (SUCCEEDED, PARTIAL, FAILED, CANCELLED, NOTHING_DONE, UNKNOWN)
 """How a run can end.
 
-``succeeded``: it did all that was asked for, except stages that a setting disables. ``partial``: it did some of it.
-``failed``: it did nothing of it. ``cancelled``: somebody cancelled the job. ``nothing_done``: settings disable all of
-it. ``unknown``: the job is completed, but NetBox does not tell in a known shape what the run did.
+``succeeded``: it did everything that was requested, except stages that a setting disables. ``partial``: it did a part
+of it. ``failed``: it did nothing of it. ``cancelled``: somebody cancelled the job. ``nothing_done``: settings disable
+everything that was requested. ``unknown``: NetBox does not show in a known shape what a completed run did.
 """
 
 
@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def endpoint_names(self) -> dict[int, str]:
-        """The names of the Proxmox endpoints by id, as far as the run tells them."""
+        """The names of the Proxmox endpoints by id, as far as the run shows them."""
         parts: list[Phase | Stage] = [*self.phases, *self.stages]
         return {part.endpoint_id: part.endpoint for part in parts if part.endpoint_id is not None and part.endpoint}
 

@@ -16,7 +16,7 @@ from ._causes import Cause, known_cause, settings_in
 from ._log import level_of, message_of, one_line, plain_error
 from ._outcome import FAILED, NOTHING_DONE, PARTIAL, UNKNOWN
 from ._progress import shortened
-from ._run import ENDPOINT_GONE, Phase, Stage
+from ._run import ENDPOINT_GONE, NO_REASON, Phase, Stage
 
 if TYPE_CHECKING:
     from ._job import Job
@@ -46,13 +46,8 @@ def problems(job: Job) -> Iterator[tuple[str, Cause]]:
     ]
     yield from found or [("", _of_run(job))]
     if outcome.unmerged_branch:
-        yield (
-            "",
-            Cause(
-                f"the branch {outcome.unmerged_branch} was not merged, so NetBox's own data has nothing of this run",
-                "Look at the branch, and merge or delete it.",
-            ),
-        )
+        what = f"the branch {outcome.unmerged_branch} was not merged, so main does not have the changes of this run"
+        yield "", Cause(what, "Review the branch, then merge or delete it.")
 
 
 def cause_of(job: Job, error: str, endpoint_id: int | None = None, advice: str = "") -> Cause:
@@ -113,7 +108,7 @@ def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> 
     undone = [stage for stage in stages if stage.undone]
     if any(stage.reason == ENDPOINT_GONE for stage in undone):
         yield Cause(
-            "the endpoint was disabled or deleted before the run began, so nothing of it was synced",
+            "the endpoint was disabled or deleted before the run started, so nothing was synced from it",
             f"Enable it at {_page(job, f'endpoints/proxmox/{endpoint_id}/')}, or remove it from proxmox_endpoints.",
         )
     elif len(undone) == len(stages) and not any(stage.status == "failed" for stage in undone):
@@ -142,22 +137,22 @@ def _nothing_ran(
 def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Cause:
     """Why stages of an endpoint failed or did not run, and which stages are ok."""
     parts, advice = [], ""
-    for stage in stages:
-        if stage.status == "failed":
-            attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
-            cause = cause_of(job, stage.error or "NetBox does not tell why", endpoint_id, BACKEND_LOG)
-            parts.append(f"{stage.sync_type} failed{attempts}: {cause.what}")
-            advice = advice or cause.advice
+    failed = [stage for stage in stages if stage.status == "failed"]
+    for stage in failed:
+        attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
+        cause = cause_of(job, stage.error or NO_REASON, endpoint_id, BACKEND_LOG)
+        parts.append(f"{stage.sync_type} failed{attempts}: {cause.what}")
+        advice = advice or cause.advice
     later = [stage for stage in stages if stage.status == "missing" and stage.reason]
     if later:
         parts.append(f"{named(later)} did not run after that")
     lost = [stage for stage in stages if stage.status == "missing" and not stage.reason]
-    if lost and job.error and not advice:
+    if lost and job.error and not failed:
         cause = _of_run(job)
-        parts.append(f"{named(lost)} did not run to the end: {cause.what}")
+        parts.append(f"{named(lost)} did not finish: {cause.what}")
         advice = cause.advice
     elif lost:
-        parts.append(f"NetBox shows no trace that {named(lost)} ran")
+        parts.append(f"NetBox has no record that {named(lost)} ran")
     good = [stage for stage in stages if stage.status == "ok"]
     if good:
         parts.append(_ok(good))
@@ -188,7 +183,7 @@ def _of_run(job: Job) -> Cause:
     # The error of the job summarizes the run: a line that is not in it tells more.
     causes = [text for text in serious if not error or (text not in error and error not in text)]
     causes = causes or [error, *everything]
-    return cause_of(job, next(filter(None, reversed(causes)), "NetBox gives no reason"), advice=BACKEND_LOG)
+    return cause_of(job, next(filter(None, reversed(causes)), NO_REASON), advice=BACKEND_LOG)
 
 
 def _place(endpoint_id: int | None, stages: Sequence[Stage]) -> str:

@@ -5,7 +5,7 @@
 """Private to the collection: what the row of a job tells about its run, taken apart into stages and phases.
 
 The plugin writes no row for an optional stage that failed: only the log tells it, and the job is ``completed``. So the
-stages that were asked for are compared with the rows, endpoint by endpoint. Pure: no network, no clock, no Ansible.
+requested stages are compared with the rows, endpoint by endpoint. Pure: no network, no clock, no Ansible.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from ._json import choice, items, mapping, mappings, number, seconds, text
 from ._log import RunLog, failed_stage, plain_error, stage_error
 from ._plugin import BRANCH_ISOLATION, ENDPOINT_SCOPE, STAGES, STAGES_OF_VMS
 
-ENDPOINT_GONE = "the endpoint was disabled or deleted when the run began"
+ENDPOINT_GONE = "the endpoint was disabled or deleted when the run started"
+
+NO_REASON = "NetBox does not show a reason"
 
 
 @dataclass(frozen=True)
 class Stage:
     """The result of one sync type on one Proxmox endpoint. ``run_time`` is in seconds.
 
-    ``status`` is ``ok``, ``failed`` (see ``error``), ``skipped`` (see ``reason``), ``missing`` (the stage was asked for,
-    and NetBox has no record that it ran) or ``unknown`` (its row does not tell whether it succeeded).
-    ``attempts`` tells how often a failed stage was tried, if the log was read.
+    ``status`` is ``ok``, ``failed`` (see ``error``), ``skipped`` (see ``reason``), ``missing`` (NetBox has no record of
+    the requested stage) or ``unknown`` (its row does not tell whether it succeeded). ``attempts`` tells how often a
+    failed stage was tried, if the log was read.
     """
 
     sync_type: str
@@ -105,17 +107,17 @@ class Run:
         return bool(self.params) and isinstance(rows, list) and len(rows) == len(mappings(rows))
 
     def stages(self, stages_of_all: Sequence[str]) -> Iterator[Stage]:
-        """Each stage that has a row, and each stage that was asked for.
+        """Each stage that has a row, and each requested stage.
 
         :param stages_of_all: the stages of a sync of everything in the plugin's release.
         """
         if self.batch or not self.started:
             return  # a sync of single objects has no stages, and neither has a job that did not start
-        asked = self._asked(stages_of_all)
+        requested = self._requested(stages_of_all)
         for endpoint_id in self._endpoints():
             rows = self._rows.get(endpoint_id, {})
-            others = [sync_type for sync_type in rows if sync_type not in asked]
-            for sync_type in sorted([*asked, *others], key=_order):
+            others = [sync_type for sync_type in rows if sync_type not in requested]
+            for sync_type in sorted([*requested, *others], key=_order):
                 found = rows.get(sync_type, [])
                 if len(found) >= self._rows_expected(sync_type) or any(stage.status != "ok" for stage in found):
                     yield _joined(found)
@@ -135,7 +137,7 @@ class Run:
             # The run time in this row is that of the whole run up to the failure.
             self._add(self._stage(failed, endpoint_id, summary, None))
         else:
-            self._not_run[endpoint_id] = _error_in(summary) or "NetBox does not tell why"
+            self._not_run[endpoint_id] = _error_in(summary) or NO_REASON
 
     def _read_log(self) -> None:
         """Read the stages from the log. An aborted run has no rows; before 0.0.27 a failed required stage aborts it."""
@@ -166,7 +168,7 @@ class Run:
         return replace(stage, error=error)
 
     def _without_row(self, endpoint_id: int | None, sync_type: str) -> Stage:
-        """A stage that was asked for and has no row."""
+        """A requested stage without a row."""
         stage = Stage(sync_type, endpoint_id, self._name(endpoint_id), "missing")
         for key in ((None, sync_type), (endpoint_id, sync_type)):
             if error := self._log.failures.get(key):
@@ -175,13 +177,13 @@ class Run:
             return replace(stage, reason=reason)
         failed = self._failed_first.get(endpoint_id)
         if failed and _order(sync_type) > _order(failed):
-            return replace(stage, reason=f"it did not run after the failure of {failed}")
+            return replace(stage, reason=f"it did not run because {failed} failed")
         if self.readable and self.names and endpoint_id not in self.names:
             return replace(stage, status="skipped", reason=ENDPOINT_GONE)
         return stage
 
-    def _asked(self, stages_of_all: Sequence[str]) -> list[str]:
-        """The sync types that were asked for; none if NetBox does not tell them."""
+    def _requested(self, stages_of_all: Sequence[str]) -> list[str]:
+        """The requested sync types; none if NetBox does not show them."""
         if not self.params:
             return self._log.stages
         types = [str(item) for item in items(self.params.get("sync_types"))]
@@ -191,12 +193,12 @@ class Run:
         return types
 
     def _endpoints(self) -> Sequence[int | None]:
-        """The ids of the endpoints of the run. None is the endpoint if NetBox does not tell which it is."""
+        """The ids of the endpoints of the run. None stands for an endpoint that NetBox does not show."""
         if self._rows.keys() == {None}:
             return [None]  # before 0.0.19 the rows have no endpoints
-        asked = [number(item) for item in items(self.params.get("proxmox_endpoint_ids"))]
+        chosen = [number(item) for item in items(self.params.get("proxmox_endpoint_ids"))]
         seen = {*self.names, *self._not_run, *self._log.endpoints, *self._rows}
-        return asked or sorted(endpoint_id for endpoint_id in seen if endpoint_id is not None) or [None]
+        return chosen or sorted(endpoint_id for endpoint_id in seen if endpoint_id is not None) or [None]
 
     def _rows_expected(self, sync_type: str) -> int:
         """How many rows a successful stage has: one, or one for each virtual machine in a sync of single ones."""
