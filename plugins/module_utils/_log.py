@@ -17,16 +17,17 @@ from collections.abc import Iterable, Mapping
 
 from ._json import mapping, text
 
-_STAGES = re.compile(r"Starting Proxbox sync stages: (?P<stages>.+)")
-_ENDPOINT = re.compile(r"Running SSE sync for Proxmox endpoint (?P<id>\d+)")
-_STARTED = re.compile(r"Starting stage: (?P<stage>[\w-]+) \(.*\)")
-_COMPLETED = re.compile(r"Stage completed: (?P<stage>[\w-]+) \(.*\) HTTP \d+ in (?P<time>.+)")
-_FAILED = re.compile(r"Stage '?(?P<stage>[\w-]+)'? failed \((?P<http>HTTP \d+)\): (?P<detail>.*)", re.DOTALL)
-_RETRYING = re.compile(r"Stage (?P<stage>[\w-]+) failed \(HTTP \d+\): .*-- retrying in (?P<seconds>\d+)s", re.DOTALL)
-_OPTIONAL = re.compile(r"Optional stage '(?P<stage>[\w-]+)' failed and was skipped: (?P<error>.+)", re.DOTALL)
-_READINESS = re.compile(r"Checking backend readiness for stage '[\w-]+'\.\.\.")
-_BACKEND_EVENT = re.compile(r"\[proxbox-stream\] (?P<event>\w+): (?P<data>.*)", re.DOTALL)
-_PYTHON_EXCEPTION = re.compile(r"[A-Za-z_.]+\((?P<text>['\"].*['\"]),?\)", re.DOTALL)
+# Patterns, which the module re compiles when they are first used: a list of jobs without their logs needs few of them.
+_STAGES = r"Starting Proxbox sync stages: (?P<stages>.+)"
+_ENDPOINT = r"Running SSE sync for Proxmox endpoint (?P<id>\d+)"
+_STARTED = r"Starting stage: (?P<stage>[\w-]+) \(.*\)"
+_COMPLETED = r"Stage completed: (?P<stage>[\w-]+) \(.*\) HTTP \d+ in (?P<time>.+)"
+_FAILED = r"(?s)Stage '?(?P<stage>[\w-]+)'? failed \((?P<http>HTTP \d+)\): (?P<detail>.*)"
+_RETRYING = r"(?s)Stage (?P<stage>[\w-]+) failed \(HTTP \d+\): .*-- retrying in (?P<seconds>\d+)s"
+_OPTIONAL = r"(?s)Optional stage '(?P<stage>[\w-]+)' failed and was skipped: (?P<error>.+)"
+_BACKEND_EVENT = r"(?s)\[proxbox-stream\] (?P<event>\w+): (?P<data>.*)"
+_PYTHON_EXCEPTION = r"(?s)[A-Za-z_.]+\((?P<text>['\"].*['\"]),?\)"
+_READINESS = "Checking backend readiness for stage "
 
 StageKey = tuple[int | None, str]
 """The id of the Proxmox endpoint, None if it is not known, and the sync type."""
@@ -57,16 +58,16 @@ class RunLog:
 
     def _add(self, message: str) -> None:
         endpoint_id = self.endpoints[-1] if self.endpoints else None
-        if match := _ENDPOINT.match(message):
+        if match := re.match(_ENDPOINT, message):
             self.endpoints.append(int(match["id"]))
-        elif match := _STAGES.fullmatch(message.strip()):
+        elif match := re.fullmatch(_STAGES, message.strip()):
             self.stages = self.stages or [stage.strip() for stage in match["stages"].split(",")]
-        elif match := _COMPLETED.fullmatch(message):
+        elif match := re.fullmatch(_COMPLETED, message):
             self.completed.append((endpoint_id, match["stage"]))
-        elif match := _RETRYING.match(message):
+        elif match := re.match(_RETRYING, message):
             key = (endpoint_id, match["stage"])
             self._retries[key] = self._retries.get(key, 0) + 1
-        elif match := _OPTIONAL.match(message):
+        elif match := re.match(_OPTIONAL, message):
             self.failures.setdefault((endpoint_id, match["stage"]), stage_error(match["error"].strip()))
 
 
@@ -101,31 +102,32 @@ class LogReader:
 
     def _translated(self, message: str) -> str | None:
         """A message of the plugin in short words; an unknown message as it is."""
-        if match := _ENDPOINT.match(message):
+        if match := re.match(_ENDPOINT, message):
             self._endpoint = self.names.get(int(match["id"]), f"endpoint {match['id']}")
             return None
-        if _READINESS.fullmatch(message):
+        if message.startswith(_READINESS):
             return None
-        if match := _STAGES.fullmatch(message):
+        if match := re.fullmatch(_STAGES, message):
             return f"stages: {match['stages']}"
-        if match := _STARTED.fullmatch(message):
+        if match := re.fullmatch(_STARTED, message):
             self._stage = match["stage"]
             return self._about(match["stage"], "started")
-        if match := _COMPLETED.fullmatch(message):
+        if match := re.fullmatch(_COMPLETED, message):
             return self._about(match["stage"], f"ok in {match['time']}")
-        if match := _OPTIONAL.fullmatch(message):
+        if match := re.fullmatch(_OPTIONAL, message):
             return self._about(match["stage"], "the stage is optional, so the sync continues")
-        if match := _RETRYING.match(message):
+        if match := re.match(_RETRYING, message):
             error = one_line(stage_error(message.rpartition(" -- retrying in ")[0]))
             return self._about(match["stage"], f"{error}, retrying in {match['seconds']} s")
-        if match := _FAILED.fullmatch(message):
+        if match := re.fullmatch(_FAILED, message):
             return self._about(match["stage"], one_line(stage_error(message)))
-        if match := _BACKEND_EVENT.fullmatch(message):
+        if match := re.fullmatch(_BACKEND_EVENT, message):
             return self._about(self._stage, _backend_event(match["event"], match["data"]))
         return one_line(message)
 
     def _about(self, stage: str, news: str) -> str:
-        return f"{f'{self._endpoint} {stage}'.strip()}: {news}"
+        place = f"{self._endpoint} {stage}".strip()
+        return f"{place}: {news}" if place else news
 
 
 def message_of(entry: Mapping[str, object]) -> str:
@@ -147,7 +149,7 @@ def one_line(message: str) -> str:
 def plain_error(error: str) -> str:
     """The error of a job without the Python exception around it: ``no space``, and not ``RuntimeError('no space')``."""
     error = error.strip()
-    match = _PYTHON_EXCEPTION.fullmatch(error)
+    match = re.fullmatch(_PYTHON_EXCEPTION, error)
     if not match:
         return error
     try:
@@ -159,7 +161,7 @@ def plain_error(error: str) -> str:
 
 def failed_stage(error: str) -> str | None:
     """The sync type of the stage that failed, if the error tells it."""
-    match = _FAILED.match(error)
+    match = re.match(_FAILED, error)
     return match["stage"] if match else None
 
 
@@ -167,7 +169,7 @@ def stage_error(error: str) -> str:
     """The error of a stage without the name of the stage, for example ``HTTP 500: no space left on device``."""
     # The plugin adds the results of its preflight. They are also in the phases of the run.
     error = error.partition(" Preflight reported: ")[0].rstrip(".")
-    match = _FAILED.match(error)
+    match = re.match(_FAILED, error)
     return f"{match['http']}: {match['detail'].strip()}" if match else error
 
 
