@@ -92,7 +92,7 @@ def _verdict(run: Run, stages: Sequence[Stage]) -> str:
         return PARTIAL if good and not run.in_branch else FAILED
     if not run.readable:
         return UNKNOWN
-    if any(part.undone for part in stages) or any(part.failed for part in run.phases) or run.batch.get("failed"):
+    if any(stage.undone for stage in stages) or any(phase.failed for phase in run.phases) or run.batch.get("failed"):
         return PARTIAL if good else FAILED
     if any(stage.status == "unknown" for stage in stages):
         return UNKNOWN

@@ -136,33 +136,29 @@ def _nothing_ran(
 
 def _of_stages(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Cause:
     """Why stages of an endpoint failed or did not run, and which stages are ok."""
-    parts, advice = [], ""
-    failed = [stage for stage in stages if stage.status == "failed"]
-    for stage in failed:
-        attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
-        cause = cause_of(job, stage.error or NO_REASON, endpoint_id, BACKEND_LOG)
-        parts.append(f"{stage.sync_type} failed{attempts}: {cause.what}")
-        advice = advice or cause.advice
+    causes = [_of_failure(job, endpoint_id, stage) for stage in stages if stage.status == "failed"]
     later = [stage for stage in stages if stage.status == "missing" and stage.reason]
-    if later:
-        parts.append(f"{named(later)} did not run after that")
     lost = [stage for stage in stages if stage.status == "missing" and not stage.reason]
-    if lost and job.error and not failed:
-        cause = _of_run(job)
-        parts.append(f"{named(lost)} did not finish: {cause.what}")
-        advice = cause.advice
-    elif lost:
-        parts.append(f"NetBox has no record that {named(lost)} ran")
     good = [stage for stage in stages if stage.status == "ok"]
+    if later:
+        causes.append(Cause(f"{named(later)} did not run after that"))
+    if lost and job.error and not causes:
+        cause = _of_run(job)
+        causes.append(Cause(f"{named(lost)} did not finish: {cause.what}", cause.advice))
+    elif lost:
+        causes.append(Cause(f"NetBox has no record that {named(lost)} ran"))
     if good:
-        parts.append(_ok(good))
-    return Cause("; ".join(parts), advice)
+        times = [stage.run_time for stage in good if stage.run_time is not None]
+        took = f" ({duration(sum(times))})" if times else ""
+        causes.append(Cause(f"{named(good)} {'is' if len(good) == 1 else 'are'} ok{took}"))
+    advice = next((cause.advice for cause in causes if cause.advice), "")
+    return Cause("; ".join(cause.what for cause in causes), advice)
 
 
-def _ok(stages: Sequence[Stage]) -> str:
-    times = [stage.run_time for stage in stages if stage.run_time is not None]
-    took = f" ({duration(sum(times))})" if times else ""
-    return f"{named(stages)} {'is' if len(stages) == 1 else 'are'} ok{took}"
+def _of_failure(job: Job, endpoint_id: int | None, stage: Stage) -> Cause:
+    attempts = f" after {stage.attempts} attempts" if stage.attempts and stage.attempts > 1 else ""
+    cause = cause_of(job, stage.error or NO_REASON, endpoint_id, BACKEND_LOG)
+    return Cause(f"{stage.sync_type} failed{attempts}: {cause.what}", cause.advice)
 
 
 def _of_phases(job: Job, endpoint_id: int | None, phases: Sequence[Phase]) -> Cause:
@@ -180,7 +176,7 @@ def _of_run(job: Job) -> Cause:
     for text in [*serious, error, *everything]:
         if known_cause(text):
             return cause_of(job, text)
-    # The error of the job summarizes the run: a line that is not in it tells more.
+    # The error of the job sums up the run. A line that does not repeat it tells more.
     causes = [text for text in serious if not error or (text not in error and error not in text)]
     causes = causes or [error, *everything]
     return cause_of(job, next(filter(None, reversed(causes)), NO_REASON), advice=BACKEND_LOG)
