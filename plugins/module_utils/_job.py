@@ -16,7 +16,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ._json import choice, items, mapping, moment, number, text
+from ._json import choice, items, mapping, moment, number, numbers, text
 from ._plugin import DEFAULT_NAME, STAGES, was_cancelled
 
 if TYPE_CHECKING:
@@ -277,15 +277,10 @@ def _scope(params: object) -> Scope | None:
     types = items(params.get("sync_types")) or [params.get("sync_type") or "all"]
     return Scope(
         sync_types=frozenset(str(item) for item in types),
-        proxmox_endpoints=_ids(params.get("proxmox_endpoint_ids")),
-        netbox_endpoints=_ids(params.get("netbox_endpoint_ids")),
-        objects=_ids(params.get("netbox_vm_ids")) | _ids(params.get("batch_object_ids")),
+        proxmox_endpoints=numbers(params.get("proxmox_endpoint_ids")),
+        netbox_endpoints=numbers(params.get("netbox_endpoint_ids")),
+        objects=numbers(params.get("netbox_vm_ids")) | numbers(params.get("batch_object_ids")),
     )
-
-
-def _ids(values: object) -> frozenset[int]:
-    found = (number(value) for value in items(values))
-    return frozenset(value for value in found if value is not None)
 
 
 def _scope_result(scope: Scope | None) -> dict[str, Any]:

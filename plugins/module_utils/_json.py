@@ -42,12 +42,21 @@ def choice(value: object) -> str:
 def number(value: object) -> int | None:
     """An id or a count: the plugin writes ids as numbers in some places and as text in others."""
     digits = str(value)
-    return int(digits) if digits.isascii() and digits.isdecimal() else None
+    # NetBox's ids have 64 bits. Python refuses to read very long numbers.
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else None
+
+
+def numbers(value: object) -> frozenset[int]:
+    """The ids in a JSON array. Other items are left out."""
+    return frozenset(found for item in items(value) if (found := number(item)) is not None)
 
 
 def seconds(value: object) -> float | None:
     """A number of seconds."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
 
 
 def moment(value: object) -> datetime | None:

@@ -2,44 +2,52 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lines that a task shows while it waits for a sync. No network, no clock, no Ansible."""
+"""Private to the collection: the lines that a task shows while it waits for a sync.
+
+Pure: no network, no clock, no Ansible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from ._job import Job, iso, read_time
-from ._plugin import LogReader
-from ._worker import Service
+from ._job import Job, iso
+from ._json import moment
+
+if TYPE_CHECKING:
+    from ._worker import Service
 
 PROGRESS = "PROXBOX_PROGRESS"
-"""The environment variable with which the action plugin names the file for the lines to show."""
+"""The environment variable in which the action plugin passes the path of the file for the lines."""
 
 SEEN = ".seen"
-"""What the name of the file that tells when the action plugin last looked has at its end."""
+"""The suffix of a second file. The action plugin touches it each time it reads the lines."""
 
 SILENCE = timedelta(seconds=30)
-"""How long nothing may be said before a line says that the sync goes on."""
+"""After how long without news a line says that the sync still runs."""
 
 WIDTH = 160
-"""How many characters of a line are shown."""
+"""How many characters of a line a task shows."""
 
 
 class Progress:
-    """Turns what is seen of a job, look by look, into lines.
+    """Turns what each look at a job finds into lines.
 
-    A line about a run begins with the time since the run began, by NetBox's clock.
+    A line about a run begins with the time since the run started, by NetBox's clock.
     """
 
     def __init__(self, write: Callable[[str], None], unheard: Callable[[], bool] = lambda: False) -> None:
         """
-        :param write: shows a line; it leaves out what is secret and cuts what is long.
-        :param unheard: whether nobody looks any more, so that there is no use in waiting.
+        :param write: shows a line. It removes secrets, and then shortens the line.
+        :param unheard: tells whether nobody reads the lines any more. The module then stops waiting.
         """
+        from ._log import LogReader  # only a task that waits needs it
+
         self.tell = write
         self.unheard = unheard
-        self._reader = LogReader({})
+        self._reader = LogReader()
         self._shown = 0
         self._last_news: datetime | None = None
         self._waiting_told = False
@@ -47,67 +55,66 @@ class Progress:
 
     @property
     def wants_names(self) -> bool:
-        """Whether the names of the endpoints are still to be found in the data of the run."""
+        """Whether the names of the endpoints are not known yet. They are in the data of the run."""
         return not self._reader.names
 
     @property
     def tells_workers(self) -> bool:
-        """Whether the next look at a job that waits tells which workers there are."""
+        """Whether the next look at a waiting job needs to know the workers."""
         return self._last_news is not None and not self._waiting_told
 
     def show(self, job: Job, now: datetime, service: Service | None = None) -> None:
-        """Tell what is new since the last look.
+        """Show what is new since the last look.
 
-        :param service: who works; for a job that waits.
+        :param service: the workers, if the job waits for one.
         """
-        self._reader.names.update(job.outcome.endpoint_names)
+        if job.started:
+            self._reader.names.update(job.outcome.endpoint_names)
         lines = list(self._news(job, now, service))
         self._last_news = now if lines or self._last_news is None else self._last_news
         if not lines and now - self._last_news >= SILENCE:
-            lines = [self._still(job, now)]
+            lines = [_no_news(job, now)]
             self._last_news = now
         for line in lines:
             self.tell(line)
 
-    def _news(self, job: Job, now: datetime, service: Service | None) -> Iterable[str]:
+    def _news(self, job: Job, now: datetime, service: Service | None) -> Iterator[str]:
         if job.status in ("scheduled", "pending") and service is not None and not self._waiting_told:
             self._waiting_told = True
-            yield waiting_line(job, now, service)
-        # A run that is just starting does not tell yet what it covers. Netbox-proxbox 0.0.24 and 0.0.25 never do.
+            yield _waiting(job, now, service)
+        # A run that is just starting does not tell its scope yet. In netbox-proxbox 0.0.24 and 0.0.25 it never does.
         if job.status == "running" and not self._running_told and (job.scope is not None or job.log_entries):
             self._running_told = True
-            yield f"{_since(job.started, job.started or now)} running{_where(job, self._reader.names)}"
+            yield f"{_since(job.started, job.started or now)} running{_scope(job, self._reader.names)}"
         entries: Sequence[Mapping[str, object]] = job.log_entries or ()
         for entry in entries[self._shown :]:
-            text = self._reader.shown(entry)
-            if text:
-                yield f"{_since(job.started, _written(entry) or now)} {text}"
+            line = self._reader.line(entry)
+            if line:
+                yield f"{_since(job.started, moment(entry.get('timestamp')) or now)} {line}"
         self._shown = max(self._shown, len(entries))
 
-    def _still(self, job: Job, now: datetime) -> str:
-        quiet = f"no news for {SILENCE.seconds} s"
-        if job.status == "running":
-            return f"{_since(job.started, now)} still running ({quiet})"
-        return f"job {job.id} is still {job.status} ({quiet})"
+
+def shortened(text: str, width: int) -> str:
+    """The text, or its first characters and an ellipsis if it is longer than ``width`` characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def waiting_line(job: Job, now: datetime, service: Service) -> str:
+def _no_news(job: Job, now: datetime) -> str:
+    quiet = f"no news for {SILENCE.seconds} s"
+    if job.status == "running":
+        return f"{_since(job.started, now)} still running ({quiet})"
+    return f"job {job.id} is still {job.status} ({quiet})"
+
+
+def _waiting(job: Job, now: datetime, service: Service) -> str:
     """What a job that has not started waits for."""
     if job.scheduled and job.scheduled > now:
-        return f"job {job.id} is due at {iso(job.scheduled)}, in {_span(job.scheduled - now)}"
+        return f"job {job.id} is due at {iso(job.scheduled)}, in {_wait_time(job.scheduled - now)}"
     return f"job {job.id} waits for a worker on queue {job.queue} ({service.in_words(job.queue)})"
 
 
-def _written(entry: Mapping[str, object]) -> datetime | None:
-    """When a log entry was written, where it tells."""
-    try:
-        return read_time(str(entry.get("timestamp") or ""))
-    except ValueError:
-        return None
-
-
-def _where(job: Job, names: Mapping[int, str]) -> str:
-    """On which endpoints a job runs which sync types, as far as that is known."""
+def _scope(job: Job, names: Mapping[int, str]) -> str:
+    """The endpoints and sync types of a job, as far as they are known."""
     if job.scope is None:
         return ""
     endpoints = [names.get(number, f"endpoint {number}") for number in sorted(job.scope.proxmox_endpoints)]
@@ -115,19 +122,16 @@ def _where(job: Job, names: Mapping[int, str]) -> str:
     return f"{on}: {', '.join(sorted(job.scope.sync_types))}"
 
 
-def _since(start: datetime | None, moment: datetime) -> str:
-    """The time from a run's start on, as ``MM:SS`` or ``H:MM:SS``."""
-    return _clock(max(moment - start, timedelta()) if start else timedelta())
-
-
-def _clock(span: timedelta) -> str:
+def _since(start: datetime | None, when: datetime) -> str:
+    """The time since the start of a run, as ``MM:SS`` or ``H:MM:SS``."""
+    span = max(when - start, timedelta()) if start else timedelta()
     minutes, seconds = divmod(int(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
 
 
-def _span(span: timedelta) -> str:
-    """A time to wait, in the two units that matter."""
+def _wait_time(span: timedelta) -> str:
+    """A time to wait, in its two largest units."""
     seconds = int(span.total_seconds())
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
     if days:

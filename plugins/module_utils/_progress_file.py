@@ -16,7 +16,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from ._progress import PROGRESS, SEEN, WIDTH, Progress
+from ._progress import PROGRESS, SEEN, WIDTH, Progress, shortened
 
 UNHEARD = 300
 """The module ends after so many seconds without a look: the playbook was killed, or its host is gone."""
@@ -35,7 +35,7 @@ def progress(module: AnsibleModule) -> Progress | None:
         # The task must not fail because of a line. A file that was removed is not created again.
         with contextlib.suppress(OSError), open(path, "r+", encoding="utf-8") as file:
             file.seek(0, os.SEEK_END)
-            file.write(f"{line if len(line) <= WIDTH else f'{line[: WIDTH - 1]}…'}\n")
+            file.write(f"{shortened(line, WIDTH)}\n")
 
     def unheard() -> bool:
         if not os.path.exists(path):

@@ -18,46 +18,46 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import RECORDED, re
 
 MESSAGES = {
     ("0.0.29.post6", "backend_502"): [
-        "failed after N s: nothing of devices was synced.",
-        "The backend (proxbox-api) does not answer (bootstrap_status_http_502). Check that it is running. "
-        "Check its address at URL/plugins/proxbox/endpoints/fastapi/.",
+        "failed after N s: devices was not synced.",
+        "The backend (proxbox-api) does not answer (bootstrap_status_http_502). Check that it is running. Check"
+        " its address at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.29.post6", "backend_down"): [
-        "failed after N s: nothing of devices was synced.",
-        "The backend (proxbox-api) does not answer (backend_unreachable). Check that it is running. Check "
-        "its address at URL/plugins/proxbox/endpoints/fastapi/.",
+        "failed after N s: devices was not synced.",
+        "The backend (proxbox-api) does not answer (backend_unreachable). Check that it is running. Check its "
+        "address at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.29.post6", "backend_wrong_token"): [
-        "failed after N s: nothing of devices was synced.",
-        "The backend (proxbox-api) rejects the token that NetBox sends (candidate_rejected). Enter the "
-        "backend's token at URL/plugins/proxbox/endpoints/fastapi/.",
+        "failed after N s: devices was not synced.",
+        "The backend (proxbox-api) rejects the token that NetBox sends (candidate_rejected). Enter the token of"
+        " the backend at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.29.post6", "backups_500_alone"): [
-        "failed after N s: nothing of vm-backups was synced.",
+        "failed after N s: vm-backups was not synced.",
         "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device. See the log of the "
         "backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "backups_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). "
+        "See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "backups_500_on_west_of_two"): [
         "is incomplete: 1 of 4 stages failed.",
-        "pve-west: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-west: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). "
+        "See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "cancelled_before"): [
-        "was cancelled before it ran.",
+        "was cancelled before it started.",
     ],
     ("0.0.29.post6", "cancelled_running"): [
         "was cancelled after N s, while it was running.",
     ],
     ("0.0.29.post6", "cluster_phase_500"): [
-        "is incomplete: its stages are ok, but Cluster/node sync failed.",
-        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: 500 Server Error: Internal "
-        "Server Error for url: BACKEND/proxmox/cluster/status?proxmox_endpoint_ids=1. See the log of the "
-        "backend (proxbox-api) on its host.",
+        "is incomplete: all its stages are ok, but Cluster/node sync failed.",
+        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: 500 Server Error: Internal Server"
+        " Error for url: BACKEND/proxmox/cluster/status?proxmox_endpoint_ids=1. See the log of the backend "
+        "(proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "cut_backups"): [
         "is incomplete: 1 of 2 stages failed.",
@@ -65,164 +65,162 @@ MESSAGES = {
         "prematurely; devices is ok (N s). See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "cut_devices"): [
-        "failed after N s: nothing of devices was synced.",
-        "pve-lab: devices failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended "
-        "prematurely. See the log of the backend (proxbox-api) on its host.",
+        "failed after N s: devices was not synced.",
+        "pve-lab: devices failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended prematurely. "
+        "See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "devices_500"): [
-        "failed after N s: nothing of devices was synced.",
+        "failed after N s: devices was not synced.",
         "pve-lab: devices failed after 3 attempts: HTTP 500: no space left on device. See the log of the "
         "backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "devices_500_beside_backups"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
+        "failed after N s: devices and vm-backups were not synced.",
         "pve-lab: devices failed after 3 attempts: HTTP 500: no space left on device; vm-backups did not run "
         "after that. See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "endpoint_disabled_alone"): [
-        "failed after N s: nothing of devices was synced.",
-        "endpoint 3: every Proxmox endpoint of this sync was disabled or deleted before the run began. "
-        "Enable one at URL/plugins/proxbox/endpoints/proxmox/, or remove proxmox_endpoints to sync from all "
-        "enabled endpoints.",
+        "failed after N s: devices was not synced.",
+        "endpoint 3: all Proxmox endpoints of this sync were disabled or deleted before the run started. Enable "
+        "one at URL/plugins/proxbox/endpoints/proxmox/, or remove proxmox_endpoints to sync from all enabled "
+        "endpoints.",
     ],
     ("0.0.29.post6", "endpoint_disabled_one_of_two"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
-        "endpoint 3: the endpoint was disabled or deleted before the run began, so nothing of it was synced. "
-        "Enable it at URL/plugins/proxbox/endpoints/proxmox/3/, or remove it from proxmox_endpoints.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
+        "endpoint 3: the endpoint was disabled or deleted before the run started, so nothing was synced from "
+        "it. Enable it at URL/plugins/proxbox/endpoints/proxmox/3/, or remove it from proxmox_endpoints.",
     ],
     ("0.0.29.post6", "fastapi_disabled"): [
-        "failed after N s: nothing of devices was synced.",
-        "NetBox has no enabled backend (FastAPI endpoint). Enable it at URL/plugins/proxbox/endpoints/fastapi/.",
+        "failed after N s: devices was not synced.",
+        "NetBox has no enabled backend (FastAPI endpoint). Add or enable one at "
+        "URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.29.post6", "firewall_phase_500"): [
-        "is incomplete: its stages are ok, but Firewall sync failed.",
-        "pve-lab: Firewall sync failed: HTTP error fetching firewall summary: 500 Server Error: Internal "
-        "Server Error for url: BACKEND/proxmox/firewall/summary?source=database&proxmox_endpoint_ids=1. See "
-        "the log of the backend (proxbox-api) on its host.",
+        "is incomplete: all its stages are ok, but Firewall sync failed.",
+        "pve-lab: Firewall sync failed: HTTP error fetching firewall summary: 500 Server Error: Internal Server"
+        " Error for url: BACKEND/proxmox/firewall/summary?source=database&proxmox_endpoint_ids=1. See the log "
+        "of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "hang_cluster_timeout_130"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
-        "pve-lab: the sync reached NetBox's time limit, and NetBox ended it. Raise the limit "
-        "(sync_job_timeout at URL/plugins/proxbox/settings/, netbox-proxbox 0.0.27 and newer), or find out "
-        "why the backend is slow.",
+        "failed after N s: devices and vm-backups were not synced.",
+        "pve-lab: the sync reached NetBox's time limit, and NetBox ended it. Raise sync_job_timeout at "
+        "URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
     ],
     ("0.0.29.post6", "hang_devices_timeout_150"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
-        "pve-lab: devices failed: the sync reached NetBox's time limit, and NetBox ended it; vm-backups did "
-        "not run after that. Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, "
-        "netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
+        "failed after N s: devices and vm-backups were not synced.",
+        "pve-lab: devices failed: the sync reached NetBox's time limit, and NetBox ended it; vm-backups did not"
+        " run after that. Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and "
+        "newer), or find out why the backend is slow.",
     ],
     ("0.0.29.post6", "hang_timeout_130"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: vm-backups failed: the sync reached NetBox's time limit, and NetBox ended it; devices is "
-        "ok (N s). Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, netbox-proxbox 0.0.27 "
-        "and newer), or find out why the backend is slow.",
+        "pve-lab: vm-backups failed: the sync reached NetBox's time limit, and NetBox ended it; devices is ok "
+        "(N s). Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and newer), or "
+        "find out why the backend is slow.",
     ],
     ("0.0.29.post6", "hang_timeout_150"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: vm-backups failed: the sync reached NetBox's time limit, and NetBox ended it; devices is "
-        "ok (N s). Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, netbox-proxbox 0.0.27 "
-        "and newer), or find out why the backend is slow.",
+        "pve-lab: vm-backups failed: the sync reached NetBox's time limit, and NetBox ended it; devices is ok "
+        "(N s). Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and newer), or "
+        "find out why the backend is slow.",
     ],
     ("0.0.29.post6", "hang_timeout_20"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
-        "pve-lab: the sync reached NetBox's time limit, and NetBox ended it. Raise the limit "
-        "(sync_job_timeout at URL/plugins/proxbox/settings/, netbox-proxbox 0.0.27 and newer), or find out "
-        "why the backend is slow.",
+        "failed after N s: devices and vm-backups were not synced.",
+        "pve-lab: the sync reached NetBox's time limit, and NetBox ended it. Raise sync_job_timeout at "
+        "URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
     ],
     ("0.0.29.post6", "hang_timeout_60"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
-        "pve-lab: the sync reached NetBox's time limit, and NetBox ended it. Raise the limit "
-        "(sync_job_timeout at URL/plugins/proxbox/settings/, netbox-proxbox 0.0.27 and newer), or find out "
-        "why the backend is slow.",
+        "failed after N s: devices and vm-backups were not synced.",
+        "pve-lab: the sync reached NetBox's time limit, and NetBox ended it. Raise sync_job_timeout at "
+        "URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
     ],
     ("0.0.29.post6", "history_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: task-history failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-lab: task-history failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s)."
+        " See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "never_approved_alone"): [
-        "failed after N s: nothing of devices was synced.",
-        "pve-west: not approved, so NetBox does not send its credentials to the backend. Approve it at "
-        "URL/plugins/proxbox/endpoints/proxmox/3/.",
+        "failed after N s: devices was not synced.",
+        "pve-west: the endpoint is not approved, so NetBox does not send its credentials to the backend. "
+        "Approve it at URL/plugins/proxbox/endpoints/proxmox/3/.",
     ],
     ("0.0.29.post6", "sdn_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: sdn failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). See "
-        "the log of the backend (proxbox-api) on its host.",
+        "pve-lab: sdn failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). See the "
+        "log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "sdn_disabled"): [
-        "did nothing: the setting sync_mode_sdn disables every stage that was asked for.",
+        "did nothing: the setting sync_mode_sdn disables all requested stages.",
         "The setting sync_mode_sdn, or a parent setting, is disabled. Enable it at "
         "URL/plugins/proxbox/settings/ or on the page of the endpoint, or remove sdn from sync_types.",
     ],
     ("0.0.29.post6", "snapshots_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: vm-snapshots failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-lab: vm-snapshots failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s)."
+        " See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "storage_400"): [
-        "failed after N s: nothing of storage was synced.",
-        "pve-lab: storage failed: HTTP 400: no space left on device. See the log of the backend "
-        "(proxbox-api) on its host.",
+        "failed after N s: storage was not synced.",
+        "pve-lab: storage failed: HTTP 400: no space left on device. See the log of the backend (proxbox-api) "
+        "on its host.",
     ],
     ("0.0.29.post6", "vms_500_on_west_of_two"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
-        "pve-west: virtual-machines failed after 3 attempts: HTTP 500: no space left on device. See the log "
-        "of the backend (proxbox-api) on its host.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
+        "pve-west: virtual-machines failed after 3 attempts: HTTP 500: no space left on device. See the log of "
+        "the backend (proxbox-api) on its host.",
     ],
     ("0.0.29.post6", "west_down"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
         "pve-west: devices failed after 3 attempts: the backend cannot connect to Proxmox "
         "(proxmox_session_acquisition_failed). Check that Proxmox is up. Check the address and the token at "
         "URL/plugins/proxbox/endpoints/proxmox/3/.",
     ],
     ("0.0.29.post6", "west_never_approved"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
-        "pve-west: not approved, so NetBox does not send its credentials to the backend. Approve it at "
-        "URL/plugins/proxbox/endpoints/proxmox/3/.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
+        "pve-west: the endpoint is not approved, so NetBox does not send its credentials to the backend. "
+        "Approve it at URL/plugins/proxbox/endpoints/proxmox/3/.",
     ],
     ("0.0.25", "backend_502"): [
         "failed after N s: nothing was synced.",
-        "The backend (proxbox-api) does not answer (bootstrap_status_http_502). Check that it is running. "
-        "Check its address at URL/plugins/proxbox/endpoints/fastapi/.",
+        "The backend (proxbox-api) does not answer (bootstrap_status_http_502). Check that it is running. Check"
+        " its address at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.25", "backend_down"): [
         "failed after N s: nothing was synced.",
-        "The backend (proxbox-api) does not answer (backend_unreachable). Check that it is running. Check "
-        "its address at URL/plugins/proxbox/endpoints/fastapi/.",
+        "The backend (proxbox-api) does not answer (backend_unreachable). Check that it is running. Check its "
+        "address at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.25", "backend_wrong_token"): [
         "failed after N s: nothing was synced.",
-        "The backend (proxbox-api) rejects the token that NetBox sends (candidate_rejected). Enter the "
-        "backend's token at URL/plugins/proxbox/endpoints/fastapi/.",
+        "The backend (proxbox-api) rejects the token that NetBox sends (candidate_rejected). Enter the token of"
+        " the backend at URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.25", "backups_500_alone"): [
-        "failed after N s: nothing of vm-backups was synced.",
+        "failed after N s: vm-backups was not synced.",
         "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device. See the log of the "
         "backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "backups_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-lab: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). "
+        "See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "backups_500_on_west_of_two"): [
         "is incomplete: 1 of 4 stages failed.",
-        "pve-west: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-west: vm-backups failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). "
+        "See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "cancelled_before"): [
-        "was cancelled before it ran.",
+        "was cancelled before it started.",
     ],
     ("0.0.25", "cancelled_running"): [
         "was cancelled after N s, while it was running.",
     ],
     ("0.0.25", "cluster_phase_500"): [
-        "is incomplete: its stages are ok, but Cluster/node sync failed.",
-        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: 500 Server Error: Internal "
-        "Server Error for url: BACKEND/proxmox/cluster/status?proxmox_endpoint_ids=1. See the log of the "
-        "backend (proxbox-api) on its host.",
+        "is incomplete: all its stages are ok, but Cluster/node sync failed.",
+        "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: 500 Server Error: Internal Server"
+        " Error for url: BACKEND/proxmox/cluster/status?proxmox_endpoint_ids=1. See the log of the backend "
+        "(proxbox-api) on its host.",
     ],
     ("0.0.25", "cut_backups"): [
         "is incomplete: 1 of 2 stages failed.",
@@ -230,103 +228,103 @@ MESSAGES = {
         "prematurely; devices is ok (N s). See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "cut_devices"): [
-        "failed after N s: nothing of devices was synced.",
+        "failed after N s: devices was not synced.",
         "endpoint 1: devices failed after 3 attempts: HTTP 502: ChunkedEncodingError: Response ended "
         "prematurely. See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "devices_500"): [
-        "failed after N s: nothing of devices was synced.",
+        "failed after N s: devices was not synced.",
         "endpoint 1: devices failed after 3 attempts: HTTP 500: no space left on device. See the log of the "
         "backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "devices_500_beside_backups"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
-        "endpoint 1: devices failed after 3 attempts: HTTP 500: no space left on device; vm-backups did not "
-        "run after that. See the log of the backend (proxbox-api) on its host.",
+        "failed after N s: devices and vm-backups were not synced.",
+        "endpoint 1: devices failed after 3 attempts: HTTP 500: no space left on device; vm-backups did not run"
+        " after that. See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "endpoint_disabled_alone"): [
-        "failed after N s: nothing of devices was synced.",
-        "endpoint 3: every Proxmox endpoint of this sync was disabled or deleted before the run began. "
-        "Enable one at URL/plugins/proxbox/endpoints/proxmox/, or remove proxmox_endpoints to sync from all "
-        "enabled endpoints.",
+        "failed after N s: devices was not synced.",
+        "endpoint 3: all Proxmox endpoints of this sync were disabled or deleted before the run started. Enable "
+        "one at URL/plugins/proxbox/endpoints/proxmox/, or remove proxmox_endpoints to sync from all enabled "
+        "endpoints.",
     ],
     ("0.0.25", "endpoint_disabled_one_of_two"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
-        "endpoint 3: the endpoint was disabled or deleted before the run began, so nothing of it was synced. "
-        "Enable it at URL/plugins/proxbox/endpoints/proxmox/3/, or remove it from proxmox_endpoints.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
+        "endpoint 3: the endpoint was disabled or deleted before the run started, so nothing was synced from "
+        "it. Enable it at URL/plugins/proxbox/endpoints/proxmox/3/, or remove it from proxmox_endpoints.",
     ],
     ("0.0.25", "fastapi_disabled"): [
         "failed after N s: nothing was synced.",
-        "NetBox has no enabled backend (FastAPI endpoint). Enable it at URL/plugins/proxbox/endpoints/fastapi/.",
+        "NetBox has no enabled backend (FastAPI endpoint). Add or enable one at "
+        "URL/plugins/proxbox/endpoints/fastapi/.",
     ],
     ("0.0.25", "hang_cluster_timeout_130"): [
-        "is incomplete: its stages are ok, but Cluster/node sync failed.",
+        "is incomplete: all its stages are ok, but Cluster/node sync failed.",
         "pve-lab: Cluster/node sync failed: HTTP error syncing cluster/nodes: "
         "HTTPConnectionPool(host='127.0.0.1', port=25942): Read timed out. (read timeout=30). See the log of "
         "the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "hang_devices_timeout_150"): [
-        "failed after N s: nothing of devices and vm-backups was synced.",
-        "The sync reached NetBox's time limit, and NetBox ended it. Raise the limit (sync_job_timeout at "
-        "URL/plugins/proxbox/settings/, netbox-proxbox 0.0.27 and newer), or find out why the backend is "
-        "slow.",
+        "failed after N s: devices and vm-backups were not synced.",
+        "The sync reached NetBox's time limit, and NetBox ended it. Raise sync_job_timeout at "
+        "URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
     ],
     ("0.0.25", "hang_timeout_130"): [
         "is incomplete: 1 of 2 stages failed or did not run.",
-        "endpoint 1: vm-backups did not run to the end: the sync reached NetBox's time limit, and NetBox "
-        "ended it; devices is ok. Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, "
-        "netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
+        "endpoint 1: vm-backups did not finish: the sync reached NetBox's time limit, and NetBox ended it; "
+        "devices is ok. Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and "
+        "newer), or find out why the backend is slow.",
     ],
     ("0.0.25", "hang_timeout_150"): [
         "is incomplete: 1 of 2 stages failed or did not run.",
-        "endpoint 1: vm-backups did not run to the end: the sync reached NetBox's time limit, and NetBox "
-        "ended it; devices is ok. Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, "
-        "netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
+        "endpoint 1: vm-backups did not finish: the sync reached NetBox's time limit, and NetBox ended it; "
+        "devices is ok. Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and "
+        "newer), or find out why the backend is slow.",
     ],
     ("0.0.25", "hang_timeout_20"): [
         "is incomplete: 1 of 2 stages failed or did not run.",
-        "endpoint 1: vm-backups did not run to the end: the sync reached NetBox's time limit, and NetBox "
-        "ended it; devices is ok. Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, "
-        "netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
+        "endpoint 1: vm-backups did not finish: the sync reached NetBox's time limit, and NetBox ended it; "
+        "devices is ok. Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and "
+        "newer), or find out why the backend is slow.",
     ],
     ("0.0.25", "hang_timeout_60"): [
         "is incomplete: 1 of 2 stages failed or did not run.",
-        "endpoint 1: vm-backups did not run to the end: the sync reached NetBox's time limit, and NetBox "
-        "ended it; devices is ok. Raise the limit (sync_job_timeout at URL/plugins/proxbox/settings/, "
-        "netbox-proxbox 0.0.27 and newer), or find out why the backend is slow.",
+        "endpoint 1: vm-backups did not finish: the sync reached NetBox's time limit, and NetBox ended it; "
+        "devices is ok. Raise sync_job_timeout at URL/plugins/proxbox/settings/ (netbox-proxbox 0.0.27 and "
+        "newer), or find out why the backend is slow.",
     ],
     ("0.0.25", "history_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: task-history failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-lab: task-history failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s)."
+        " See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "sdn_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: sdn failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). See "
-        "the log of the backend (proxbox-api) on its host.",
+        "pve-lab: sdn failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s). See the "
+        "log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "sdn_disabled"): [
-        "did nothing: the setting sync_mode_sdn disables every stage that was asked for.",
+        "did nothing: the setting sync_mode_sdn disables all requested stages.",
         "The setting sync_mode_sdn, or a parent setting, is disabled. Enable it at "
         "URL/plugins/proxbox/settings/ or on the page of the endpoint, or remove sdn from sync_types.",
     ],
     ("0.0.25", "snapshots_500_beside"): [
         "is incomplete: 1 of 2 stages failed.",
-        "pve-lab: vm-snapshots failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N "
-        "s). See the log of the backend (proxbox-api) on its host.",
+        "pve-lab: vm-snapshots failed after 3 attempts: HTTP 500: no space left on device; devices is ok (N s)."
+        " See the log of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "storage_400"): [
-        "failed after N s: nothing of storage was synced.",
+        "failed after N s: storage was not synced.",
         "endpoint 1: storage failed: HTTP 400: no space left on device. See the log of the backend "
         "(proxbox-api) on its host.",
     ],
     ("0.0.25", "vms_500_on_west_of_two"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
-        "endpoint 3: virtual-machines failed after 3 attempts: HTTP 500: no space left on device. See the "
-        "log of the backend (proxbox-api) on its host.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
+        "endpoint 3: virtual-machines failed after 3 attempts: HTTP 500: no space left on device. See the log "
+        "of the backend (proxbox-api) on its host.",
     ],
     ("0.0.25", "west_down"): [
-        "is incomplete: 1 of 2 endpoints synced nothing.",
+        "is incomplete: nothing was synced from 1 of 2 endpoints.",
         "endpoint 3: devices failed after 3 attempts: the backend cannot connect to Proxmox "
         "(proxmox_session_acquisition_failed). Check that Proxmox is up. Check the address and the token at "
         "URL/plugins/proxbox/endpoints/proxmox/3/.",
@@ -386,7 +384,7 @@ def test_many_endpoints_with_one_cause_are_one_line() -> None:
     assert len(lines) == 3 and lines[1].startswith("pve0, pve1, pve2")
     stages = [replace(stage, error=f"HTTP 500: no {stage.endpoint_id}") for stage in stages]
     lines = explain(judged(found, "failed", stages)).split("\n")
-    assert len(lines) == 9 and lines[-2] == "24 more problems: see the stages of the job."
+    assert len(lines) == 9 and lines[-2] == "The stages of the job show 24 more problems."
 
 
 def test_the_first_cause_in_one_line() -> None:
@@ -408,8 +406,9 @@ def test_what_to_warn_of() -> None:
     )
     (stored,) = remarks(job("not_approved_alone"))
     assert plain(stored) == (
-        "Job 1: pve-west: not approved, so NetBox does not send its credentials to the backend. The backend used the "
-        "connection that it had stored earlier. Approve it at URL/plugins/proxbox/endpoints/proxmox/3/."
+        "Job 1: pve-west: the endpoint is not approved, so NetBox does not send its credentials to the backend. The "
+        "backend used the connection that it had stored earlier. Approve it at "
+        "URL/plugins/proxbox/endpoints/proxmox/3/."
     )
 
 
@@ -431,7 +430,7 @@ def test_an_unknown_outcome_is_said_to_be_unknown() -> None:
     row = recorded("ok_devices_backups")
     del row["data"]["proxbox_sync"]["response"]
     assert plain(explain(Job.from_row(row))) == (
-        "The outcome of the sync 'x' (job 1) is unknown: NetBox shows it as completed, but its data does not list its "
-        "stages.\n"
+        "The outcome of the sync 'x' (job 1) is unknown: NetBox shows the job as completed, but its data does not list "
+        "the stages.\n"
         "Log: URL/core/jobs/1/"
     )

@@ -17,6 +17,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._json import (
     mappings,
     moment,
     number,
+    numbers,
     seconds,
     text,
 )
@@ -41,12 +42,13 @@ def test_text_and_choices() -> None:
 
 def test_an_id_is_a_number_or_decimal_text() -> None:
     assert number(7) == number("7") == 7
-    assert [number(value) for value in (None, True, -7, 1.5, "", "x", "²", "٣", [7])] == [None] * 9
+    assert [number(value) for value in (None, True, -7, 1.5, "", "x", "²", "٣", [7], "7" * 5000)] == [None] * 10
+    assert numbers(["3", 12, "x", None, [4]]) == {3, 12} and numbers("3") == frozenset()
 
 
 def test_seconds_are_any_number() -> None:
     assert (seconds(7), seconds(1.5), seconds(0)) == (7.0, 1.5, 0.0)
-    assert [seconds(value) for value in (None, True, "7", [7])] == [None] * 4
+    assert [seconds(value) for value in (None, True, "7", [7], 10**400)] == [None] * 5
 
 
 def test_a_time_has_an_offset() -> None:

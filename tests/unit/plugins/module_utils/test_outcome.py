@@ -169,9 +169,9 @@ def test_why_a_stage_did_not_run() -> None:
     def reason(scenario: str) -> str | None:
         return judge(recorded(scenario)).stages[-1].reason
 
-    assert reason("devices_500_beside_backups") == "it did not run after the failure of devices"
+    assert reason("devices_500_beside_backups") == "it did not run because devices failed"
     assert reason("sdn_disabled") == "sync_mode_sdn=disabled"
-    assert reason("endpoint_disabled_one_of_two") == "the endpoint was disabled or deleted when the run began"
+    assert reason("endpoint_disabled_one_of_two") == "the endpoint was disabled or deleted when the run started"
     assert reason("never_approved_alone").startswith("Proxmox endpoint 3 could not be resolved")
 
 
