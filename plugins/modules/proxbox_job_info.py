@@ -21,68 +21,71 @@ extends_documentation_fragment:
 options:
   job_id:
     description:
-      - Numeric id of the one job to read. The task fails if NetBox has no such sync job.
-      - It goes with none of the options that choose among jobs.
+      - Return only the job with this numeric id. The task fails if NetBox has no such sync job.
+      - Cannot be combined with the options that filter jobs.
     type: int
   name:
     description:
-      - Only jobs with just this name.
+      - Return only jobs with exactly this name.
     type: str
   status:
     description:
-      - Only jobs in one of these states.
+      - Return only jobs with one of these statuses.
     type: list
     elements: str
     choices: [scheduled, pending, running, completed, errored, failed]
   sync_types:
     description:
-      - Only jobs that cover at least one of these sync types. A job of all of them covers each.
+      - Return only jobs with at least one of these sync types. A job of C(all) matches every sync type.
     type: list
     elements: str
   errored:
     description:
-      - With V(true), only jobs that NetBox itself calls errored or failed, or that recorded an error. Cancelled jobs
-        are among them. With V(false), only the others. O(outcome) tells more.
+      - With V(true), return only jobs that have the status errored or failed, or an error. This includes cancelled
+        jobs. With V(false), return only the other jobs.
+      - Use O(outcome) to find syncs that did not do everything that was requested.
     type: bool
   outcome:
     description:
-      - Only jobs with one of these outcomes, see RV(jobs[].outcome). NetBox cannot filter by it, so the module reads
-        jobs until O(limit) of them fit, or none is left. Other filters make that quick.
-      - Before netbox-proxbox 0.0.27, set O(include_log=true) too, because only the log tells V(partial) from V(failed)
-        for a run that broke off.
+      - Return only jobs with one of these outcomes, see RV(jobs[].outcome).
+      - NetBox cannot filter by the outcome. The module reads jobs until O(limit) of them match, or there are no more
+        jobs. Use other filters too, so that it reads fewer jobs.
+      - With netbox-proxbox older than 0.0.27, also set O(include_log=true). Only the log shows whether a job that ended
+        with an error is V(partial) or V(failed).
     type: list
     elements: str
     choices: [succeeded, partial, failed, cancelled, nothing_done, unknown]
   created_after:
     description:
-      - Only jobs created at this time or later. ISO 8601; UTC if it has no offset.
+      - Return only jobs created at this time or later. ISO 8601; UTC if it has no offset.
     type: str
   created_before:
     description:
-      - Only jobs created at this time or earlier. ISO 8601; UTC if it has no offset.
+      - Return only jobs created at this time or earlier. ISO 8601; UTC if it has no offset.
     type: str
   scheduled_after:
     description:
-      - Only jobs that are, or were, to run at this time or later. ISO 8601; UTC if it has no offset.
+      - Return only jobs scheduled for this time or later. ISO 8601; UTC if it has no offset.
     type: str
   scheduled_before:
     description:
-      - Only jobs that are, or were, to run at this time or earlier. ISO 8601; UTC if it has no offset.
+      - Return only jobs scheduled for this time or earlier. ISO 8601; UTC if it has no offset.
     type: str
   include_log:
     description:
-      - Whether to read the jobs' logs too, which can be long. Only they tell why an optional stage failed.
+      - Whether to return the log of each job as RV(jobs[].log_entries). A log can be long.
+      - Only the log shows why an optional stage failed.
     type: bool
     default: false
   include_data:
     description:
-      - Whether to return what the plugin wrote down of each job, as RV(jobs[].data).
+      - Whether to return the data that the plugin stores in each job, as RV(jobs[].data).
     type: bool
     default: false
   limit:
     description:
-      - Maximum number of jobs to return. V(0) returns all. With O(outcome), the module may read many more jobs than it
-        returns.
+      - Maximum number of jobs to return. V(0) returns all jobs. With O(outcome), the module may read many more jobs
+        than it returns.
     type: int
     default: 100
 seealso:
@@ -91,16 +94,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what runs, or is to run
+- name: Read the jobs that have not ended
   proxbox.proxbox.proxbox_job_info:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
     status: [scheduled, pending, running]
-  register: living
+  register: active
 
-# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
 
-- name: Read the newest failure of a schedule, with its log
+- name: Read the newest failed or partial run of a schedule, with its log
   proxbox.proxbox.proxbox_job_info:
     name: nightly
     outcome: [failed, partial]
@@ -215,8 +218,8 @@ jobs:
         - V(nothing_done) means that settings disable everything that was requested.
         - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what the run
           did.
-        - With netbox-proxbox older than 0.0.27, only the log shows which stages of a run were V(ok) before a required
-          stage failed. If the module has not read the log, such a run is V(failed) instead of V(partial).
+        - With netbox-proxbox older than 0.0.27, only the log shows which stages were V(ok) in a job that ended with an
+          error. If the module has not read the log, such a run is V(failed) instead of V(partial).
       type: str
       returned: always
       sample: succeeded
@@ -397,7 +400,7 @@ jobs:
       returned: O(include_data=true)
       sample: {}
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
   returned: failure
   contains: # failure

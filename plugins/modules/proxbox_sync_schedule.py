@@ -10,12 +10,13 @@ module: proxbox_sync_schedule
 short_description: Declare a schedule of Proxbox syncs
 version_added: 0.1.0
 description:
-  - Declares when NetBox's plugin netbox-proxbox syncs Proxmox into NetBox, once or again and again.
-  - NetBox itself keeps no schedules. It has jobs, and a recurring job makes its successor when it ends. A schedule
-    is the chain of jobs that carry the same name, and this module keeps exactly one member of the chain alive, the
-    one that is scheduled, pending or running.
-  - Surplus members are cancelled, down to the one with the lowest id that matches.
-  - Jobs with another name, and jobs that are no Proxbox sync, are never touched.
+  - Declares when NetBox's plugin netbox-proxbox syncs Proxmox into NetBox, once or at an interval.
+  - NetBox has no schedules, only jobs. When a recurring job ends, NetBox creates its successor, the job for the next
+    run. In this collection, a schedule is all sync jobs that have the same name.
+  - A job is active if its status is scheduled, pending or running. The module makes sure that the schedule has exactly
+    one active job, and that this job is as declared. If more than one active job is as declared, the one with the
+    lowest id stays. The other active jobs of the schedule are cancelled.
+  - Never changes jobs with another name, and jobs that are not Proxbox syncs.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -34,41 +35,41 @@ attributes:
 options:
   name:
     description:
-      - Name of the schedule, which is the name that its jobs have in NetBox. It is the schedule's identity.
+      - Name of the schedule. Its jobs have this name in NetBox.
     type: str
     required: true
   state:
     description:
-      - With V(present), there is exactly one such schedule afterwards.
-      - With V(absent), there is none. The options that say what and when are not looked at then.
+      - V(present) makes sure that the schedule exists exactly once.
+      - V(absent) ends the schedule. The options for its time and scope are then ignored, for example O(schedule_at)
+        and O(sync_types).
     type: str
     choices: [present, absent]
     default: present
   schedule_at:
     description:
-      - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
-        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
-        YAML reads some times as numbers.
-      - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
-      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it, well or badly. A time
-        of day or a minute, which has no date, is scheduled again by the first task after it has run.
-      - If not set, or empty, the first run starts at once.
+      - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
+        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote the value,
+        because YAML reads some times as numbers.
+      - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
+      - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
+        not. A time of day or a minute of the hour has no date. After its run, the next task schedules it again.
+      - If not set or empty, the first run starts at once.
     type: str
   interval:
     description:
-      - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
+      - Time between two runs. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
         V(daily) or V(weekly).
-      - Whole days keep to the wall clock of O(timezone), or to that of the offset, where O(schedule_at) has one. NetBox
-        itself counts minutes, so when daylight saving time has begun or ended, the next run of the task moves the
-        schedule.
-      - If not set, or empty, the sync runs once, and a second run of the task does nothing, even if the sync failed. To
-        run one each time, use M(proxbox.proxbox.proxbox_job).
+      - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
+        O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
+        the next run of the task moves the schedule.
+      - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed. To run
+        a sync with each task, use M(proxbox.proxbox.proxbox_job).
     type: str
   purge:
     description:
-      - Whether O(state=absent) also deletes every row of the schedule from NetBox's job list, those of past runs and
-        their logs included.
-      - No token can do this, so it goes through NetBox's web page and takes O(netbox_username) and O(netbox_password).
+      - Whether O(state=absent) also deletes all jobs of the schedule from NetBox, including past runs and their logs.
+      - Requires O(netbox_username) and O(netbox_password), because NetBox deletes jobs on its web pages only.
     type: bool
     default: false
 seealso:
@@ -79,7 +80,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Sync everything each night at two, Berlin time
+- name: Sync everything every night at two, Berlin time
   proxbox.proxbox.proxbox_sync_schedule:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
@@ -88,9 +89,9 @@ EXAMPLES = r"""
     interval: daily
     timezone: Europe/Berlin
 
-# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
 
-- name: Sync two Proxmox endpoints each full hour, devices and virtual machines only
+- name: Sync the devices and virtual machines of two Proxmox endpoints every full hour
   proxbox.proxbox.proxbox_sync_schedule:
     name: hourly inventory
     sync_types:
@@ -102,7 +103,7 @@ EXAMPLES = r"""
     schedule_at: ":00"
     interval: hourly
 
-- name: Sync once, at a given time
+- name: Sync once at a given time
   proxbox.proxbox.proxbox_sync_schedule:
     name: after the maintenance window
     schedule_at: "2027-04-01 02:00"
@@ -117,7 +118,7 @@ EXAMPLES = r"""
     name: hourly inventory
     state: absent
 
-- name: End a schedule and forget that it was ever there
+- name: End a schedule, and delete all of its jobs from NetBox
   proxbox.proxbox.proxbox_sync_schedule:
     name: every day
     state: absent
@@ -129,8 +130,7 @@ EXAMPLES = r"""
 RETURN = r"""
 job:
   description:
-    - The member of the schedule that is left alive, or that ran in the case of a one-time schedule whose time has
-      passed.
+    - The active job of the schedule. If the schedule is for one run that has ended, the job of this run.
     - V(null) if there is none.
   type: dict
   returned: success
@@ -230,8 +230,8 @@ job:
         - V(nothing_done) means that settings disable everything that was requested.
         - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what the run
           did.
-        - With netbox-proxbox older than 0.0.27, only the log shows which stages of a run were V(ok) before a required
-          stage failed. If the module has not read the log, such a run is V(failed) instead of V(partial).
+        - With netbox-proxbox older than 0.0.27, only the log shows which stages were V(ok) in a job that ended with an
+          error. If the module has not read the log, such a run is V(failed) instead of V(partial).
       type: str
       returned: always
       sample: succeeded
@@ -387,15 +387,15 @@ job:
       sample: https://netbox.example.com/core/jobs/17/
 cancelled:
   description:
-    - The members that were cancelled, as they were before, each in the shape of RV(job).
-    - With O(when_running=wait), a run that may end is not one of them, but the successor that NetBox makes of it is.
-      Check mode cannot know that one.
+    - The jobs that were cancelled, as they were before. Each has the keys of RV(job).
+    - With O(when_running=wait), a running job is not cancelled, but its successor is. In check mode, the successor is
+      not returned, because it does not exist yet.
   type: list
   elements: dict
   returned: success
   sample: []
 why:
-  description: Why something was done, a sentence for each reason; empty if nothing was.
+  description: Why something was done, one sentence for each reason; empty if nothing was done.
   type: list
   elements: str
   returned: success
@@ -403,7 +403,7 @@ why:
     - "job 17: its interval is 60 minutes, wanted 1440 minutes"
     - no living member matches
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
   returned: failure
   contains: # failure
