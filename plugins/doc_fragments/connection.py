@@ -16,7 +16,7 @@ options:
     description:
       - Address of NetBox, for example V(https://netbox.example.com). The address can contain a path, but no user name,
         password or query.
-      - Redirects are not followed. Set the address to which NetBox redirects, if it does.
+      - Redirects are not followed. If NetBox redirects requests to another address, set that address.
       - All requests go to this address, through a proxy if E(HTTPS_PROXY), E(HTTP_PROXY) or E(ALL_PROXY) names one and
         E(NO_PROXY) does not exclude the host. A login in C(~/.netrc) is not used.
       - If not set, the environment variable E(NETBOX_URL) is used, then E(NETBOX_API).
@@ -78,8 +78,8 @@ requirements:
 options:
   netbox_username:
     description:
-      - Name of a NetBox user, with O(netbox_password). The modules use this login in two cases only. In all other cases
-        they use O(netbox_token).
+      - Name of the user that logs in to NetBox's web pages. Requires O(netbox_password). The modules use this login in
+        two cases only. In all other cases they use O(netbox_token).
       - A module that deletes jobs from NetBox needs the login, because NetBox deletes jobs on its web pages only.
       - With netbox-proxbox 0.0.11 to 0.0.23, jobs are cancelled on the plugin's web page. The login is used if that
         page does not accept the token, or if the token's user may not cancel jobs. The page does not accept the token

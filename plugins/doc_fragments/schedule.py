@@ -14,16 +14,17 @@ class ModuleDocFragment:
 options:
   timezone:
     description:
-      - IANA name of the time zone of a time that has no offset, for example V(Europe/Berlin).
+      - Time zone of a time that has no offset. An IANA name, for example V(Europe/Berlin).
     type: str
     default: UTC
   drift:
     description:
-      - What to do if the next run is not at a time that the first time and the interval give. A schedule drifts if a
-        run ends after the next run was due, because NetBox then moves the next run and all runs after it. It also
-        drifts when daylight saving time begins or ends.
+      - What to do if a schedule has drifted. Its next run is then not at a time that C(schedule_at) and C(interval)
+        give.
+      - A schedule drifts if a run ends after the next run was due, because NetBox then moves the next run and all runs
+        after it. It can also drift when daylight saving time begins or ends.
       - V(repair) replaces the next run with a run at the right time.
-      - V(ignore) accepts any time of an existing schedule, also if you have changed the first time in the task.
+      - V(ignore) accepts any time of an existing schedule, also if you have changed C(schedule_at) in the task.
     type: str
     choices: [repair, ignore]
     default: repair

@@ -63,8 +63,8 @@ options:
       - With V(true), the module creates the next run before it cancels a recurring job, unless the schedule already has
         a next run. With O(name), it does not cancel the scheduled job of a recurring schedule.
       - To skip a scheduled run, cancel it by O(job_id). The module first creates the run after it. If a task declares
-        the schedule before the skipped time, that task brings the skipped run back (at once, if the task has no
-        C(schedule_at)). A task with C(schedule_at) and C(drift=ignore) does not bring it back.
+        the schedule before the skipped time, this task creates the skipped run again, or a run at once if it has no
+        C(schedule_at). A task with C(schedule_at) and C(drift=ignore) does not create it again.
       - With V(false), the schedule ends.
     type: bool
     default: true
@@ -124,9 +124,9 @@ options:
   show_log:
     description:
       - Whether to show the log of the sync while the task waits.
-      - A line begins with the time since the run began. If the play has more than one host, the name of the host comes
-        first. A line usually appears within five seconds after NetBox has stored it. NetBox stores the lines of a
-        running sync every few seconds.
+      - Each line begins with the time since the run began. If the play has more than one host, the name of the host
+        comes before it. A line usually appears within five seconds after NetBox has stored it. NetBox stores the lines
+        of a running sync every few seconds.
       - Nothing is shown with C(no_log) or C(async), in check mode, with a stdout callback that writes JSON, or for a
         sync that has ended already.
       - To show the log, the module runs in the background on its host, as with C(async), and stores its result in a

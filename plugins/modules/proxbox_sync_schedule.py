@@ -62,7 +62,7 @@ options:
         V(daily) or V(weekly).
       - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
         O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
-        the next run of the task moves the schedule.
+        the next run of the task moves the schedule back to this time of day.
       - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed. To run
         a sync with each task, use M(proxbox.proxbox.proxbox_job).
     type: str
