@@ -27,7 +27,8 @@ options:
     type: str
   history:
     description:
-      - Number of the newest runs of each schedule in which to look for the last run and for failures.
+      - Number of past runs to read for each schedule, newest first. The module finds the last run and the failures
+        among these runs.
     type: int
     default: 10
   stale_after:
@@ -152,7 +153,9 @@ schedules:
       returned: always
       sample: 0
     job:
-      description: The active job, with the keys that M(proxbox.proxbox.proxbox_job_info) returns.
+      description:
+        - The active job, with the keys that M(proxbox.proxbox.proxbox_job_info) returns.
+        - If there is more than one, this is the running job, or else the job with the lowest id.
       type: dict
       returned: always
     duplicates:
