@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run the module proxbox_job, and show what it tells while it waits for the end of a sync.
+"""Run the module proxbox_job, and show its progress while it waits for the end of a sync.
 
-Ansible gets nothing of a module before it ends. So the module runs in the background, as with ``async``, and appends a
-line to a file for each thing to show; this plugin reads the file every other second, over the task's own connection.
-A task that shows nothing runs the module as any other task does.
+Ansible shows the output of a module only after the module has ended. Therefore the module runs in the background, as
+with ``async``, and appends each line to a file. This plugin reads the file every 1.5 seconds over the connection of the
+task, and shows the new lines. If there is nothing to show, the module runs as in any other task.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from ..module_utils._progress import PROGRESS, SEEN
 display = Display()
 
 FIRST_PAUSE, PAUSE = 0.2, 1.5
-"""The seconds between the first two looks at the file, and between later ones."""
+"""Seconds between the first two reads of the file; and the longest pause between later reads."""
 
 EXTRA_TIME = 600
-"""How many seconds longer than its own ``wait_timeout`` the module may run."""
+"""Seconds that the module may run longer than its option ``wait_timeout``."""
 
 LONGEST_SILENCE = 180
-"""For how many seconds reading the file may get no answer."""
+"""Seconds without an answer after which the plugin stops to read the file."""
 
 RUNNING = '{"started":'
-"""How the results of a background task begin until it has ended (ansible-core 2.16 to 2.21)."""
+"""Start of the file of results of a background task that has not ended (ansible-core 2.16 to 2.21)."""
 
 LEVEL = re.compile(r"[\d:]+ (WARNING|ERROR) ")
 
@@ -53,13 +53,13 @@ ASYNC_KEYS = (
     "stderr",
     "stderr_lines",
 )
-"""What ``async`` adds to the module's result."""
+"""Keys that ``async`` adds to the result of the module."""
 
 COLORS = {"WARNING": C.COLOR_WARN, "ERROR": C.COLOR_ERROR}
 
 
 class ActionModule(ActionBase):
-    """The module's task."""
+    """Run a task of the module proxbox_job."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -72,14 +72,14 @@ class ActionModule(ActionBase):
         return {**result, **run(task_vars)}
 
     def _shows_progress(self) -> bool:
-        """Whether the task waits for a sync and may show what happens meanwhile."""
+        """Return whether the task waits for a sync, and may show its progress."""
         args = self._task.args
 
         def wanted(option: str) -> bool:
             try:
                 return bool(boolean(args.get(option, True)))
             except TypeError:
-                return True  # the module refuses the value in its own words
+                return True  # the module reports the wrong value
 
         return (
             args.get("state", "present") == "present"
@@ -89,11 +89,11 @@ class ActionModule(ActionBase):
             and not self._task.check_mode
             and not self._task.no_log
             and not self._connection.has_native_async
-            and "json" not in C.DEFAULT_STDOUT_CALLBACK  # a program reads what is shown
+            and "json" not in C.DEFAULT_STDOUT_CALLBACK  # lines would break the JSON
         )
 
     def _run_and_show(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        # An absolute path: where HOME differs from the user database, the two sides would expand "~" differently.
+        # An absolute path: the module and the shell expand "~" differently if HOME differs from the user database.
         folder = self._remote_expand_user(self.get_shell_option("async_dir", default="~/.ansible_async"))
         self._connection._shell.set_option("async_dir", folder)
         progress = self._connection._shell.join_path(folder, f"proxbox_job.{uuid.uuid4().hex}")
@@ -101,7 +101,7 @@ class ActionModule(ActionBase):
         with self._in_background(seconds, {PROGRESS: progress}):
             started = self._execute_module(task_vars=task_vars, wrap_async=True)
         if "ansible_job_id" not in started:
-            # There is no folder for its results, so nothing was started.
+            # The folder for the results cannot be created, so the module was not started.
             return self._run_plainly(task_vars) if started.get("failed") else started
         results = started["results_file"]
         try:
@@ -112,7 +112,7 @@ class ActionModule(ActionBase):
                 task_vars=task_vars,
             )
         finally:
-            # A module that still waits sees that its file is gone, and ends: nobody looks any more.
+            # A module that still waits ends when it finds that its file is gone.
             files = (progress, f"{progress}{SEEN}", results)
             self._low_level_execute_command(f"rm -f {' '.join(map(shlex.quote, files))}")
         if not result.pop("finished", True):
@@ -120,22 +120,22 @@ class ActionModule(ActionBase):
         return {key: value for key, value in result.items() if key not in ASYNC_KEYS}
 
     def _run_plainly(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run the module as any other task does."""
+        """Run the module in the foreground, or as ``async`` if the task says so."""
         result: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
         if not self._task.async_val:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
     def _time_limit(self) -> int:
-        """How many seconds the module may run."""
+        """Return the seconds that the module may run."""
         try:
             return int(float(self._task.args.get("wait_timeout") or 3600)) + EXTRA_TIME
         except (TypeError, ValueError, OverflowError):
-            return EXTRA_TIME  # the module refuses the value in its own words
+            return EXTRA_TIME  # the module reports the wrong value
 
     @contextmanager
     def _in_background(self, seconds: int, environment: Mapping[str, str]) -> Iterator[None]:
-        """Have the module run as if the task said ``async``, for so long at most, with those variables."""
+        """Run modules as with ``async``, for at most ``seconds`` and with the variables of ``environment``."""
         self._task.environment.append(environment)
         self._task.async_val = seconds
         try:
@@ -145,7 +145,7 @@ class ActionModule(ActionBase):
             self._task.environment.pop()
 
     def _show(self, progress: str, results: str, prefix: str, seconds: int) -> None:
-        """Show each line of the file as it comes, until the module has ended or should have."""
+        """Show each new line of the file, until the module has ended or its time is over."""
         seen, mark = shlex.quote(f"{progress}{SEEN}"), uuid.uuid4().hex
         look = f": > {seen}; echo {mark}; head -c {len(RUNNING)} {shlex.quote(results)}; echo; "
         bytes_read, rest, pause = 0, "", FIRST_PAUSE
@@ -166,18 +166,18 @@ class ActionModule(ActionBase):
                 pause = min(pause * 1.5, PAUSE)
 
     def _look(self, command: str, mark: str) -> tuple[str, str]:
-        """How the results begin, and what is new in the file; both empty where there was no answer."""
+        """Return the start of the results and the new text in the file; both are empty if there was no answer."""
         try:
             answer = self._low_level_execute_command(f"( {command} ) 2>/dev/null")["stdout"]
         except AnsibleConnectionFailure:
-            return "", ""  # the module goes on by itself
-        # A terminal, as ssh asks for one, ends lines with a carriage return too; a shell may say something first.
+            return "", ""  # the module still runs
+        # ssh may use a terminal, which ends lines with \r\n. A shell may print text before the output of the command.
         answer = answer.replace("\r\n", "\n").partition(f"{mark}\n")[2]
         state, _newline, news = answer.partition("\n")
         return state, news
 
 
 def _prefix(task_vars: Mapping[str, Any]) -> str:
-    """The host's name, where the play has more than one."""
+    """Return the name of the host if the play has more than one host."""
     hosts = task_vars.get("ansible_play_hosts_all") or []
     return f"[{task_vars.get('inventory_hostname')}] " if len(hosts) > 1 else ""

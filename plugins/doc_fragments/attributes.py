@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each module can do, in Ansible's own words for it."""
+"""Attributes of the modules, with the descriptions that Ansible's own modules have."""
 
 from __future__ import annotations
 

@@ -2,22 +2,23 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that every module of the collection takes."""
+"""Options of the connection to NetBox, which every module has, and of the login and the scope, which some have."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The connection with NetBox."""
+    """The connection to NetBox, the login to its web pages, and the scope of a sync."""
 
     DOCUMENTATION = r"""
 options:
   netbox_url:
     description:
-      - Address of NetBox, for example V(https://netbox.example.com). A path below the host is fine.
-      - Redirects are not followed; give the address that NetBox really has. It takes no user name, password or query.
-      - All requests go to this address, through a proxy if E(HTTPS_PROXY) or E(HTTP_PROXY) names one and E(NO_PROXY)
-        does not exclude the host. A login in C(~/.netrc) is not used.
+      - Address of NetBox, for example V(https://netbox.example.com). The address can contain a path, but no user name,
+        password or query.
+      - Redirects are not followed. If NetBox redirects requests to another address, set that address.
+      - All requests go to this address, through a proxy if E(HTTPS_PROXY), E(HTTP_PROXY) or E(ALL_PROXY) names one and
+        E(NO_PROXY) does not exclude the host. A login in C(~/.netrc) is not used.
       - If not set, the environment variable E(NETBOX_URL) is used, then E(NETBOX_API).
     type: str
     required: true
@@ -25,43 +26,46 @@ options:
     description:
       - API token of a NetBox user, version 1 or version 2.
       - If not set, the environment variable E(NETBOX_TOKEN) is used.
-      - The user needs the permissions to view, add and delete C(core.job), and those to view endpoints where these are
-        named; without constraints, for a token that cannot see a schedule would make it anew each time.
+      - The user needs the permissions to view, add and delete C(core.job), and to view the endpoints that the options
+        name. The permissions must have no constraints, because a module would create a schedule again if the user could
+        not see it.
     type: str
     required: true
   validate_certs:
     description:
-      - Whether to verify NetBox's TLS certificate, against the system's CA store, or where there is none against the
-        one of the Python library certifi.
+      - Whether to verify NetBox's TLS certificate.
+      - The certificate is verified against the CA store of the system. If the system has none, the CA store of the
+        Python library certifi is used.
     type: bool
     default: true
   ca_path:
     description:
-      - Path of a bundle of CA certificates (PEM) to trust instead, on the host that runs the module.
+      - Path of a bundle of CA certificates (PEM) on the host that runs the module. It is used instead of the CA store
+        of the system.
     type: path
   client_cert:
     description:
-      - Path of a client certificate (PEM) to present, with its key in the same file or in O(client_key).
+      - Path of a client certificate (PEM). Its key must be in the same file or in O(client_key).
     type: path
   client_key:
     description:
-      - Path of the key of O(client_cert), which must be given too.
+      - Path of the key of O(client_cert). Requires O(client_cert).
     type: path
   headers:
     description:
-      - More HTTP headers for each request, for example for a proxy in front of NetBox. C(Authorization) is not
-        possible, because NetBox reads O(netbox_token) from it.
-      - No value is shown among the options of the task, or written into the log of the host.
+      - Additional HTTP headers for each request, for example for a proxy in front of NetBox. C(Authorization) is not
+        allowed, because it holds O(netbox_token).
+      - The values are not shown among the options of the task, and not written to the log of the host.
       - A value is a secret if the name of its header contains C(auth), C(cookie), C(credential), C(jwt), C(key),
-        C(pass), C(secret), C(session), C(signature) or C(token). A secret is masked in results and messages too, where
-        a server repeats it. Other values are not masked there, and neither are secrets of fewer than 8 characters,
-        because these would be found in the middle of dates, words and addresses. Use the keyword C(no_log) of the task
-        to hide them.
+        C(pass), C(secret), C(session), C(signature) or C(token). If a server repeats a secret, it is also masked in
+        results and messages.
+      - Other values are not masked in results and messages. Neither are secrets of fewer than 8 characters, because
+        they can also be a part of dates, words and addresses. Use the keyword C(no_log) of the task to hide them.
     type: dict
   timeout:
     description:
-      - Seconds to wait for NetBox to take a connection, and for each answer; above 0, and 86400 at most.
-      - A server must answer to TLS within 5 seconds.
+      - Seconds to wait for the connection to NetBox, and for each answer. It must be above 0, and at most 86400.
+      - A TLS handshake must always end within 5 seconds.
     type: float
     default: 30
 requirements:
@@ -74,19 +78,19 @@ requirements:
 options:
   netbox_username:
     description:
-      - Name of a NetBox user, with O(netbox_password). Only two things need this login. Everything else goes by
-        O(netbox_token).
-      - A module that deletes rows of jobs needs it, because NetBox does so on its web page only.
-      - With netbox-proxbox 0.0.11 to 0.0.23, jobs are cancelled on the plugin's web page. If that page does not take
-        the token, or the token's user may not cancel jobs, the login is used. The page does not take the token if
-        C(LOGIN_REQUIRED) is V(false) in NetBox, or C(CSRF_COOKIE_NAME) has a name of its own.
+      - Name of the user that logs in to NetBox's web pages. Requires O(netbox_password). The modules use this login in
+        two cases only. In all other cases they use O(netbox_token).
+      - A module that deletes jobs from NetBox needs the login, because NetBox deletes jobs on its web pages only.
+      - With netbox-proxbox 0.0.11 to 0.0.23, jobs are cancelled on the plugin's web page. The login is used if that
+        page does not accept the token, or if the token's user may not cancel jobs. The page does not accept the token
+        if C(LOGIN_REQUIRED) is V(false) in NetBox, or if C(CSRF_COOKIE_NAME) is not Django's default.
       - The user needs the permissions C(core.view_job) and C(core.delete_job).
-      - Environment variable E(NETBOX_USERNAME).
+      - If not set, the environment variable E(NETBOX_USERNAME) is used.
     type: str
   netbox_password:
     description:
-      - The password of O(netbox_username). A NetBox that has single sign-on only does not accept it.
-      - Environment variable E(NETBOX_PASSWORD).
+      - Password of O(netbox_username). NetBox does not accept it if users can only log in with single sign-on.
+      - If not set, the environment variable E(NETBOX_PASSWORD) is used.
     type: str
 
 """
@@ -95,26 +99,30 @@ options:
 options:
   sync_types:
     description:
-      - What to sync. V(all) stands alone.
-      - netbox-proxbox 0.0.29 takes V(all), V(backup-routines), V(devices), V(ip-addresses), V(network-interfaces),
+      - What to sync. V(all) cannot be combined with other types.
+      - netbox-proxbox 0.0.29 accepts V(all), V(backup-routines), V(devices), V(ip-addresses), V(network-interfaces),
         V(replications), V(sdn), V(storage), V(task-history), V(virtual-machines), V(vm-backups), V(vm-disks),
-        V(vm-interfaces) and V(vm-snapshots). Other releases take other ones; NetBox has the last word.
+        V(vm-interfaces) and V(vm-snapshots). Other releases accept other types. NetBox refuses a type that the
+        installed release does not accept.
     type: list
     elements: str
     default: [all]
   proxmox_endpoints:
     description:
-      - Proxmox endpoints to sync from, each by its name or its numeric id. Empty means every enabled one.
-      - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint). An id costs one
-        when a job is created; without that permission NetBox alone judges it.
+      - Proxmox endpoints to sync from, by name or numeric id. Empty means all enabled endpoints.
+      - Names require one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
+      - Ids are checked when a job is created, which requires one more request. Without the permission, only NetBox
+        checks the ids. With netbox-proxbox older than 0.0.24, the task then fails, because some of these releases
+        ignore an unknown id.
     type: list
     elements: str
     default: []
   netbox_endpoints:
     description:
-      - NetBox endpoints to sync to, each by its name or its numeric id. Empty means every one.
-      - A name costs one more request, and so does an id when a job is created, for NetBox does not check it. Both take
-        the permission to view C(netbox_proxbox.netboxendpoint).
+      - NetBox endpoints to sync to, by name or numeric id. Empty means all endpoints.
+      - The backend proxbox-api ignores this option (tested up to its release 0.0.30.post2).
+      - Names require one more request, and so do ids when a job is created, because NetBox does not check them. Both
+        require the permission to view C(netbox_proxbox.netboxendpoint).
     type: list
     elements: str
     default: []

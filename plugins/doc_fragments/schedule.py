@@ -2,63 +2,64 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module that declares schedules, one or many, documents alike."""
+"""Options and notes that proxbox_sync_schedule and proxbox_sync_schedules share."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options named in ``RUNNING_SPEC``."""
+    """The options in ``RUNNING_SPEC``, and ``timezone``."""
 
     DOCUMENTATION = r"""
 options:
   timezone:
     description:
-      - IANA name of the time zone in which a time is meant that has no offset of its own.
+      - Time zone of a time that has no offset. An IANA name, for example V(Europe/Berlin).
     type: str
     default: UTC
   drift:
     description:
-      - What to do when the next run is not at a time that the first time and the interval make. It drifts when a run
-        is late, or takes longer than the interval, for NetBox counts on from there.
-      - With V(repair), the task makes the schedule anew for the right time. With V(ignore), any time will do once the
-        schedule exists.
+      - What to do if a schedule has drifted. Its next run is then not at a time that C(schedule_at) and C(interval)
+        give.
+      - A schedule drifts if a run ends after the next run was due, because NetBox then moves the next run and all runs
+        after it. It can also drift when daylight saving time begins or ends.
+      - V(repair) replaces the next run with a run at the right time.
+      - V(ignore) accepts any time of an existing schedule, also if you have changed C(schedule_at) in the task.
     type: str
     choices: [repair, ignore]
     default: repair
   when_running:
     description:
-      - What to do with a sync of a schedule that is running and would have to go, because the schedule is removed or
-        changed.
-      - With V(wait), it may end, and then the successor that it leaves is cancelled.
-      - With V(cancel), it is cancelled.
-      - With V(fail), the task fails and changes nothing.
+      - What to do with a running sync if its schedule is removed or changed.
+      - V(wait) lets the run finish, then cancels its successor.
+      - V(cancel) cancels the run.
+      - V(fail) fails the task. Nothing is changed.
     type: str
     choices: [wait, cancel, fail]
     default: wait
   wait_timeout:
     description:
-      - Seconds to wait for the end of a running sync with O(when_running=wait). When they are over, the task fails.
+      - Seconds to wait for the end of a running sync with O(when_running=wait). After this time the task fails, and the
+        sync goes on.
     type: float
     default: 3600
   stale_after:
     description:
-      - A sync that runs for longer than this counts as dead. The same applies to a scheduled sync that is overdue by
-        more than this while workers are running. A number with a unit (V(90m), V(2h)), or minutes. The task cancels a
-        dead job and creates a new one for the schedule.
-      - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone. With a superuser's
-        token, a run whose worker was killed is found within five minutes, and one that takes long but lives is left
-        alone.
-      - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
-        token may not read it or the plugin is older than 0.0.27).
+      - Time after which a running sync counts as dead. A number with a unit (V(90m), V(2h)), or minutes. A sync that
+        has not started counts as dead if it is overdue by more than this time while workers are running.
+      - The task cancels a dead job. If the schedule is to be present, the task creates a new job for it.
+      - This option is used only if NetBox does not show RQ's record of the job. NetBox shows it to superusers only.
+        With a superuser's token, the task finds a run whose worker was killed within five minutes, and never treats a
+        long run as dead while its worker is alive.
+      - The default is the time for which NetBox lets a sync run. This is the plugin's setting C(sync_job_timeout), or
+        two hours if the plugin is older than 0.0.27 or the token may not read the setting.
     type: str
 notes:
-  - NetBox counts minutes from one run to the next, and no more. Each run of the task repairs what has drifted, died or
-    doubled since, so have it run regularly.
-  - A recurring sync that fails goes on recurring, and the task stays C(ok).
-    M(proxbox.proxbox.proxbox_sync_schedule_info) tells of it.
-  - A failure after something was written says what was, and has C(changed) set.
-  - A run that has been made by hand, or with M(proxbox.proxbox.proxbox_job), and has the name of a schedule counts as a
-    member of its chain.
-  - Now is what NetBox's own clock says.
+  - NetBox only counts minutes from one run to the next. Each run of the task repairs a schedule that has drifted, has
+    died or exists twice. Run the task regularly.
+  - If a recurring sync fails, its schedule goes on, and the task stays C(ok). Use
+    M(proxbox.proxbox.proxbox_sync_schedule_info) to find failed syncs.
+  - If the task fails after it has changed something, the message says what was changed, and C(changed) is V(true).
+  - A job belongs to the schedule of its name, also if it was created by hand or with M(proxbox.proxbox.proxbox_job).
+  - The current time is that of NetBox's clock.
 """

@@ -10,12 +10,11 @@ module: proxbox_job
 short_description: Run a Proxbox sync now, or cancel one
 version_added: 0.1.0
 description:
-  - Runs a sync of NetBox's plugin netbox-proxbox at once and, if wanted, waits for its end. The task fails if the sync
-    did not do all that was asked for, and says why.
-  - Shows the sync's log while it waits.
-  - Waits for a sync that exists already.
-  - Cancels a sync that has not ended.
-  - For syncs at a later time, and for recurring ones, see M(proxbox.proxbox.proxbox_sync_schedule).
+  - Runs a sync of NetBox's plugin netbox-proxbox now and, by default, waits for its end. The task fails if the sync did
+    not do everything that was requested. The message says why.
+  - Shows the log of the sync while the task waits.
+  - Can also wait for a sync that exists already, or cancel a sync that has not ended.
+  - To run syncs at a later time or at an interval, use M(proxbox.proxbox.proxbox_sync_schedule).
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -31,131 +30,137 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(state=present), each task runs a sync, unless O(max_age) or O(when_running) says otherwise.
-      - With O(state=cancelled), a job that has ended stays as it is.
+      - With O(state=present), each task runs a sync, unless O(max_age) or O(when_running) prevents it.
+      - With O(state=cancelled), a job that has ended is not changed.
 options:
   state:
     description:
-      - With V(present), a sync is run now; or, with O(job_id), that one is waited for.
-      - With V(cancelled), the job O(job_id), or every living job called O(name), is cancelled.
+      - V(present) runs a sync now. With O(job_id), it waits for this job instead.
+      - V(cancelled) cancels the job O(job_id), or all jobs with the name O(name) that have not ended. See
+        O(keep_schedule).
     type: str
     choices: [present, cancelled]
     default: present
   name:
     description:
       - Name of the job in NetBox.
-      - If not set with O(state=present), NetBox calls it C(Proxbox Sync).
-      - A run with the name of a schedule is a second living member of that schedule. Give it another name.
+      - If not set with O(state=present), the name is C(Proxbox Sync).
+      - Do not use the name of a schedule. Otherwise the run becomes a second active job of this schedule.
     type: str
   job_id:
     description:
-      - Numeric id of the job to cancel, or to wait for. The task fails if it is no Proxbox sync. V(null) counts as not
-        set.
-      - If a job to wait for has ended already, the task returns at once, and succeeds or fails by its outcome. If it is
-        scheduled for later, the task waits for it, for O(wait_timeout) at most.
-      - With O(state=present), no sync is run, and the options that describe a sync, O(when_running) and O(max_age) are
-        not used.
+      - Numeric id of the job to wait for, or to cancel. The task fails if this job is not a Proxbox sync. V(null) means
+        that the option is not set. Cannot be combined with O(name).
+      - If a job to wait for has ended already, the task succeeds or fails at once, depending on its outcome. If the job
+        is scheduled for later, the task waits for it too, for at most O(wait_timeout).
+      - With O(state=present), no sync is run. O(sync_types), O(proxmox_endpoints), O(netbox_endpoints),
+        O(when_running) and O(max_age) are then ignored.
     type: int
   keep_schedule:
     description:
-      - Whether a schedule outlives its member that O(state=cancelled) cancels. NetBox would end the schedule
-        without a word.
-      - With V(true), the next run is created before a recurring job is cancelled, unless the schedule has one
-        already. With O(name), the scheduled member of a recurring schedule is left alone.
-      - To cancel the scheduled member by its O(job_id) is to skip that run, for the run after it is created. But a task
-        that declares the schedule before the skipped time brings the run back (at once, if it has no C(schedule_at)),
-        unless it has C(schedule_at) and C(drift=ignore).
-      - With V(false), cancelling ends the schedule.
+      - Whether a schedule goes on after O(state=cancelled) has cancelled one of its jobs. NetBox itself ends a schedule
+        without any message if one of its jobs is cancelled.
+      - With V(true), the module creates the next run before it cancels a recurring job, unless the schedule already has
+        a next run. With O(name), it does not cancel the scheduled job of a recurring schedule.
+      - To skip a scheduled run, cancel it by O(job_id). The module first creates the run after it. If a task declares
+        the schedule before the skipped time, this task creates the skipped run again, or a run at once if it has no
+        C(schedule_at). A task with C(schedule_at) and C(drift=ignore) does not create it again.
+      - With V(false), the schedule ends.
     type: bool
     default: true
   when_running:
     description:
-      - What to do when a sync of the same scope is pending or running already, whatever its name.
-      - With V(start), this one is started all the same. With V(join), that one is taken instead, and waited for if
-        O(wait=true). With V(skip), that one is enough.
+      - What to do if a sync of the same types and endpoints is pending or running already, under any name.
+      - V(start) starts another sync.
+      - V(join) does not start another sync, but waits for the existing one if O(wait=true).
+      - V(skip) does not start another sync, and does not wait.
     type: str
     choices: [start, join, skip]
     default: start
   max_age:
     description:
-      - Maximum age in minutes of an earlier sync that counts. If a sync with exactly the same O(sync_types) and
-        endpoints has ended within this time, and its outcome is V(succeeded), the task runs nothing.
-      - A sync of V(all) does not count for V(devices). A sync with the outcome V(partial) never counts.
+      - Maximum age of an earlier sync in minutes. If a sync with exactly the same O(sync_types) and endpoints has ended
+        within this time with the outcome V(succeeded), no sync is run.
+      - A sync of V(all) does not count for V(devices). A sync with the outcome V(partial) does not count.
     type: float
   wait:
     description:
-      - Whether to wait until the sync has ended. With V(false), the task does not check its outcome.
+      - Whether to wait until the sync has ended. With V(false), the task does not check the outcome of the sync.
     type: bool
     default: true
   wait_timeout:
     description:
-      - Seconds to wait for the end of the sync. When they are over, the task fails, and the sync goes on.
-      - A NetBox that does not answer, answers HTTP 429 or 5xx, or is restarted, is waited for, two minutes at most.
+      - Seconds to wait for the end of the sync. After this time the task fails, and the sync goes on.
+      - If NetBox does not answer, or answers HTTP 429 or 5xx, the task asks again for two minutes. Then it fails.
     type: float
     default: 3600
   poll_interval:
     description:
-      - The longest pause between two looks at the job, in seconds. The first pauses are shorter. While the log is
-        shown, the pause is three seconds at most, or up to 15 seconds if NetBox needs long to send the log.
+      - Longest pause between two requests for the state of the job, in seconds. The first pauses are shorter.
+      - While the task shows the log, a pause takes at most three seconds. If NetBox answers slowly, the pauses are
+        longer, up to 15 seconds.
     type: float
     default: 5
   stale_after:
     description:
-      - A sync that runs for longer than this counts as dead. A number with a unit (V(90m), V(2h)), or minutes. The task
-        neither joins a dead sync nor waits for it.
-      - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
-        token may not read it or the plugin is older than 0.0.27).
-      - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
+      - Time after which a running sync counts as dead. A number with a unit (V(90m), V(2h)), or minutes. A sync that
+        has not started counts as dead if it is overdue by more than this time while workers are running.
+      - The task does not join a dead sync and does not wait for it.
+      - This option is used only if NetBox does not show RQ's record of the job. NetBox shows it to superusers only.
+      - The default is the time for which NetBox lets a sync run. This is the plugin's setting C(sync_job_timeout), or
+        two hours if the plugin is older than 0.0.27 or the token may not read the setting.
     type: str
   partial:
     description:
-      - What to make of a sync that did some of what was asked for (RV(job.outcome) is V(partial)), when O(wait=true).
-      - With V(fail), the task fails; with V(warn), it warns; with V(ignore), only the result tells.
-      - A sync of which RV(job.outcome) is V(failed), V(cancelled) or V(unknown) always fails the task. A stage that a
-        setting switches off is no failure. The task warns of such a stage if it was asked for by name, and of a sync of
-        which nothing else was asked for (V(nothing_done)).
+      - What to do if the sync did only a part of what was requested (RV(job.outcome) is V(partial)), with
+        O(wait=true).
+      - V(fail) fails the task. V(warn) shows a warning. V(ignore) does neither.
+      - A sync with the outcome V(failed), V(cancelled) or V(unknown) always fails the task.
+      - A stage that a setting disables is not a failure. The task shows a warning if such a stage was requested by
+        name, or if settings disable everything that was requested (V(nothing_done)).
     type: str
     choices: [fail, warn, ignore]
     default: fail
   show_log:
     description:
-      - Whether to show what the sync does while the task waits for it. A line of the log begins with the time since the
-        run began, and with the name of the host if the play has more than one. It usually appears within five seconds
-        after NetBox has stored it. NetBox stores the lines of a running sync every few seconds.
-      - Nothing is shown with C(no_log), with C(async), in check mode, for a sync that ended before, and with a stdout
-        callback that writes JSON.
-      - The module then runs in the background on its host, as with C(async), and needs a folder for its result there
-        (C(~/.ansible_async)). If the folder cannot be created, the task works, but shows nothing. Showing the log
-        takes some 0.7 seconds more.
-      - NetBox gives a log as a whole only. The longer it takes to read, the less often it is read.
+      - Whether to show the log of the sync while the task waits.
+      - Each line begins with the time since the run began. If the play has more than one host, the name of the host
+        comes before it. A line usually appears within five seconds after NetBox has stored it. NetBox stores the lines
+        of a running sync every few seconds.
+      - Nothing is shown with C(no_log) or C(async), in check mode, with a stdout callback that writes JSON, or for a
+        sync that has ended already.
+      - To show the log, the module runs in the background on its host, as with C(async), and stores its result in a
+        folder there (C(~/.ansible_async)). If the folder cannot be created, the task works, but shows nothing. Showing
+        the log adds about 0.7 seconds to the task.
+      - NetBox can only send the whole log. The longer this takes, the less often the task reads it.
     type: bool
     default: true
   include_log:
     description:
-      - Whether to return the log of the job, as RV(job.log_entries).
+      - Whether to return the log of the job as RV(job.log_entries).
     type: bool
     default: false
   include_data:
     description:
-      - Whether to return what the plugin wrote down of the job, as RV(job.data).
+      - Whether to return the data that the plugin stores in the job, as RV(job.data).
     type: bool
     default: false
 notes:
-  - A failure after something was written says what was, and has C(changed) set.
+  - If the task fails after it has changed something, the message says what was changed, and C(changed) is V(true).
 seealso:
   - module: proxbox.proxbox.proxbox_job_info
   - module: proxbox.proxbox.proxbox_sync_schedule
 """
 
 EXAMPLES = r"""
-- name: Sync everything now, and wait one hour at most for its end
+- name: Sync everything now, and wait at most one hour for the end
   proxbox.proxbox.proxbox_job:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
 
-# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
 
-- name: Sync the devices of one Proxmox endpoint, and wait ten minutes at most
+- name: Sync the devices of one Proxmox endpoint, and wait at most ten minutes
   proxbox.proxbox.proxbox_job:
     name: devices after the upgrade
     sync_types: [devices]
@@ -168,7 +173,7 @@ EXAMPLES = r"""
     max_age: 60
     when_running: join
 
-- name: Sync devices and backups, and only warn if a part of it fails
+- name: Sync devices and backups, and only warn if one of them fails
   proxbox.proxbox.proxbox_job:
     sync_types: [devices, vm-backups]
     partial: warn
@@ -182,16 +187,16 @@ EXAMPLES = r"""
     both is failed or both.job.stages
     | selectattr('sync_type', 'eq', 'devices') | rejectattr('status', 'eq', 'ok') | list | length > 0
 
-- name: Start a sync and go on
+- name: Start a sync, and do not wait for its end
   proxbox.proxbox.proxbox_job:
     name: in the background
     wait: false
   register: background
 
-- name: Wait for its end
+- name: Wait for the end of this sync
   proxbox.proxbox.proxbox_job:
     job_id: "{{ background.job.id }}"
-  when: not ansible_check_mode # it has no id there
+  when: not ansible_check_mode # in check mode, the job has no id
 
 - name: Cancel a sync
   proxbox.proxbox.proxbox_job:
@@ -202,46 +207,52 @@ EXAMPLES = r"""
 RETURN = r"""
 job:
   description:
-    - The job that was run or joined, or the one that O(job_id) names.
-    - V(null) if a name was cancelled.
+    - The job that was run or joined, or the job O(job_id).
+    - V(null) if jobs were cancelled by O(name).
   type: dict
   returned: success, or the sync failed or did not end in time
   contains: # job, job_more
     id:
-      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      description: Numeric id of the job in NetBox; V(null) in check mode if the job does not exist yet.
       type: int
       returned: always
       sample: 17
     name:
-      description: Name of the job, which is the name of its schedule.
+      description: Name of the job. All jobs of a schedule have the name of the schedule.
       type: str
       returned: always
       sample: nightly
     status:
-      description: One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
+      description:
+        - Status of the job in NetBox.
+        - One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
       type: str
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs; empty while NetBox does not tell yet.
+      description: Sync types of the job; empty if NetBox does not show them yet.
       type: list
       elements: str
       returned: always
       sample: [all]
     proxmox_endpoints:
-      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one, or is not told yet.
+      description:
+        - Ids of the Proxmox endpoints to sync from.
+        - Empty means all enabled endpoints, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
       sample: []
     netbox_endpoints:
-      description: Ids of the NetBox endpoints it syncs to; empty means every one, or is not told yet.
+      description:
+        - Ids of the NetBox endpoints to sync to.
+        - Empty means all endpoints, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
       sample: []
     scheduled:
-      description: When it is, or was, to run, in UTC; V(null) for a run at once.
+      description: Scheduled time of the run, in UTC; V(null) if the job was created to run at once.
       type: str
       returned: always
       sample: "2026-04-01T02:00:00Z"
@@ -256,155 +267,158 @@ job:
       returned: always
       sample: "2026-03-31T13:37:00Z"
     started:
-      description: When the run started, in UTC; V(null) if it has not.
+      description: When the run started, in UTC; V(null) if it has not started.
       type: str
       returned: always
       sample: "2026-04-01T02:00:01Z"
     completed:
-      description: When the run ended, in UTC; V(null) if it has not.
+      description: When the run ended, in UTC; V(null) if it has not ended.
       type: str
       returned: always
       sample: "2026-04-01T02:00:49Z"
     duration:
-      description: Seconds from start to end of the run; V(null) while it has not both begun and ended.
+      description: Seconds from the start to the end of the run; V(null) if it has not started or has not ended.
       type: float
       returned: always
       sample: 48.1
     error:
       description:
-        - The error that NetBox recorded for the job. It is empty if NetBox calls the job completed, even if an optional
-          stage failed. C(outcome) and C(stages) tell of that.
+        - Error that NetBox recorded for the job.
+        - Empty if NetBox calls the job completed, even if an optional stage failed. C(outcome) and C(stages) show such
+          a failure.
       type: str
       returned: always
       sample: ""
     cancelled:
-      description: Whether somebody cancelled the job, before it ran (then C(started) is V(null)) or as it ran.
+      description: Whether the job was cancelled. If it was cancelled before it ran, C(started) is V(null).
       type: bool
       returned: always
       sample: false
     outcome:
       description:
-        - How the run ended; V(null) while the job has not ended. NetBox's own status does not say as much. It calls a
-          run completed although optional stages failed.
-        - V(succeeded) means that everything was done that was asked for, except stages that a setting disables.
-        - V(partial) means that at least one stage is V(ok), and at least one stage or phase failed or did not run. A
-          failed C(preflight) alone does not count.
-        - V(failed) means that nothing that was asked for is in NetBox. Either no stage is V(ok), or the run wrote to a
+        - What the run did; V(null) if the job has not ended. NetBox's own status shows less, because NetBox calls a
+          job completed even if optional stages failed.
+        - V(succeeded) means that the run did everything that was requested, except stages that a setting disables.
+        - V(partial) means that at least one stage is V(ok), and that another stage or a phase failed or did not run,
+          or that the job ended with an error. A failed C(preflight) phase alone does not count.
+        - V(failed) means that nothing that was requested is in NetBox. Either no stage is V(ok), or the run wrote to a
           branch that was not merged.
-        - V(cancelled) means that somebody cancelled the job. NetBox gives such a job the status V(failed).
-        - V(nothing_done) means that settings disable everything that was asked for.
-        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what it did.
-        - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it
-          is V(failed).
+        - V(cancelled) means that the job was cancelled. NetBox gives such a job the status V(failed).
+        - V(nothing_done) means that settings disable everything that was requested.
+        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what the run
+          did.
+        - With netbox-proxbox older than 0.0.27, only the log shows which stages were V(ok) in a job that ended with an
+          error. If the module has not read the log, such a run is V(failed) instead of V(partial).
       type: str
       returned: always
       sample: succeeded
     stages:
       description:
-        - What came of each sync type that was asked for, on each Proxmox endpoint; of a run that has ended.
+        - Result of each requested sync type on each Proxmox endpoint; empty if the run has not ended.
       type: list
       elements: dict
       returned: always
       contains:
         sync_type:
-          description: Which sync type it is.
+          description: Sync type of the stage.
           type: str
           returned: always
           sample: devices
         endpoint_id:
-          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: int
           returned: always
           sample: 1
         endpoint:
-          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: pve-lab
         status:
           description:
-            - V(ok) means that it ran well.
-            - V(failed) means that it ran and failed.
-            - V(skipped) means that a setting disables it, or that the endpoint was disabled or deleted.
-            - V(missing) means that it was asked for, and NetBox shows no trace that it ran.
-            - V(unknown) means that NetBox does not tell whether it ran well.
+            - V(ok) means that the stage succeeded.
+            - V(failed) means that the stage failed.
+            - V(skipped) means that a setting disables the stage, or that the endpoint was disabled or deleted.
+            - V(missing) means that the stage was requested, but NetBox has no record that it ran.
+            - V(unknown) means that NetBox does not show whether the stage succeeded.
           type: str
           returned: always
           sample: ok
         reason:
-          description: Why it is V(skipped) or V(missing), where NetBox tells; V(null) for every other status.
+          description: Why the stage is V(skipped) or V(missing); V(null) if NetBox does not show a reason.
           type: str
           returned: always
           sample: sync_mode_sdn=disabled
         error:
           description:
-            - Why it V(failed), in the server's words; V(null) for every other status.
-            - Only the log of the job tells of an optional stage, V(vm-backups) for example, that it failed. A list
-              of jobs that is read without the logs calls such a stage V(missing).
+            - Error of the stage, in the words of the server; V(null) if there is none.
+            - Only the log of the job shows that an optional stage failed, for example V(vm-backups). If the module has
+              not read the log, such a stage is V(missing).
           type: str
           returned: always
           sample: "HTTP 500: no space left on device"
         run_time:
-          description: Seconds the stage took; V(null) if NetBox does not tell.
+          description: Seconds that the stage took; V(null) if NetBox does not show it.
           type: float
           returned: always
           sample: 3.9
         attempts:
-          description: Number of attempts of a stage that V(failed), if the module has read the log; otherwise V(null).
+          description: Number of attempts of a V(failed) stage, if the module has read the log; otherwise V(null).
           type: int
           returned: always
           sample: 3
     phases:
       description:
-        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and
-          C(firewall). Empty where NetBox does not tell, as before netbox-proxbox 0.0.19. Before 0.0.27 it tells of
-          C(preflight) and C(cluster) only.
+        - Result of each phase that NetBox runs in addition to the stages, for example C(preflight), C(cluster) and
+          C(firewall).
+        - With netbox-proxbox older than 0.0.27, only C(preflight) and C(cluster). With releases older than 0.0.19,
+          empty.
       type: list
       elements: dict
       returned: always
       contains:
         kind:
-          description: Which phase it is.
+          description: Kind of the phase.
           type: str
           returned: always
           sample: cluster
         label:
-          description: The plugin's name for it.
+          description: The plugin's name for the phase.
           type: str
           returned: always
           sample: Cluster/node sync
         endpoint_id:
-          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: int
           returned: always
           sample: 1
         endpoint:
-          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: pve-lab
         status:
-          description: The plugin's own word, V(success) or V(warning).
+          description: The plugin's status of the phase, V(success) or V(warning).
           type: str
           returned: always
           sample: success
         summary:
-          description: What it did, or why it failed, in the plugin's words.
+          description: What the phase did, or why it failed, in the words of the plugin.
           type: str
           returned: always
           sample: 1 cluster(s) created, 0 updated, 2 node(s) created, 0 updated
         run_time:
-          description: Seconds the phase took; V(null) if NetBox does not tell.
+          description: Seconds that the phase took; V(null) if NetBox does not show it.
           type: float
           returned: always
           sample: 0.8
     run_id:
-      description: The plugin's own id of the run; V(null) before it runs, and before netbox-proxbox 0.0.19.
+      description: Id that the plugin gives the run; V(null) before the run starts, and before netbox-proxbox 0.0.19.
       type: str
       returned: always
       sample: 3cb38285-f18a-475d-80e8-715bde648ca7
     branch:
-      description: The branch of netbox-branching that the run wrote to; V(null) if it wrote to none.
+      description: Branch of netbox-branching that the run wrote to; V(null) if there is none.
       type: dict
       returned: always
       contains:
@@ -419,69 +433,69 @@ job:
           returned: always
           sample: proxbox-sync-17-1764032400
         status:
-          description: What has become of it, V(left_open) for example; V(null) if NetBox does not tell.
+          description: What happened to the branch, for example V(left_open); V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: left_open
         reason:
-          description: Why the branch has this status; V(null) if NetBox does not tell.
+          description: Why the branch has this status; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: local_reconciliation_failed
     queue:
-      description: The RQ queue the job was put on.
+      description: RQ queue of the job.
       type: str
       returned: always
       sample: default
     rq_job_id:
-      description: The job's id in RQ.
+      description: Id of the job in RQ.
       type: str
       returned: always
       sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
     user:
-      description: Name of the NetBox user who created the job; V(null) if there is none any more.
+      description: Name of the NetBox user who created the job; V(null) if there is none.
       type: str
       returned: always
       sample: automation
     url:
-      description: Page of the job in NetBox.
+      description: URL of the job's page in NetBox.
       type: str
       returned: always
       sample: https://netbox.example.com/core/jobs/17/
     log_entries:
-      description: The job's log, oldest entry first.
+      description: Log of the job, oldest entry first.
       type: list
       elements: dict
       returned: O(include_log=true)
       contains:
         timestamp:
-          description: When it was written.
+          description: Time of the entry.
           type: str
           returned: always
           sample: "2026-04-01T02:00:01.031Z"
         level:
-          description: How grave it is.
+          description: Log level.
           type: str
           returned: always
           sample: info
         message:
-          description: What it says.
+          description: Log message.
           type: str
           returned: always
           sample: "Starting Proxbox sync: all"
     data:
-      description: What the plugin wrote down of the job, as it is, with the answer of its backend.
+      description: Data that the plugin stores in the job, unchanged. It includes the answer of the backend.
       type: dict
       returned: O(include_data=true)
       sample: {}
 cancelled:
-  description: The jobs that were cancelled, as they were before, each in the shape of RV(job).
+  description: The jobs that were cancelled, as they were before. Each has the keys of RV(job).
   type: list
   elements: dict
   returned: success, or the sync failed or did not end in time
   sample: []
 why:
-  description: Why something was done, a sentence for each reason; empty if nothing was.
+  description: Why something was done, one sentence for each reason; empty if nothing was done.
   type: list
   elements: str
   returned: success, or the sync failed or did not end in time
@@ -489,42 +503,42 @@ why:
     - a sync is to run now
 successor:
   description:
-    - The job that carries on the schedule of the one that was cancelled, in the shape of RV(job); in check mode, with
-      no id yet.
-    - V(null) if nothing had to be carried on.
+    - The job that was created so that the schedule of the cancelled job goes on. It has the keys of RV(job). In check
+      mode, it has no id.
+    - V(null) if no job was needed for this.
   type: dict
   returned: O(state=cancelled)
 log_excerpt:
   description:
-    - The lines of the job's log that matter most, oldest first. Errors are preferred to warnings, and both to the last
-      lines.
+    - The most important lines of the job's log, at most 8, oldest first. These are errors and warnings, or the last
+      lines if there are none.
   type: list
   elements: str
   returned: the sync failed or did not end in time
   sample:
     - "ERROR: Stage 'vm-backups' failed (HTTP 500): no space left on device"
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
-  returned: failure, but not that of the sync itself
+  returned: failure, unless the sync failed or did not end in time
   contains: # failure
     url:
-      description: The address that was asked.
+      description: URL of the request.
       type: str
       returned: always
       sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
     method:
-      description: The HTTP method.
+      description: HTTP method of the request.
       type: str
       returned: always
       sample: GET
     status:
-      description: The HTTP status; V(null) when there was no answer.
+      description: HTTP status of the answer; V(null) if there was no answer.
       type: int
       returned: always
       sample: 403
     detail:
-      description: The server's own words.
+      description: Error message in the answer; V(null) if there is none.
       type: str
       returned: always
       sample: Invalid v1 token

@@ -21,68 +21,71 @@ extends_documentation_fragment:
 options:
   job_id:
     description:
-      - Numeric id of the one job to read. The task fails if NetBox has no such sync job.
-      - It goes with none of the options that choose among jobs.
+      - Return only the job with this numeric id. The task fails if NetBox has no such sync job.
+      - Cannot be combined with the options that filter jobs.
     type: int
   name:
     description:
-      - Only jobs with just this name.
+      - Return only jobs with exactly this name.
     type: str
   status:
     description:
-      - Only jobs in one of these states.
+      - Return only jobs with one of these statuses.
     type: list
     elements: str
     choices: [scheduled, pending, running, completed, errored, failed]
   sync_types:
     description:
-      - Only jobs that cover at least one of these sync types. A job of all of them covers each.
+      - Return only jobs with at least one of these sync types. A job of C(all) matches every sync type.
     type: list
     elements: str
   errored:
     description:
-      - With V(true), only jobs that NetBox itself calls errored or failed, or that recorded an error. Cancelled jobs
-        are among them. With V(false), only the others. O(outcome) tells more.
+      - With V(true), return only jobs that have the status errored or failed, or an error. This includes cancelled
+        jobs. With V(false), return only the other jobs.
+      - Use O(outcome) to find syncs that did not do everything that was requested.
     type: bool
   outcome:
     description:
-      - Only jobs with one of these outcomes, see RV(jobs[].outcome). NetBox cannot filter by it, so the module reads
-        jobs until O(limit) of them fit, or none is left. Other filters make that quick.
-      - Before netbox-proxbox 0.0.27, set O(include_log=true) too, because only the log tells V(partial) from V(failed)
-        for a run that broke off.
+      - Return only jobs with one of these outcomes, see RV(jobs[].outcome).
+      - NetBox cannot filter by the outcome. The module reads jobs until O(limit) of them match, or there are no more
+        jobs. Use other filters too, so that it reads fewer jobs.
+      - With netbox-proxbox older than 0.0.27, also set O(include_log=true). Only the log shows whether a job that ended
+        with an error is V(partial) or V(failed).
     type: list
     elements: str
     choices: [succeeded, partial, failed, cancelled, nothing_done, unknown]
   created_after:
     description:
-      - Only jobs created at this time or later. ISO 8601; UTC if it has no offset.
+      - Return only jobs created at this time or later. ISO 8601; UTC if it has no offset.
     type: str
   created_before:
     description:
-      - Only jobs created at this time or earlier. ISO 8601; UTC if it has no offset.
+      - Return only jobs created at this time or earlier. ISO 8601; UTC if it has no offset.
     type: str
   scheduled_after:
     description:
-      - Only jobs that are, or were, to run at this time or later. ISO 8601; UTC if it has no offset.
+      - Return only jobs scheduled for this time or later. ISO 8601; UTC if it has no offset.
     type: str
   scheduled_before:
     description:
-      - Only jobs that are, or were, to run at this time or earlier. ISO 8601; UTC if it has no offset.
+      - Return only jobs scheduled for this time or earlier. ISO 8601; UTC if it has no offset.
     type: str
   include_log:
     description:
-      - Whether to read the jobs' logs too, which can be long. Only they tell why an optional stage failed.
+      - Whether to return the log of each job as RV(jobs[].log_entries). A log can be long.
+      - Only the log shows why an optional stage failed.
     type: bool
     default: false
   include_data:
     description:
-      - Whether to return what the plugin wrote down of each job, as RV(jobs[].data).
+      - Whether to return the data that the plugin stores in each job, as RV(jobs[].data).
     type: bool
     default: false
   limit:
     description:
-      - Maximum number of jobs to return. V(0) returns all. With O(outcome), the module may read many more jobs than it
-        returns.
+      - Maximum number of jobs to return. V(0) returns all jobs. With O(outcome), the module may read many more jobs
+        than it returns.
     type: int
     default: 100
 seealso:
@@ -91,16 +94,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what runs, or is to run
+- name: Read the jobs that have not ended
   proxbox.proxbox.proxbox_job_info:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
     status: [scheduled, pending, running]
-  register: living
+  register: active
 
-# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
 
-- name: Read the newest failure of a schedule, with its log
+- name: Read the newest failed or partial run of a schedule, with its log
   proxbox.proxbox.proxbox_job_info:
     name: nightly
     outcome: [failed, partial]
@@ -121,40 +124,46 @@ jobs:
   returned: success
   contains: # job, job_more
     id:
-      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      description: Numeric id of the job in NetBox; V(null) in check mode if the job does not exist yet.
       type: int
       returned: always
       sample: 17
     name:
-      description: Name of the job, which is the name of its schedule.
+      description: Name of the job. All jobs of a schedule have the name of the schedule.
       type: str
       returned: always
       sample: nightly
     status:
-      description: One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
+      description:
+        - Status of the job in NetBox.
+        - One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
       type: str
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs; empty while NetBox does not tell yet.
+      description: Sync types of the job; empty if NetBox does not show them yet.
       type: list
       elements: str
       returned: always
       sample: [all]
     proxmox_endpoints:
-      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one, or is not told yet.
+      description:
+        - Ids of the Proxmox endpoints to sync from.
+        - Empty means all enabled endpoints, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
       sample: []
     netbox_endpoints:
-      description: Ids of the NetBox endpoints it syncs to; empty means every one, or is not told yet.
+      description:
+        - Ids of the NetBox endpoints to sync to.
+        - Empty means all endpoints, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
       sample: []
     scheduled:
-      description: When it is, or was, to run, in UTC; V(null) for a run at once.
+      description: Scheduled time of the run, in UTC; V(null) if the job was created to run at once.
       type: str
       returned: always
       sample: "2026-04-01T02:00:00Z"
@@ -169,155 +178,158 @@ jobs:
       returned: always
       sample: "2026-03-31T13:37:00Z"
     started:
-      description: When the run started, in UTC; V(null) if it has not.
+      description: When the run started, in UTC; V(null) if it has not started.
       type: str
       returned: always
       sample: "2026-04-01T02:00:01Z"
     completed:
-      description: When the run ended, in UTC; V(null) if it has not.
+      description: When the run ended, in UTC; V(null) if it has not ended.
       type: str
       returned: always
       sample: "2026-04-01T02:00:49Z"
     duration:
-      description: Seconds from start to end of the run; V(null) while it has not both begun and ended.
+      description: Seconds from the start to the end of the run; V(null) if it has not started or has not ended.
       type: float
       returned: always
       sample: 48.1
     error:
       description:
-        - The error that NetBox recorded for the job. It is empty if NetBox calls the job completed, even if an optional
-          stage failed. C(outcome) and C(stages) tell of that.
+        - Error that NetBox recorded for the job.
+        - Empty if NetBox calls the job completed, even if an optional stage failed. C(outcome) and C(stages) show such
+          a failure.
       type: str
       returned: always
       sample: ""
     cancelled:
-      description: Whether somebody cancelled the job, before it ran (then C(started) is V(null)) or as it ran.
+      description: Whether the job was cancelled. If it was cancelled before it ran, C(started) is V(null).
       type: bool
       returned: always
       sample: false
     outcome:
       description:
-        - How the run ended; V(null) while the job has not ended. NetBox's own status does not say as much. It calls a
-          run completed although optional stages failed.
-        - V(succeeded) means that everything was done that was asked for, except stages that a setting disables.
-        - V(partial) means that at least one stage is V(ok), and at least one stage or phase failed or did not run. A
-          failed C(preflight) alone does not count.
-        - V(failed) means that nothing that was asked for is in NetBox. Either no stage is V(ok), or the run wrote to a
+        - What the run did; V(null) if the job has not ended. NetBox's own status shows less, because NetBox calls a
+          job completed even if optional stages failed.
+        - V(succeeded) means that the run did everything that was requested, except stages that a setting disables.
+        - V(partial) means that at least one stage is V(ok), and that another stage or a phase failed or did not run,
+          or that the job ended with an error. A failed C(preflight) phase alone does not count.
+        - V(failed) means that nothing that was requested is in NetBox. Either no stage is V(ok), or the run wrote to a
           branch that was not merged.
-        - V(cancelled) means that somebody cancelled the job. NetBox gives such a job the status V(failed).
-        - V(nothing_done) means that settings disable everything that was asked for.
-        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what it did.
-        - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it
-          is V(failed).
+        - V(cancelled) means that the job was cancelled. NetBox gives such a job the status V(failed).
+        - V(nothing_done) means that settings disable everything that was requested.
+        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what the run
+          did.
+        - With netbox-proxbox older than 0.0.27, only the log shows which stages were V(ok) in a job that ended with an
+          error. If the module has not read the log, such a run is V(failed) instead of V(partial).
       type: str
       returned: always
       sample: succeeded
     stages:
       description:
-        - What came of each sync type that was asked for, on each Proxmox endpoint; of a run that has ended.
+        - Result of each requested sync type on each Proxmox endpoint; empty if the run has not ended.
       type: list
       elements: dict
       returned: always
       contains:
         sync_type:
-          description: Which sync type it is.
+          description: Sync type of the stage.
           type: str
           returned: always
           sample: devices
         endpoint_id:
-          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: int
           returned: always
           sample: 1
         endpoint:
-          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: pve-lab
         status:
           description:
-            - V(ok) means that it ran well.
-            - V(failed) means that it ran and failed.
-            - V(skipped) means that a setting disables it, or that the endpoint was disabled or deleted.
-            - V(missing) means that it was asked for, and NetBox shows no trace that it ran.
-            - V(unknown) means that NetBox does not tell whether it ran well.
+            - V(ok) means that the stage succeeded.
+            - V(failed) means that the stage failed.
+            - V(skipped) means that a setting disables the stage, or that the endpoint was disabled or deleted.
+            - V(missing) means that the stage was requested, but NetBox has no record that it ran.
+            - V(unknown) means that NetBox does not show whether the stage succeeded.
           type: str
           returned: always
           sample: ok
         reason:
-          description: Why it is V(skipped) or V(missing), where NetBox tells; V(null) for every other status.
+          description: Why the stage is V(skipped) or V(missing); V(null) if NetBox does not show a reason.
           type: str
           returned: always
           sample: sync_mode_sdn=disabled
         error:
           description:
-            - Why it V(failed), in the server's words; V(null) for every other status.
-            - Only the log of the job tells of an optional stage, V(vm-backups) for example, that it failed. A list
-              of jobs that is read without the logs calls such a stage V(missing).
+            - Error of the stage, in the words of the server; V(null) if there is none.
+            - Only the log of the job shows that an optional stage failed, for example V(vm-backups). If the module has
+              not read the log, such a stage is V(missing).
           type: str
           returned: always
           sample: "HTTP 500: no space left on device"
         run_time:
-          description: Seconds the stage took; V(null) if NetBox does not tell.
+          description: Seconds that the stage took; V(null) if NetBox does not show it.
           type: float
           returned: always
           sample: 3.9
         attempts:
-          description: Number of attempts of a stage that V(failed), if the module has read the log; otherwise V(null).
+          description: Number of attempts of a V(failed) stage, if the module has read the log; otherwise V(null).
           type: int
           returned: always
           sample: 3
     phases:
       description:
-        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and
-          C(firewall). Empty where NetBox does not tell, as before netbox-proxbox 0.0.19. Before 0.0.27 it tells of
-          C(preflight) and C(cluster) only.
+        - Result of each phase that NetBox runs in addition to the stages, for example C(preflight), C(cluster) and
+          C(firewall).
+        - With netbox-proxbox older than 0.0.27, only C(preflight) and C(cluster). With releases older than 0.0.19,
+          empty.
       type: list
       elements: dict
       returned: always
       contains:
         kind:
-          description: Which phase it is.
+          description: Kind of the phase.
           type: str
           returned: always
           sample: cluster
         label:
-          description: The plugin's name for it.
+          description: The plugin's name for the phase.
           type: str
           returned: always
           sample: Cluster/node sync
         endpoint_id:
-          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: int
           returned: always
           sample: 1
         endpoint:
-          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: pve-lab
         status:
-          description: The plugin's own word, V(success) or V(warning).
+          description: The plugin's status of the phase, V(success) or V(warning).
           type: str
           returned: always
           sample: success
         summary:
-          description: What it did, or why it failed, in the plugin's words.
+          description: What the phase did, or why it failed, in the words of the plugin.
           type: str
           returned: always
           sample: 1 cluster(s) created, 0 updated, 2 node(s) created, 0 updated
         run_time:
-          description: Seconds the phase took; V(null) if NetBox does not tell.
+          description: Seconds that the phase took; V(null) if NetBox does not show it.
           type: float
           returned: always
           sample: 0.8
     run_id:
-      description: The plugin's own id of the run; V(null) before it runs, and before netbox-proxbox 0.0.19.
+      description: Id that the plugin gives the run; V(null) before the run starts, and before netbox-proxbox 0.0.19.
       type: str
       returned: always
       sample: 3cb38285-f18a-475d-80e8-715bde648ca7
     branch:
-      description: The branch of netbox-branching that the run wrote to; V(null) if it wrote to none.
+      description: Branch of netbox-branching that the run wrote to; V(null) if there is none.
       type: dict
       returned: always
       contains:
@@ -332,83 +344,83 @@ jobs:
           returned: always
           sample: proxbox-sync-17-1764032400
         status:
-          description: What has become of it, V(left_open) for example; V(null) if NetBox does not tell.
+          description: What happened to the branch, for example V(left_open); V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: left_open
         reason:
-          description: Why the branch has this status; V(null) if NetBox does not tell.
+          description: Why the branch has this status; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: local_reconciliation_failed
     queue:
-      description: The RQ queue the job was put on.
+      description: RQ queue of the job.
       type: str
       returned: always
       sample: default
     rq_job_id:
-      description: The job's id in RQ.
+      description: Id of the job in RQ.
       type: str
       returned: always
       sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
     user:
-      description: Name of the NetBox user who created the job; V(null) if there is none any more.
+      description: Name of the NetBox user who created the job; V(null) if there is none.
       type: str
       returned: always
       sample: automation
     url:
-      description: Page of the job in NetBox.
+      description: URL of the job's page in NetBox.
       type: str
       returned: always
       sample: https://netbox.example.com/core/jobs/17/
     log_entries:
-      description: The job's log, oldest entry first.
+      description: Log of the job, oldest entry first.
       type: list
       elements: dict
       returned: O(include_log=true)
       contains:
         timestamp:
-          description: When it was written.
+          description: Time of the entry.
           type: str
           returned: always
           sample: "2026-04-01T02:00:01.031Z"
         level:
-          description: How grave it is.
+          description: Log level.
           type: str
           returned: always
           sample: info
         message:
-          description: What it says.
+          description: Log message.
           type: str
           returned: always
           sample: "Starting Proxbox sync: all"
     data:
-      description: What the plugin wrote down of the job, as it is, with the answer of its backend.
+      description: Data that the plugin stores in the job, unchanged. It includes the answer of the backend.
       type: dict
       returned: O(include_data=true)
       sample: {}
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
   returned: failure
   contains: # failure
     url:
-      description: The address that was asked.
+      description: URL of the request.
       type: str
       returned: always
       sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
     method:
-      description: The HTTP method.
+      description: HTTP method of the request.
       type: str
       returned: always
       sample: GET
     status:
-      description: The HTTP status; V(null) when there was no answer.
+      description: HTTP status of the answer; V(null) if there was no answer.
       type: int
       returned: always
       sample: 403
     detail:
-      description: The server's own words.
+      description: Error message in the answer; V(null) if there is none.
       type: str
       returned: always
       sample: Invalid v1 token

@@ -10,12 +10,13 @@ module: proxbox_sync_schedule
 short_description: Declare a schedule of Proxbox syncs
 version_added: 0.1.0
 description:
-  - Declares when NetBox's plugin netbox-proxbox syncs Proxmox into NetBox, once or again and again.
-  - NetBox itself keeps no schedules. It has jobs, and a recurring job makes its successor when it ends. A schedule
-    is the chain of jobs that carry the same name, and this module keeps exactly one member of the chain alive, the
-    one that is scheduled, pending or running.
-  - Surplus members are cancelled, down to the one with the lowest id that matches.
-  - Jobs with another name, and jobs that are no Proxbox sync, are never touched.
+  - Declares when NetBox's plugin netbox-proxbox syncs Proxmox into NetBox, once or at an interval.
+  - NetBox has no schedules, only jobs. When a recurring job ends, NetBox creates its successor, the job for the next
+    run. In this collection, a schedule is all sync jobs that have the same name.
+  - A job is active if its status is scheduled, pending or running. The module makes sure that the schedule has exactly
+    one active job, and that this job is as declared. If more than one active job is as declared, the one with the
+    lowest id stays. The other active jobs of the schedule are cancelled.
+  - Never changes jobs with another name, and jobs that are not Proxbox syncs.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -34,41 +35,41 @@ attributes:
 options:
   name:
     description:
-      - Name of the schedule, which is the name that its jobs have in NetBox. It is the schedule's identity.
+      - Name of the schedule. Its jobs have this name in NetBox.
     type: str
     required: true
   state:
     description:
-      - With V(present), there is exactly one such schedule afterwards.
-      - With V(absent), there is none. The options that say what and when are not looked at then.
+      - V(present) makes sure that the schedule exists exactly once.
+      - V(absent) ends the schedule. The options for its time and scope are then ignored, for example O(schedule_at)
+        and O(sync_types).
     type: str
     choices: [present, absent]
     default: present
   schedule_at:
     description:
-      - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
-        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
-        YAML reads some times as numbers.
-      - With O(interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
-      - Without O(interval), a time in the past is fine only if NetBox has a job that ran for it, well or badly. A time
-        of day or a minute, which has no date, is scheduled again by the first task after it has run.
-      - If not set, or empty, the first run starts at once.
+      - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
+        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote the value,
+        because YAML reads some times as numbers.
+      - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
+      - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
+        not. A time of day or a minute of the hour has no date. After its run, the next task schedules it again.
+      - If not set or empty, the first run starts at once.
     type: str
   interval:
     description:
-      - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
+      - Time between two runs. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
         V(daily) or V(weekly).
-      - Whole days keep to the wall clock of O(timezone), or to that of the offset, where O(schedule_at) has one. NetBox
-        itself counts minutes, so when daylight saving time has begun or ended, the next run of the task moves the
-        schedule.
-      - If not set, or empty, the sync runs once, and a second run of the task does nothing, even if the sync failed. To
-        run one each time, use M(proxbox.proxbox.proxbox_job).
+      - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
+        O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
+        the next run of the task moves the schedule back to this time of day.
+      - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed. To run
+        a sync with each task, use M(proxbox.proxbox.proxbox_job).
     type: str
   purge:
     description:
-      - Whether O(state=absent) also deletes every row of the schedule from NetBox's job list, those of past runs and
-        their logs included.
-      - No token can do this, so it goes through NetBox's web page and takes O(netbox_username) and O(netbox_password).
+      - Whether O(state=absent) also deletes all jobs of the schedule from NetBox, including past runs and their logs.
+      - Requires O(netbox_username) and O(netbox_password), because NetBox deletes jobs on its web pages only.
     type: bool
     default: false
 seealso:
@@ -79,7 +80,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Sync everything each night at two, Berlin time
+- name: Sync everything every night at two, Berlin time
   proxbox.proxbox.proxbox_sync_schedule:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
@@ -88,9 +89,9 @@ EXAMPLES = r"""
     interval: daily
     timezone: Europe/Berlin
 
-# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
 
-- name: Sync two Proxmox endpoints each full hour, devices and virtual machines only
+- name: Sync the devices and virtual machines of two Proxmox endpoints every full hour
   proxbox.proxbox.proxbox_sync_schedule:
     name: hourly inventory
     sync_types:
@@ -102,7 +103,7 @@ EXAMPLES = r"""
     schedule_at: ":00"
     interval: hourly
 
-- name: Sync once, at a given time
+- name: Sync once at a given time
   proxbox.proxbox.proxbox_sync_schedule:
     name: after the maintenance window
     schedule_at: "2027-04-01 02:00"
@@ -117,7 +118,7 @@ EXAMPLES = r"""
     name: hourly inventory
     state: absent
 
-- name: End a schedule and forget that it was ever there
+- name: End a schedule, and delete all of its jobs from NetBox
   proxbox.proxbox.proxbox_sync_schedule:
     name: every day
     state: absent
@@ -129,47 +130,52 @@ EXAMPLES = r"""
 RETURN = r"""
 job:
   description:
-    - The member of the schedule that is left alive, or that ran in the case of a one-time schedule whose time has
-      passed.
+    - The active job of the schedule. If the schedule is for one run that has ended, the job of this run.
     - V(null) if there is none.
   type: dict
   returned: success
   contains: # job
     id:
-      description: Numeric id of the job in NetBox; V(null) in check mode for a job that is still to be created.
+      description: Numeric id of the job in NetBox; V(null) in check mode if the job does not exist yet.
       type: int
       returned: always
       sample: 17
     name:
-      description: Name of the job, which is the name of its schedule.
+      description: Name of the job. All jobs of a schedule have the name of the schedule.
       type: str
       returned: always
       sample: nightly
     status:
-      description: One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
+      description:
+        - Status of the job in NetBox.
+        - One of V(scheduled), V(pending), V(running), V(completed), V(errored) and V(failed).
       type: str
       returned: always
       sample: scheduled
     sync_types:
-      description: What the job syncs; empty while NetBox does not tell yet.
+      description: Sync types of the job; empty if NetBox does not show them yet.
       type: list
       elements: str
       returned: always
       sample: [all]
     proxmox_endpoints:
-      description: Ids of the Proxmox endpoints it syncs from; empty means every enabled one, or is not told yet.
+      description:
+        - Ids of the Proxmox endpoints to sync from.
+        - Empty means all enabled endpoints, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
       sample: []
     netbox_endpoints:
-      description: Ids of the NetBox endpoints it syncs to; empty means every one, or is not told yet.
+      description:
+        - Ids of the NetBox endpoints to sync to.
+        - Empty means all endpoints, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
       sample: []
     scheduled:
-      description: When it is, or was, to run, in UTC; V(null) for a run at once.
+      description: Scheduled time of the run, in UTC; V(null) if the job was created to run at once.
       type: str
       returned: always
       sample: "2026-04-01T02:00:00Z"
@@ -184,155 +190,158 @@ job:
       returned: always
       sample: "2026-03-31T13:37:00Z"
     started:
-      description: When the run started, in UTC; V(null) if it has not.
+      description: When the run started, in UTC; V(null) if it has not started.
       type: str
       returned: always
       sample: "2026-04-01T02:00:01Z"
     completed:
-      description: When the run ended, in UTC; V(null) if it has not.
+      description: When the run ended, in UTC; V(null) if it has not ended.
       type: str
       returned: always
       sample: "2026-04-01T02:00:49Z"
     duration:
-      description: Seconds from start to end of the run; V(null) while it has not both begun and ended.
+      description: Seconds from the start to the end of the run; V(null) if it has not started or has not ended.
       type: float
       returned: always
       sample: 48.1
     error:
       description:
-        - The error that NetBox recorded for the job. It is empty if NetBox calls the job completed, even if an optional
-          stage failed. C(outcome) and C(stages) tell of that.
+        - Error that NetBox recorded for the job.
+        - Empty if NetBox calls the job completed, even if an optional stage failed. C(outcome) and C(stages) show such
+          a failure.
       type: str
       returned: always
       sample: ""
     cancelled:
-      description: Whether somebody cancelled the job, before it ran (then C(started) is V(null)) or as it ran.
+      description: Whether the job was cancelled. If it was cancelled before it ran, C(started) is V(null).
       type: bool
       returned: always
       sample: false
     outcome:
       description:
-        - How the run ended; V(null) while the job has not ended. NetBox's own status does not say as much. It calls a
-          run completed although optional stages failed.
-        - V(succeeded) means that everything was done that was asked for, except stages that a setting disables.
-        - V(partial) means that at least one stage is V(ok), and at least one stage or phase failed or did not run. A
-          failed C(preflight) alone does not count.
-        - V(failed) means that nothing that was asked for is in NetBox. Either no stage is V(ok), or the run wrote to a
+        - What the run did; V(null) if the job has not ended. NetBox's own status shows less, because NetBox calls a
+          job completed even if optional stages failed.
+        - V(succeeded) means that the run did everything that was requested, except stages that a setting disables.
+        - V(partial) means that at least one stage is V(ok), and that another stage or a phase failed or did not run,
+          or that the job ended with an error. A failed C(preflight) phase alone does not count.
+        - V(failed) means that nothing that was requested is in NetBox. Either no stage is V(ok), or the run wrote to a
           branch that was not merged.
-        - V(cancelled) means that somebody cancelled the job. NetBox gives such a job the status V(failed).
-        - V(nothing_done) means that settings disable everything that was asked for.
-        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what it did.
-        - Before netbox-proxbox 0.0.27, only the log tells that a run that broke off is V(partial). Without its log it
-          is V(failed).
+        - V(cancelled) means that the job was cancelled. NetBox gives such a job the status V(failed).
+        - V(nothing_done) means that settings disable everything that was requested.
+        - V(unknown) means that NetBox calls the job completed, but the module cannot read from its data what the run
+          did.
+        - With netbox-proxbox older than 0.0.27, only the log shows which stages were V(ok) in a job that ended with an
+          error. If the module has not read the log, such a run is V(failed) instead of V(partial).
       type: str
       returned: always
       sample: succeeded
     stages:
       description:
-        - What came of each sync type that was asked for, on each Proxmox endpoint; of a run that has ended.
+        - Result of each requested sync type on each Proxmox endpoint; empty if the run has not ended.
       type: list
       elements: dict
       returned: always
       contains:
         sync_type:
-          description: Which sync type it is.
+          description: Sync type of the stage.
           type: str
           returned: always
           sample: devices
         endpoint_id:
-          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: int
           returned: always
           sample: 1
         endpoint:
-          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: pve-lab
         status:
           description:
-            - V(ok) means that it ran well.
-            - V(failed) means that it ran and failed.
-            - V(skipped) means that a setting disables it, or that the endpoint was disabled or deleted.
-            - V(missing) means that it was asked for, and NetBox shows no trace that it ran.
-            - V(unknown) means that NetBox does not tell whether it ran well.
+            - V(ok) means that the stage succeeded.
+            - V(failed) means that the stage failed.
+            - V(skipped) means that a setting disables the stage, or that the endpoint was disabled or deleted.
+            - V(missing) means that the stage was requested, but NetBox has no record that it ran.
+            - V(unknown) means that NetBox does not show whether the stage succeeded.
           type: str
           returned: always
           sample: ok
         reason:
-          description: Why it is V(skipped) or V(missing), where NetBox tells; V(null) for every other status.
+          description: Why the stage is V(skipped) or V(missing); V(null) if NetBox does not show a reason.
           type: str
           returned: always
           sample: sync_mode_sdn=disabled
         error:
           description:
-            - Why it V(failed), in the server's words; V(null) for every other status.
-            - Only the log of the job tells of an optional stage, V(vm-backups) for example, that it failed. A list
-              of jobs that is read without the logs calls such a stage V(missing).
+            - Error of the stage, in the words of the server; V(null) if there is none.
+            - Only the log of the job shows that an optional stage failed, for example V(vm-backups). If the module has
+              not read the log, such a stage is V(missing).
           type: str
           returned: always
           sample: "HTTP 500: no space left on device"
         run_time:
-          description: Seconds the stage took; V(null) if NetBox does not tell.
+          description: Seconds that the stage took; V(null) if NetBox does not show it.
           type: float
           returned: always
           sample: 3.9
         attempts:
-          description: Number of attempts of a stage that V(failed), if the module has read the log; otherwise V(null).
+          description: Number of attempts of a V(failed) stage, if the module has read the log; otherwise V(null).
           type: int
           returned: always
           sample: 3
     phases:
       description:
-        - What came of the phases that NetBox runs beside the stages, for example C(preflight), C(cluster) and
-          C(firewall). Empty where NetBox does not tell, as before netbox-proxbox 0.0.19. Before 0.0.27 it tells of
-          C(preflight) and C(cluster) only.
+        - Result of each phase that NetBox runs in addition to the stages, for example C(preflight), C(cluster) and
+          C(firewall).
+        - With netbox-proxbox older than 0.0.27, only C(preflight) and C(cluster). With releases older than 0.0.19,
+          empty.
       type: list
       elements: dict
       returned: always
       contains:
         kind:
-          description: Which phase it is.
+          description: Kind of the phase.
           type: str
           returned: always
           sample: cluster
         label:
-          description: The plugin's name for it.
+          description: The plugin's name for the phase.
           type: str
           returned: always
           sample: Cluster/node sync
         endpoint_id:
-          description: Id of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Id of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: int
           returned: always
           sample: 1
         endpoint:
-          description: Name of the Proxmox endpoint; V(null) if NetBox does not tell.
+          description: Name of the Proxmox endpoint; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: pve-lab
         status:
-          description: The plugin's own word, V(success) or V(warning).
+          description: The plugin's status of the phase, V(success) or V(warning).
           type: str
           returned: always
           sample: success
         summary:
-          description: What it did, or why it failed, in the plugin's words.
+          description: What the phase did, or why it failed, in the words of the plugin.
           type: str
           returned: always
           sample: 1 cluster(s) created, 0 updated, 2 node(s) created, 0 updated
         run_time:
-          description: Seconds the phase took; V(null) if NetBox does not tell.
+          description: Seconds that the phase took; V(null) if NetBox does not show it.
           type: float
           returned: always
           sample: 0.8
     run_id:
-      description: The plugin's own id of the run; V(null) before it runs, and before netbox-proxbox 0.0.19.
+      description: Id that the plugin gives the run; V(null) before the run starts, and before netbox-proxbox 0.0.19.
       type: str
       returned: always
       sample: 3cb38285-f18a-475d-80e8-715bde648ca7
     branch:
-      description: The branch of netbox-branching that the run wrote to; V(null) if it wrote to none.
+      description: Branch of netbox-branching that the run wrote to; V(null) if there is none.
       type: dict
       returned: always
       contains:
@@ -347,46 +356,46 @@ job:
           returned: always
           sample: proxbox-sync-17-1764032400
         status:
-          description: What has become of it, V(left_open) for example; V(null) if NetBox does not tell.
+          description: What happened to the branch, for example V(left_open); V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: left_open
         reason:
-          description: Why the branch has this status; V(null) if NetBox does not tell.
+          description: Why the branch has this status; V(null) if NetBox does not show it.
           type: str
           returned: always
           sample: local_reconciliation_failed
     queue:
-      description: The RQ queue the job was put on.
+      description: RQ queue of the job.
       type: str
       returned: always
       sample: default
     rq_job_id:
-      description: The job's id in RQ.
+      description: Id of the job in RQ.
       type: str
       returned: always
       sample: 5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55
     user:
-      description: Name of the NetBox user who created the job; V(null) if there is none any more.
+      description: Name of the NetBox user who created the job; V(null) if there is none.
       type: str
       returned: always
       sample: automation
     url:
-      description: Page of the job in NetBox.
+      description: URL of the job's page in NetBox.
       type: str
       returned: always
       sample: https://netbox.example.com/core/jobs/17/
 cancelled:
   description:
-    - The members that were cancelled, as they were before, each in the shape of RV(job).
-    - With O(when_running=wait), a run that may end is not one of them, but the successor that NetBox makes of it is.
-      Check mode cannot know that one.
+    - The jobs that were cancelled, as they were before. Each has the keys of RV(job).
+    - With O(when_running=wait), a running job is not cancelled, but its successor is. In check mode, the successor is
+      not returned, because it does not exist yet.
   type: list
   elements: dict
   returned: success
   sample: []
 why:
-  description: Why something was done, a sentence for each reason; empty if nothing was.
+  description: Why something was done, one sentence for each reason; empty if nothing was done.
   type: list
   elements: str
   returned: success
@@ -394,27 +403,27 @@ why:
     - "job 17: its interval is 60 minutes, wanted 1440 minutes"
     - no living member matches
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
   returned: failure
   contains: # failure
     url:
-      description: The address that was asked.
+      description: URL of the request.
       type: str
       returned: always
       sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
     method:
-      description: The HTTP method.
+      description: HTTP method of the request.
       type: str
       returned: always
       sample: GET
     status:
-      description: The HTTP status; V(null) when there was no answer.
+      description: HTTP status of the answer; V(null) if there was no answer.
       type: int
       returned: always
       sample: 403
     detail:
-      description: The server's own words.
+      description: Error message in the answer; V(null) if there is none.
       type: str
       returned: always
       sample: Invalid v1 token

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proxbox_sync_schedule_info
-short_description: Read how the schedules of Proxbox syncs fare
+short_description: Read the health of Proxbox sync schedules
 version_added: 0.1.0
 description:
-  - Reads each living schedule, with its next and its last run and what is wrong with it.
-  - It takes one request for all of what lives, one or two for the workers, and one for each schedule; one more for a
-    schedule whose last run did not do all that was asked for, to read why in its log.
+  - Reads the schedules that have an active job (a job that is scheduled, pending or running). Returns their next and
+    last runs, and what is wrong with them.
+  - Sends one request for all active jobs, one or two for the workers, and one for each schedule. If the last run of a
+    schedule did not do everything that was requested, one more request reads the reason from its log.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -22,24 +23,25 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the schedule with just this name. If it is not alive, the result is empty.
+      - Return only the schedule with exactly this name. If it has ended, the result is empty.
     type: str
   history:
     description:
-      - How many of each schedule's newest runs to look at for the last one and for failures.
+      - Number of past runs to read for each schedule, newest first. The module finds the last run and the failures
+        among these runs.
     type: int
     default: 10
   stale_after:
     description:
-      - A sync that runs for longer than this counts as dead. The same applies to a scheduled sync that is overdue by
-        more than this while workers are running. A number with a unit (V(90m), V(2h)), or minutes.
-      - If not set, as long as NetBox lets a sync run (the plugin's setting C(sync_job_timeout), two hours where the
-        token may not read it or the plugin is older than 0.0.27).
-      - It counts only where NetBox does not tell what RQ knows, which it tells superusers alone.
+      - Time after which a running sync counts as dead. A number with a unit (V(90m), V(2h)), or minutes. A sync that
+        has not started counts as dead if it is overdue by more than this time while workers are running.
+      - This option is used only if NetBox does not show RQ's record of the job. NetBox shows it to superusers only.
+      - The default is the time for which NetBox lets a sync run. This is the plugin's setting C(sync_job_timeout), or
+        two hours if the plugin is older than 0.0.27 or the token may not read the setting.
     type: str
 notes:
-  - A schedule that has ended is not there. To be sure that one lives, declare it with
-    M(proxbox.proxbox.proxbox_sync_schedule), in check mode if nothing may change.
+  - A schedule that has ended is not returned. To make sure that a schedule exists, declare it with
+    M(proxbox.proxbox.proxbox_sync_schedule). In check mode, that module changes nothing.
 seealso:
   - module: proxbox.proxbox.proxbox_sync_schedule
   - module: proxbox.proxbox.proxbox_worker_info
@@ -47,25 +49,25 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read every schedule
+- name: Read all schedules
   proxbox.proxbox.proxbox_sync_schedule_info:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
   register: proxbox
 
-# The address and the token come from NETBOX_URL and NETBOX_TOKEN from here on.
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
 
-- name: Show when each runs next
+- name: Show the health and the next run of each schedule
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.health }}, next at {{ item.next_run }}"
   loop: "{{ proxbox.schedules }}"
 
-- name: Read the nightly one
+- name: Read the schedule nightly
   proxbox.proxbox.proxbox_sync_schedule_info:
     name: nightly
   register: nightly
 
-- name: Fail when it is not as it should be
+- name: Fail if the schedule has ended, or is not ok
   ansible.builtin.assert:
     that:
       - nightly.schedules | length == 1
@@ -75,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schedules:
-  description: The living schedules, sorted by name.
+  description: The schedules that have an active job, sorted by name.
   type: list
   elements: dict
   returned: success
@@ -87,21 +89,21 @@ schedules:
       sample: nightly
     health:
       description:
-        - The worst of what is wrong, or V(ok).
-        - V(stale) means that a member looks alive and is dead.
-        - V(duplicate) means that more than one member lives.
+        - V(ok), or the most serious problem.
+        - V(stale) means that NetBox shows a job as active, but the job is dead.
+        - V(duplicate) means that the schedule has more than one active job.
         - V(no_worker) means that no worker serves the queue of the next run.
         - V(overdue) means that the next run should have started by now.
         - V(failing) means that the outcome of the newest run is V(partial) or V(failed). Runs with the outcome
           V(cancelled) or V(unknown) do not count.
-        - V(unknown) means that NetBox does not tell what the last run did.
-        - V(cancelled) means that the last run was cancelled as it ran.
-        - V(nothing_done) means that settings disable everything that the last run was to do.
+        - V(unknown) means that NetBox does not show what the last run did.
+        - V(cancelled) means that the last run was cancelled while it was running.
+        - V(nothing_done) means that settings disable everything that was requested of the last run.
       type: str
       returned: always
       sample: ok
     why:
-      description: What is wrong, all of it, the worst first, a sentence for each.
+      description: All problems, the most serious first, one sentence for each.
       type: list
       elements: str
       returned: always
@@ -110,78 +112,80 @@ schedules:
       description:
         - When the next run is due, in UTC. While a run is in progress, this is the earliest possible time of the run
           after it.
-        - V(null) if none will come.
+        - V(null) if there will be no next run.
       type: str
       returned: always
       sample: "2026-04-02T02:00:00Z"
     last_run:
       description:
-        - The last run that has ended, with the same keys as RV(schedules[].job). Its
-          RV(schedules[].last_run.outcome) says how it ended. A job that was cancelled before it ran is no run.
-        - V(null) if there is none among the newest O(history).
+        - The last run that has ended, with the same keys as RV(schedules[].job). A job that was cancelled before it
+          ran does not count.
+        - V(null) if there is none among the newest O(history) runs.
       type: dict
       returned: always
       contains:
         outcome:
-          description: How it ended, as M(proxbox.proxbox.proxbox_job_info) tells it.
+          description: What the run did. See the return values of M(proxbox.proxbox.proxbox_job_info).
           type: str
           returned: always
           sample: succeeded
         error:
-          description: What went wrong, in NetBox's words; empty if nothing did.
+          description: Error that NetBox recorded for the run; empty if there is none.
           type: str
           returned: always
           sample: ""
         duration:
-          description: Seconds from start to end.
+          description: Seconds from the start to the end of the run.
           type: float
           returned: always
           sample: 48.1
     last_failure:
       description:
         - The newest run with the outcome V(partial) or V(failed), with the same keys as RV(schedules[].job).
-        - V(null) if there is none among the newest O(history).
+        - V(null) if there is none among the newest O(history) runs.
       type: dict
       returned: always
     consecutive_failures:
       description:
-        - Number of runs with the outcome V(partial) or V(failed) since the last good run; at most O(history). Runs
-          with the outcome V(cancelled) or V(unknown) do not count.
+        - Number of runs with the outcome V(partial) or V(failed) since the last run that was V(succeeded) or
+          V(nothing_done), at most O(history). Runs with the outcome V(cancelled) or V(unknown) do not count.
       type: int
       returned: always
       sample: 0
     job:
-      description: The living member, in the shape that M(proxbox.proxbox.proxbox_job_info) returns.
+      description:
+        - The active job, with the keys that M(proxbox.proxbox.proxbox_job_info) returns.
+        - If there is more than one, this is the running job, or else the job with the lowest id.
       type: dict
       returned: always
     duplicates:
-      description: Ids of further living members.
+      description: Ids of the other active jobs of the schedule.
       type: list
       elements: int
       returned: always
       sample: []
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
   returned: failure
   contains: # failure
     url:
-      description: The address that was asked.
+      description: URL of the request.
       type: str
       returned: always
       sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
     method:
-      description: The HTTP method.
+      description: HTTP method of the request.
       type: str
       returned: always
       sample: GET
     status:
-      description: The HTTP status; V(null) when there was no answer.
+      description: HTTP status of the answer; V(null) if there was no answer.
       type: int
       returned: always
       sample: 403
     detail:
-      description: The server's own words.
+      description: Error message in the answer; V(null) if there is none.
       type: str
       returned: always
       sample: Invalid v1 token

@@ -10,10 +10,12 @@ module: proxbox_sync_schedules
 short_description: Declare many schedules of Proxbox syncs at once
 version_added: 0.1.0
 description:
-  - Does for a list of schedules what M(proxbox.proxbox.proxbox_sync_schedule) does for one, and reads NetBox once
-    for all of them, and once more for each that runs once and has no job to come.
-  - A schedule that fails does not stop the others. The task then fails, and names all that did.
-  - Can end every Proxbox schedule that is not in the list.
+  - Declares a list of schedules, each as M(proxbox.proxbox.proxbox_sync_schedule) does.
+  - Reads all active jobs with one request. For each one-time schedule without an active job, one more request reads its
+    past runs.
+  - If one schedule fails, the module continues with the others. The task then fails, and the message names all
+    schedules that failed.
+  - Can also end every Proxbox schedule that is not in the list.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -31,81 +33,87 @@ attributes:
 options:
   schedules:
     description:
-      - The schedules. Their names must differ.
+      - The schedules. Each name can occur only once.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
         description:
-          - Name of the schedule, which is the name that its jobs have in NetBox. It is the schedule's identity.
+          - Name of the schedule. Its jobs have this name in NetBox.
         type: str
         required: true
       state:
         description:
-          - With V(present), there is exactly one such schedule afterwards.
-          - With V(absent), there is none. The options that say what and when are not looked at then.
+          - V(present) makes sure that the schedule exists exactly once.
+          - V(absent) ends the schedule. The options for its time and scope are then ignored, for example
+            O(schedules[].schedule_at) and O(schedules[].sync_types).
         type: str
         choices: [present, absent]
         default: present
       schedule_at:
         description:
-          - When to run first. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
-            time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote it, for
-            YAML reads some times as numbers.
-          - With O(schedules[].interval), a time in the past is fine. It sets the phase, and the next occurrence counts.
-          - Without O(schedules[].interval), a time in the past is fine only if NetBox has a job that ran for it, well
-            or badly. A time of day or a minute, which has no date, is scheduled again by the first task after it has
-            run.
-          - If not set, or empty, the first run starts at once.
+          - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)),
+            a time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote the
+            value, because YAML reads some times as numbers.
+          - With O(schedules[].interval), the time can be in the past. The schedule then starts at its next occurrence.
+          - Without O(schedules[].interval), the time can be in the past only if NetBox has a job that ran at this time,
+            successfully or not. A time of day or a minute of the hour has no date. After its run, the next task
+            schedules it again.
+          - If not set or empty, the first run starts at once.
         type: str
       interval:
         description:
-          - How often to run. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
+          - Time between two runs. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
             V(daily) or V(weekly).
-          - Whole days keep to the wall clock of O(schedules[].timezone), or to that of the offset, where
-            O(schedules[].schedule_at) has one. NetBox itself counts minutes, so when daylight saving time has begun or
-            ended, the next run of the task moves the schedule.
-          - If not set, or empty, the sync runs once, and a second run of the task does nothing, even if the sync
-            failed. To run one each time, use M(proxbox.proxbox.proxbox_job).
+          - With an interval of whole days, all runs have the same time of day in O(schedules[].timezone), or in the
+            offset of O(schedules[].schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving
+            time has begun or ended, the next run of the task moves the schedule back to this time of day.
+          - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed. To
+            run a sync with each task, use M(proxbox.proxbox.proxbox_job).
         type: str
       timezone:
         description:
-          - As O(timezone), for this schedule.
+          - Time zone of this schedule, instead of O(timezone).
         type: str
       sync_types:
         description:
-          - What to sync. V(all) stands alone.
-          - netbox-proxbox 0.0.29 takes V(all), V(backup-routines), V(devices), V(ip-addresses), V(network-interfaces),
-            V(replications), V(sdn), V(storage), V(task-history), V(virtual-machines), V(vm-backups), V(vm-disks),
-            V(vm-interfaces) and V(vm-snapshots). Other releases take other ones; NetBox has the last word.
+          - What to sync. V(all) cannot be combined with other types.
+          - netbox-proxbox 0.0.29 accepts V(all), V(backup-routines), V(devices), V(ip-addresses),
+            V(network-interfaces), V(replications), V(sdn), V(storage), V(task-history), V(virtual-machines),
+            V(vm-backups), V(vm-disks), V(vm-interfaces) and V(vm-snapshots). Other releases accept other types. NetBox
+            refuses a type that the installed release does not accept.
         type: list
         elements: str
         default: [all]
       proxmox_endpoints:
         description:
-          - Proxmox endpoints to sync from, each by its name or its numeric id. Empty means every enabled one.
-          - A name costs one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint). An id costs one
-            when a job is created; without that permission NetBox alone judges it.
+          - Proxmox endpoints to sync from, by name or numeric id. Empty means all enabled endpoints.
+          - Names require one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
+          - Ids are checked when a job is created, which requires one more request. Without the permission, only NetBox
+            checks the ids. With netbox-proxbox older than 0.0.24, the task then fails, because some of these releases
+            ignore an unknown id.
         type: list
         elements: str
         default: []
       netbox_endpoints:
         description:
-          - NetBox endpoints to sync to, each by its name or its numeric id. Empty means every one.
-          - A name costs one more request, and so does an id when a job is created, for NetBox does not check it. Both
-            take the permission to view C(netbox_proxbox.netboxendpoint).
+          - NetBox endpoints to sync to, by name or numeric id. Empty means all endpoints.
+          - The backend proxbox-api ignores this option (tested up to its release 0.0.30.post2).
+          - Names require one more request, and so do ids when a job is created, because NetBox does not check them.
+            Both require the permission to view C(netbox_proxbox.netboxendpoint).
         type: list
         elements: str
         default: []
   purge_unlisted:
     description:
-      - Whether to end every other living Proxbox schedule, whoever made it.
+      - Whether to end all active Proxbox schedules that are not in O(schedules), also those that other users created.
+        A sync that is pending or running and has no interval is not a schedule.
     type: bool
     default: false
   keep:
     description:
-      - Name patterns, with V(*) and V(?), of schedules that O(purge_unlisted=true) leaves alone.
+      - Name patterns of schedules that O(purge_unlisted=true) does not end. The wildcards are V(*) and V(?).
     type: list
     elements: str
     default: []
@@ -114,7 +122,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: These schedules, and no others but those made by hand for a while
+- name: Declare two schedules, and end all others except temporary ones
   proxbox.proxbox.proxbox_sync_schedules:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_token }}"
@@ -133,10 +141,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schedules:
-  description: What was done for each schedule, those that were ended because they were not listed included.
+  description: What was done for each schedule, including those that were ended because they were not listed.
   type: list
   elements: dict
-  returned: success, or some of them failed
+  returned: success, or some schedules failed
   contains:
     name:
       description: Name of the schedule.
@@ -144,41 +152,41 @@ schedules:
       returned: always
       sample: nightly
     changed:
-      description: Whether something was done for it.
+      description: Whether the schedule was changed.
       type: bool
       returned: always
       sample: true
     failed:
-      description: Whether it failed.
+      description: Whether the schedule failed.
       type: bool
       returned: always
       sample: false
     msg:
-      description: Why it failed.
+      description: Why the schedule failed.
       type: str
-      returned: when it failed
+      returned: when the schedule failed
     failure:
-      description: The facts behind RV(schedules[].msg), as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
+      description: The request that failed, with the keys that M(proxbox.proxbox.proxbox_sync_schedule) returns.
       type: dict
-      returned: when it failed
+      returned: when the schedule failed
     job:
-      description: The member that is left alive, as M(proxbox.proxbox.proxbox_sync_schedule) returns it.
+      description: The active job of the schedule, as M(proxbox.proxbox.proxbox_sync_schedule) returns it.
       type: dict
-      returned: when it did not fail
+      returned: when the schedule did not fail
     cancelled:
-      description: The members that were cancelled, as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
+      description: The jobs that were cancelled, as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
       type: list
       elements: dict
-      returned: when it did not fail
+      returned: when the schedule did not fail
     why:
-      description: Why something was done, a sentence for each reason.
+      description: Why something was done, one sentence for each reason; empty if nothing was done.
       type: list
       elements: str
-      returned: when it did not fail
+      returned: when the schedule did not fail
 failure:
-  description: The facts behind C(msg), as M(proxbox.proxbox.proxbox_sync_schedule) returns them.
+  description: The request that failed, with the keys that M(proxbox.proxbox.proxbox_sync_schedule) returns.
   type: dict
-  returned: failure, but not that of single schedules
+  returned: failure, unless only single schedules failed
 """
 
 from collections import Counter

@@ -10,9 +10,9 @@ module: proxbox_worker_info
 short_description: Read the RQ workers that execute Proxbox syncs, and their queues
 version_added: 0.1.0
 description:
-  - Reads NetBox's RQ workers and queues, and returns which queues no worker serves.
+  - Reads NetBox's RQ workers and queues, and finds the queues that no worker serves.
   - Warns if workers serve a queue with scheduled jobs, but no worker starts scheduled jobs of the queue.
-  - NetBox shows them to superusers only, so O(netbox_token) has to be a superuser's.
+  - Requires the token of a superuser, because NetBox shows workers and queues to superusers only.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -21,22 +21,22 @@ extends_documentation_fragment:
   - proxbox.proxbox.attributes.info_module
 options: {}
 notes:
-  - RQ remembers a worker that was killed for some minutes.
+  - RQ still lists a worker for some minutes after it was killed.
 seealso:
   - module: proxbox.proxbox.proxbox_sync_schedule_info
 """
 
 EXAMPLES = r"""
-- name: Read workers and queues
+- name: Read the workers and queues
   proxbox.proxbox.proxbox_worker_info:
     netbox_url: https://netbox.example.com
     netbox_token: "{{ vault_netbox_superuser_token }}"
   register: rq
 
-- name: Fail when nobody executes syncs
+- name: Fail if no worker executes syncs
   ansible.builtin.assert:
     that: rq.sync_queue not in rq.unserved_queues
-    fail_msg: "Nobody serves {{ rq.unserved_queues | join(', ') }}"
+    fail_msg: "No worker serves {{ rq.unserved_queues | join(', ') }}"
 """
 
 RETURN = r"""
@@ -47,43 +47,43 @@ workers:
   returned: success
   contains:
     name:
-      description: Name that RQ knows it by.
+      description: Name of the worker in RQ.
       type: str
       returned: always
       sample: 9a88c4fa8ce74086b5516fa46f1c7d02
     state:
-      description: RQ's word for what it does, such as V(idle) or V(busy).
+      description: State of the worker in RQ, for example V(idle) or V(busy).
       type: str
       returned: always
       sample: idle
     queues:
-      description: The queues it serves, in the order in which it looks at them.
+      description: Queues that the worker serves, in the order of their priority.
       type: list
       elements: str
       returned: always
       sample: [high, default, low]
     pid:
-      description: Its process id on its host.
+      description: Process id of the worker on its host.
       type: int
       returned: always
       sample: 20178
     born:
-      description: When it started, in UTC.
+      description: When the worker started, in UTC.
       type: str
       returned: always
       sample: "2026-04-01T00:00:00Z"
     successful:
-      description: How many jobs it has ended well.
+      description: Number of jobs that succeeded.
       type: int
       returned: always
       sample: 19
     failed:
-      description: How many of its jobs failed.
+      description: Number of jobs that failed.
       type: int
       returned: always
       sample: 4
     busy_for:
-      description: Seconds that it has worked.
+      description: Seconds that the worker has spent on jobs.
       type: float
       returned: always
       sample: 47.0
@@ -99,27 +99,27 @@ queues:
       returned: always
       sample: default
     workers:
-      description: How many workers serve it.
+      description: Number of workers that serve the queue.
       type: int
       returned: always
       sample: 1
     waiting:
-      description: How many jobs wait for a worker.
+      description: Number of jobs that wait for a worker.
       type: int
       returned: always
       sample: 0
     running:
-      description: How many jobs run.
+      description: Number of jobs that are running.
       type: int
       returned: always
       sample: 0
     scheduled:
-      description: How many jobs are for later.
+      description: Number of jobs that are scheduled for later.
       type: int
       returned: always
       sample: 2
     failed:
-      description: How many failed jobs RQ remembers.
+      description: Number of failed jobs that RQ still has a record of.
       type: int
       returned: always
       sample: 36
@@ -138,32 +138,32 @@ unserved_queues:
   returned: success
   sample: []
 sync_queue:
-  description: Name of the queue on which Proxbox syncs wait.
+  description: Name of the queue in which Proxbox syncs wait for a worker.
   type: str
   returned: success
   sample: default
 failure:
-  description: The facts behind C(msg), when a request failed; when none did, each of them is V(null).
+  description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
   returned: failure
   contains: # failure
     url:
-      description: The address that was asked.
+      description: URL of the request.
       type: str
       returned: always
       sample: https://netbox.example.com/api/plugins/proxbox/sync-jobs/
     method:
-      description: The HTTP method.
+      description: HTTP method of the request.
       type: str
       returned: always
       sample: GET
     status:
-      description: The HTTP status; V(null) when there was no answer.
+      description: HTTP status of the answer; V(null) if there was no answer.
       type: int
       returned: always
       sample: 403
     detail:
-      description: The server's own words.
+      description: Error message in the answer; V(null) if there is none.
       type: str
       returned: always
       sample: Invalid v1 token

@@ -375,7 +375,7 @@ FILTERS: dict[str, Callable[[Row, list[str]], bool]] = {
     "started__after": lambda row, values: bool(row.started and row.started >= _time(values[0])),
     "completed__after": lambda row, values: bool(row.completed and row.completed >= _time(values[0])),
 }
-"""The filters of the two lists of jobs, as NetBox 4.7.3 understands them. NetBox ignores others, and the model fails."""
+"""The filters of the lists of jobs, as NetBox 4.7.3 understands them. NetBox ignores other filters. The model fails."""
 
 PLUGINS = {"netbox_proxbox": "0.0.29.post6"}
 

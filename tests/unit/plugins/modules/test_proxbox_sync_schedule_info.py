@@ -1,0 +1,118 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How schedules fare: which requests are sent, and which jobs are members."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_schedule_info
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ALL,
+    DATE,
+    FOREIGN,
+    LIVING,
+    NIGHTLY,
+    RELEASE,
+    TASK,
+    WORKERS,
+    Answer,
+    Script,
+    get,
+    page,
+    recorded,
+    recorded_rq,
+    task,
+)
+
+Row = Callable[..., dict[str, Any]]
+ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed"
+ENDED += "&started__after=1970-01-01T00%3A00%3A00Z&limit=10"
+WORKER = page(recorded_rq("worker"))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+def read(jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h") -> list[dict[str, Any]]:
+    params = {"name": name, "history": history, "stale_after": stale_after}
+    result = proxbox_sync_schedule_info.work(SimpleNamespace(params=params), jobs)
+    assert result["changed"] is False
+    return result["schedules"]
+
+
+def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
+    once_now = row(8, name="by hand", status="pending", created="2026-04-10T09:59:59Z")
+    ran = row(3, status="completed", started="2026-04-10T02:00:00Z", completed="2026-04-10T02:00:48Z")
+    server.answer(page(row(5, **NIGHTLY), once_now), page(ran), WORKER)
+    (found,) = read(jobs)
+    assert found["health"] == "ok" and found["last_run"]["duration"] == 48
+    assert server.asked == [ALL, ENDED, WORKERS]
+
+
+def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
+    running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440, started="2026-04-10T10:00:00Z")
+    server.answer(page({**running, "data": None}), page(running), task(None))
+    server.answer(Answer({"rq-workers-running": 1}, headers=DATE))
+    (found,) = read(jobs, "nightly", history=0)
+    assert found["health"] == "ok" and found["job"]["id"] == 5
+    assert server.asked == [LIVING, LIVING, TASK, RELEASE]
+
+
+def test_a_run_that_never_tells_what_it_is_counts_where_its_name_was_given(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
+    untold = row(5, status="running", data=None, started="2026-04-10T09:00:00Z", interval=1440)
+    server.answer(page(untold), task("started"), WORKER)
+    assert [found["job"]["id"] for found in read(jobs, "nightly", history=0)] == [5]
+    server.answers[:] = [page(untold)]
+    assert read(jobs, history=0) == [], "it may be any job of NetBox"
+
+
+def test_what_is_no_member_of_a_schedule(server: Script, jobs: Jobs, row: Row) -> None:
+    copy = row(6, like="run_now_pending", created="2026-04-10T09:59:59Z")
+    at_once = row(7, status="pending", created="2026-04-10T09:59:59Z")
+    server.answer(page(at_once, copy, row(5, **NIGHTLY), row(4, **NIGHTLY, **FOREIGN)), WORKER)
+    (found,) = read(jobs, history=0)
+    assert found["health"] == "ok" and found["job"]["id"] == 5 and found["duplicates"] == []
+
+
+def test_a_sync_that_runs_at_once_is_shown_where_its_name_was_given(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(7, status="pending", created="2026-04-10T09:59:59Z")), WORKER)
+    assert [found["job"]["id"] for found in read(jobs, "nightly", history=0)] == [7]
+
+
+def test_the_newest_failure_is_read_with_its_log(server: Script, jobs: Jobs, row: Row) -> None:
+    untold = row(4, like="backups_500_beside")
+    whole = {**untold, "log_entries": recorded("backups_500_beside")["log_entries"]}
+    older = row(3, like="backups_500_alone")
+    server.answer(page(row(5, **NIGHTLY)), page(row(6, status="completed"), untold, older), page(whole), WORKER)
+    (found,) = read(jobs, "nightly")
+    assert found["consecutive_failures"] == 0 and found["last_run"]["id"] == 6
+    assert found["last_failure"]["stages"][1]["error"] == "HTTP 500: no space left on device"
+    assert server.asked == [LIVING, ENDED, get(4), WORKERS]
+
+
+def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs) -> None:
+    for options in ({"name": " "}, {"history": -1}, {"stale_after": "soon"}):
+        with pytest.raises(ProxboxError):
+            read(jobs, **options)
+    assert server.asked == []
+
+
+def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
+    server.answer(task(None), Answer({"rq-workers-running": 3}, headers=DATE))
+    with pytest.raises(ProxboxError, match=r"HTTP 403.*superusers.*3"):
+        jobs.rq.workers()
+    assert server.asked == [WORKERS, RELEASE]
