@@ -36,6 +36,10 @@ class Declare:
         """Whether an earlier run may have fulfilled the goal."""
         return self.interval is None and (self.at is None or self.at.day is not None)
 
+    def concerns(self, job: Job) -> bool:
+        """Return whether a job has the name of the schedule."""
+        return job.name == self.name
+
     def decide(self, seen: Observation) -> Plan:
         """Keep the lowest job that fits, else create one. Cancel all other members.
 
@@ -209,6 +213,10 @@ class End:
 
     name: str
     purge: bool = False
+
+    def concerns(self, job: Job) -> bool:
+        """Return whether a job has the name of the schedule."""
+        return job.name == self.name
 
     def decide(self, seen: Observation) -> Plan:
         """Cancel every member. A copy that the web page's "Run now" has made is no member."""

@@ -67,7 +67,9 @@ class Endpoints:
         ]
 
     def _check(self, kind: str, endpoint_id: int) -> None:
-        row = self._find(kind, str(endpoint_id))
+        row = next((row for row in self._read(kind) if row["id"] == endpoint_id), None)
+        if row is None:
+            raise ProxboxError(f"{_LABELS[kind]} endpoint {endpoint_id} does not exist. {self._known(kind)}")
         if row.get("enabled") is False:
             raise ProxboxError(
                 f"The {_LABELS[kind]} endpoint {row.get('name')!r} ({endpoint_id}) is disabled in NetBox, so no sync "
@@ -80,10 +82,11 @@ class Endpoints:
         if len(found) == 1:
             return found[0]
         problem = "is the name of more than one" if found else "is not the name or the id of a"
-        known = ", ".join(f"{row.get('name')} ({row['id']})" for row in rows) or "none"
-        raise ProxboxError(
-            f"{wanted!r} {problem} {_LABELS[kind]} endpoint of {self._session.url}. The token's user may see: {known}."
-        )
+        raise ProxboxError(f"{wanted!r} {problem} {_LABELS[kind]} endpoint. {self._known(kind)}")
+
+    def _known(self, kind: str) -> str:
+        known = ", ".join(f"{row.get('name')} ({row['id']})" for row in self._read(kind)) or "none"
+        return f"{self._session.url} has, as far as the token's user may see: {known}."
 
     def _read(self, kind: str) -> list[Mapping[str, Any]]:
         if kind not in self._rows:

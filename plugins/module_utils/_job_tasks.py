@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ._errors import ProxboxError
-from ._job import Job, Kind, NewJob
+from ._job import Job, NewJob
 from ._jobs import Jobs
 from ._loop import TaskResult, pursue
 from ._observe import read_known
@@ -30,18 +30,13 @@ def run_now(
     :raises ProxboxError: with a sentence.
     """
 
-    def look() -> list[Job]:
-        found = jobs.under_way()
-        # Other jobs that do not tell what they are do not matter if no other sync serves.
-        return found if goal.shares else [job for job in found if job.kind is Kind.SYNC or job.name == goal.name]
-
     def first_look() -> tuple[list[Job], bool]:
-        found = look()
+        found = jobs.under_way()
         if goal.max_age is not None:
             found += succeeded_since(jobs, goal.new.scope, jobs.session.server_now - goal.max_age)
         return found, False
 
-    result = pursue(jobs, goal, policy, look, first_look)
+    result = pursue(jobs, goal, policy, jobs.under_way, first_look)
     job = result.job
     if waiting is None or policy.check_mode or not isinstance(job, Job) or not _is_waited_for(job, goal, result):
         return result

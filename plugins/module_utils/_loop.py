@@ -46,10 +46,10 @@ def pursue(jobs: Jobs, goal: Goal, policy: Policy, look: Look, first_look: First
     before, and a POST and a GET for each job that is cancelled.
 
     :param look: reads the jobs that the goal is about.
-    :param first_look: the same for the first look, and whether it read all jobs that there are, ended ones too.
+    :param first_look: reads more for the first look, and returns also whether it has read all jobs, ended ones too.
     :raises ProxboxError: with a sentence, which also tells what was written before the failure.
     """
-    return _Loop(jobs, goal, policy, look).run(first_look or (lambda: (look(), False)))
+    return _Loop(jobs, goal, policy, look).run(first_look)
 
 
 class _Loop:
@@ -62,12 +62,15 @@ class _Loop:
         self.observer = Observer(jobs, goal, look)
         self.deleted: set[int] = set()
 
-    def run(self, first_look: FirstLook) -> TaskResult:
-        seen, warnings = self.observer.first(first_look, self.policy.stale_after)
+    def run(self, first_look: FirstLook | None) -> TaskResult:
+        seen, told = self.observer.first(first_look, self.policy.stale_after)
         plan = self.decide(seen)
         if self.policy.when_running == "fail":
             for job in plan.cancel:
                 self.refuse_running(job if self.policy.check_mode else self.refreshed(job), "nothing was changed")
+        keep = plan.keep.id if plan.keep else None
+        named = {job.id for job in seen.jobs if job.name == self.goal.name}
+        warnings = tuple(text for job_id, text in told.items() if job_id in {keep, *named})
         warnings += (*plan.warnings, *check_before(self.jobs, plan, self.policy))
         if self.policy.check_mode or plan.done:
             return TaskResult(plan, plan.after(), seen, plan.cancel, warnings)

@@ -32,11 +32,14 @@ Look = Callable[[], list[Job]]
 FirstLook = Callable[[], tuple[list[Job], bool]]
 
 
-def read_known(jobs: Jobs, look: Look) -> list[Job]:
-    """Return the jobs that ``look`` reads. It reads again while a run is starting that may be a Proxbox sync."""
+def read_known(jobs: Jobs, look: Look, concerns: Callable[[Job], bool] = lambda job: True) -> list[Job]:
+    """Return the jobs that ``look`` reads. It reads again while a run is starting that may be a Proxbox sync.
+
+    :param concerns: tells whether it matters what a job is.
+    """
     for _look in range(LOOKS):
         seen = look()
-        if not any(is_starting(job, jobs.session.server_now) for job in seen):
+        if not any(concerns(job) and is_starting(job, jobs.session.server_now) for job in seen):
             break
         time.sleep(PAUSE)
     return seen
@@ -74,24 +77,31 @@ class Observer:
         self._awaited: dict[int, set[int]] = {}
         """Runs whose successor NetBox is about to create, each with the jobs that were there before."""
 
-    def first(self, look: FirstLook, stale_after: timedelta | None) -> tuple[Observation, tuple[str, ...]]:
-        """Look for the first time. Return also warnings about jobs that will not run.
+    def first(self, look: FirstLook | None, stale_after: timedelta | None) -> tuple[Observation, dict[int, str]]:
+        """Look for the first time. Return also warnings about jobs that will not run, by their id.
 
-        :param look: returns also whether it has read all jobs that there are, ended ones too.
+        :param look: reads more than a later look, and returns also whether it has read all jobs, ended ones too.
         """
         all_read = False
 
         def read() -> list[Job]:
             nonlocal all_read
+            if look is None:
+                return self._look()
             found, all_read = look()
             return found
 
-        rows, warnings = examine(self._jobs, read_known(self._jobs, read), stale_after)
-        self._dead = {job.id: job.dead for job in rows if job.dead}
-        self._older = {job.id: job for job in rows if not job.living}
-        self._older_read = self._older_complete = all_read
+        rows = read_known(self._jobs, read, self._goal.concerns)
+        known = [
+            job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == self._goal.name)
+        ]
+        examined, warnings = examine(self._jobs, known, stale_after)
+        self._dead = {job.id: job.dead for job in examined if job.dead}
+        # Later looks do not read again what has ended.
+        self._older = {job.id: job for job in rows if look and not job.living}
+        rows = [self._with_what_is_known(job) for job in rows]
         self.past = Past(first=tuple(rows))
-        return self._observe(rows), tuple(warnings.values())
+        return self._observe(rows, all_read=all_read), warnings
 
     def again(self) -> tuple[Observation, bool]:
         """Look again. Return also whether NetBox is not about to change what it shows."""
@@ -102,7 +112,7 @@ class Observer:
             if any(job.interval and job.id > run and job.id not in known | {self.own} for job in rows):
                 del self._awaited[run]
         now = self._jobs.session.server_now
-        settled = not self._awaited and not any(is_starting(job, now) for job in rows)
+        settled = not self._awaited and not any(self._goal.concerns(job) and is_starting(job, now) for job in rows)
         return self._observe(rows), settled
 
     def note_created(self, job_id: int, new: NewJob) -> None:
@@ -167,16 +177,16 @@ class Observer:
             job = replace(job, kind=Kind.SYNC, scope=job.scope or self._new.scope)
         return replace(job, dead=self._dead.get(job.id) if job.living else None)
 
-    def _observe(self, rows: list[Job]) -> Observation:
+    def _observe(self, rows: list[Job], *, all_read: bool = False) -> Observation:
         """Return what is observed, with the older jobs that the goal needs."""
-        now = self._jobs.session.server_now
-        seen = self._with_older(Observation(tuple(rows), now, self.past, self._older_read, self._older_complete))
+        read, complete = all_read or self._older_read, all_read or self._older_complete
+        seen = self._with_older(Observation(tuple(rows), self._jobs.session.server_now, self.past, read, complete))
         missing = self._goal.missing(seen)
         if missing:
             self._older_complete = self._read_older(missing, seen)
+            # A sync that runs once may run and end between two looks, so its older jobs are read again if need be.
+            self._older_read = not missing.once
             seen = replace(self._with_older(seen), older_read=True, older_complete=self._older_complete)
-        # A sync that runs once may run and end between two looks, so its older jobs are read again if need be.
-        self._older_read = bool(missing and not missing.once)
         self._seen = seen
         return seen
 

@@ -137,6 +137,9 @@ class Goal(Protocol):
     def name(self) -> str:
         """The name of the schedule, for messages."""
 
+    def concerns(self, job: Job) -> bool:
+        """Return whether the goal depends on a job, or may depend on it if NetBox does not tell yet what it is."""
+
     def decide(self, seen: Observation) -> Plan:
         """Return what is to be done, by the same rule in every task: of several equal jobs, the lowest id stays.
 

@@ -27,6 +27,10 @@ class CancelRuns:
     job_id: int | None = None
     keep_schedule: bool = True
 
+    def concerns(self, job: Job) -> bool:
+        """Return whether a job has the name."""
+        return job.name == self.name
+
     def decide(self, seen: Observation) -> Plan:
         """Cancel the jobs of the first look. Keep the lowest of the jobs that carry on the schedule, or create one.
 
@@ -86,6 +90,10 @@ class RunNow:
     def shares(self) -> bool:
         """Whether the run of another task serves."""
         return self.when_running != "start"
+
+    def concerns(self, job: Job) -> bool:
+        """Return whether a job may serve, now or when NetBox tells what it is."""
+        return self.shares and (job.kind is Kind.NOT_KNOWN or self._is_same(job))
 
     def decide(self, seen: Observation) -> Plan:
         """Keep the newest sync that succeeded, else the lowest that is under way, else create one."""

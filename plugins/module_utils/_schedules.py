@@ -45,7 +45,7 @@ def declare_all(
     :return: for each name what was done, or why it failed. A failure does not stop the others.
     :raises ProxboxError: if NetBox cannot be read at all.
     """
-    living = _Living(jobs)
+    living = _Living(jobs, lambda job: ends_too is not None or job.name in goals)
     wanted = dict(goals)
     for name in sorted(living.schedules() - wanted.keys()):
         if ends_too and ends_too(name):
@@ -67,8 +67,9 @@ def is_schedule(members: list[Job]) -> bool:
 class _Living:
     """All living jobs by name, read once and again when they are no longer fresh."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, concerns: Callable[[Job], bool]) -> None:
         self._jobs = jobs
+        self._concerns = concerns
         self._read()
 
     def schedules(self) -> set[str]:
@@ -91,7 +92,7 @@ class _Living:
 
     def _read(self) -> None:
         self._by_name: dict[str, list[Job]] = {}
-        for job in read_known(self._jobs, self._jobs.living):
+        for job in read_known(self._jobs, self._jobs.living, self._concerns):
             self._by_name.setdefault(job.name, []).append(job)
         self._read_at = time.monotonic()
 

@@ -89,7 +89,10 @@ def test_what_lives_is_read_alike_from_every_release(server: Script, jobs: Jobs,
 @pytest.mark.parametrize(
     ("version", "says"),
     [
-        ("0.0.10", r"has netbox-proxbox 0.0.10, whose API schedules no syncs: upgrade it to 0.0.26 or newer \(at least "),
+        (
+            "0.0.10",
+            r"has netbox-proxbox 0.0.10, whose API schedules no syncs: upgrade it to 0.0.26 or newer \(at least ",
+        ),
         ("0.0.5", r"upgrade it to 0.0.26 or newer \(at least 0.0.11\)"),
         ("0.0.29", r"has netbox-proxbox 0.0.29, but not the route .*sync/schedule/: check what is in front of NetBox"),
         (None, r"does not have the plugin netbox-proxbox: install it"),

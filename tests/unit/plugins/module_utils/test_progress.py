@@ -27,7 +27,7 @@ def looks(*rows: tuple[dict[str, Any], float], service: Service | None = None) -
     shown = []
     for row, seconds in rows:
         created = datetime.fromisoformat(row["created"])
-        progress.show(Job.from_api(row), created + timedelta(seconds=seconds), service)
+        progress.show(Job.from_row(row), created + timedelta(seconds=seconds), service)
         shown.append(lines[:])
         lines.clear()
     return shown

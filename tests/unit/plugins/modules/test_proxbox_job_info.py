@@ -7,44 +7,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_job_info
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Script, page
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, Script, get, page, recorded
+from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator, work
 
 LOG = [{"timestamp": "2026-04-01T02:00:01Z", "level": "info", "message": "Starting"}]
 Read = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def validator(monkeypatch: pytest.MonkeyPatch) -> ArgumentSpecValidator:
-    """Ansible's own judge of the module's options, without those of the connection."""
-    made = []
-    monkeypatch.setattr(
-        proxbox_job_info, "run_module", lambda spec, _work, **rules: made.append(ArgumentSpecValidator(spec, **rules))
-    )
-    proxbox_job_info.main()
-    return made[0]
-
-
-@pytest.fixture
-def read(server: Script, validator: ArgumentSpecValidator) -> Read:
+def read(jobs: Jobs) -> Read:
     """Run the module's work with the given options."""
-
-    def run(**options: Any) -> list[dict[str, Any]]:
-        valid = validator.validate(options)
-        assert not valid.error_messages
-        jobs = Jobs(Session(Connection(server.url, "0" * 40, timeout=5)))
-        return proxbox_job_info.work(SimpleNamespace(params=valid.validated_parameters), jobs)["jobs"]
-
-    return run
+    return lambda **options: work(proxbox_job_info, jobs, options)[0]["jobs"]
 
 
 @pytest.mark.parametrize(
@@ -58,10 +38,11 @@ def read(server: Script, validator: ArgumentSpecValidator) -> Read:
         {"created_before": "2026-04-01"},
         {"scheduled_after": "2026-04-01"},
         {"scheduled_before": "2026-04-01"},
+        {"outcome": ["failed"]},
     ],
 )
-def test_an_id_goes_with_no_filter(validator: ArgumentSpecValidator, other: dict[str, Any]) -> None:
-    (message,) = validator.validate({"job_id": 5, **other}).error_messages
+def test_an_id_goes_with_no_filter(other: dict[str, Any]) -> None:
+    (message,) = validator(proxbox_job_info).validate({"job_id": 5, **other}).error_messages
     assert message == f"parameters are mutually exclusive: job_id|{next(iter(other))}"
 
 
@@ -72,7 +53,7 @@ def test_one_job_is_one_get_with_its_log_if_asked(server: Script, read: Read, ro
     server.answers[:] = [page(row(5, log_entries=LOG))]
     (job,) = read(job_id=5, include_log=True, limit=1)
     assert job["log_entries"] == LOG
-    assert server.asked == ["GET /api/core/jobs/?id=5&fields=..."] * 2
+    assert server.asked == [get(5)] * 2
     assert ["log_entries" in text for text in server.requests] == [False, True]
 
 
@@ -83,7 +64,7 @@ def test_one_job_that_just_starts_is_read_with_its_log(server: Script, read: Rea
 
 
 def test_one_job_has_to_be_a_sync(server: Script, read: Read, row: Callable[..., Any]) -> None:
-    server.answer(page(row(5, name="Housekeeping", data={"other": 1})))
+    server.answer(page(row(5, name="Housekeeping", **FOREIGN)))
     with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is no Proxbox sync"):
         read(job_id=5)
 
@@ -92,3 +73,34 @@ def test_filters_choose(server: Script, read: Read, row: Callable[..., Any]) -> 
     server.answer(page(row(7), row(5)))
     assert [job["id"] for job in read(name="nightly", status=["scheduled"], limit=1)] == [7]
     assert server.asked == ["GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=scheduled&limit=1"]
+
+
+def test_one_job_that_has_ended_is_judged_with_its_log(server: Script, read: Read, row: Callable[..., Any]) -> None:
+    untold = row(5, like="backups_500_beside")
+    server.answer(page(untold), page({**untold, "log_entries": recorded("backups_500_beside")["log_entries"]}))
+    (job,) = read(job_id=5)
+    assert job["stages"][1]["error"] == "HTTP 500: no space left on device" and "log_entries" not in job
+    assert server.asked == [get(5)] * 2
+
+
+def test_jobs_by_outcome_and_time(server: Script, read: Read, row: Callable[..., Any]) -> None:
+    server.answer(page(row(7, status="completed"), row(6, like="devices_500"), row(5, like="west_down")))
+    assert [job["id"] for job in read(outcome=["partial"], created_after="2026-04-01", limit=1)] == [5]
+    assert server.asked == [
+        "GET /api/plugins/proxbox/sync-jobs/?created__after=2026-04-01T00%3A00%3A00Z"
+        "&status=completed&status=errored&status=failed&limit=50"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"limit": -1}, "limit -1 is not a number of jobs"),
+        ({"name": " "}, "name ' ' cannot be the name of a job"),
+        ({"created_after": "soon"}, "created_after 'soon' is not an ISO 8601 time"),
+    ],
+)
+def test_a_wrong_option_sends_no_request(server: Script, read: Read, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ProxboxError, match=says):
+        read(**options)
+    assert server.asked == []

@@ -45,7 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
-def read(jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h") -> list[dict[str, Any]]:
+def read(
+    jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h"
+) -> list[dict[str, Any]]:
     params = {"name": name, "history": history, "stale_after": stale_after}
     result = proxbox_sync_schedule_info.work(SimpleNamespace(params=params), jobs)
     assert result["changed"] is False
@@ -109,10 +111,3 @@ def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs) -> None:
         with pytest.raises(ProxboxError):
             read(jobs, **options)
     assert server.asked == []
-
-
-def test_workers_are_for_superusers(server: Script, jobs: Jobs) -> None:
-    server.answer(task(None), Answer({"rq-workers-running": 3}, headers=DATE))
-    with pytest.raises(ProxboxError, match=r"HTTP 403.*superusers.*3"):
-        jobs.rq.workers()
-    assert server.asked == [WORKERS, RELEASE]

@@ -1,0 +1,47 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run the work of a module with options that Ansible itself has checked."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+
+
+class Module:
+    """The part of AnsibleModule that a module's work needs."""
+
+    def __init__(self, params: dict[str, Any], check_mode: bool) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.no_log_values: set[str] = set()
+        self.warnings: list[str] = []
+        self.warn = self.warnings.append
+
+
+def validator(module: ModuleType) -> ArgumentSpecValidator:
+    """Return Ansible's own judge of a module's options, without those of the connection."""
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            module, "run_module", lambda spec, _work, **rules: made.append(ArgumentSpecValidator(spec, **rules))
+        )
+        module.main()
+    return made[0]
+
+
+def work(
+    module: ModuleType, jobs: Jobs, options: dict[str, Any], *, check_mode: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the result of the module and its warnings."""
+    valid = validator(module).validate(options)
+    assert not valid.error_messages
+    running = Module(valid.validated_parameters, check_mode)
+    return module.work(running, jobs), running.warnings
