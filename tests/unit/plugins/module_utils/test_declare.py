@@ -175,6 +175,11 @@ def test_foreign_jobs_are_never_touched() -> None:
         assert not plan.cancel and plan.keep is None
 
 
+def test_which_jobs_matter() -> None:
+    for goal in (NIGHTLY, End("nightly")):
+        assert goal.concerns(job()) and goal.concerns(job(data=None)) and not goal.concerns(job(name="other"))
+
+
 AT_ONCE = declared()
 DATED = declared("2026-04-10 02:00")
 THEN = datetime(2026, 4, 10, 2, 0, tzinfo=UTC)

@@ -35,8 +35,8 @@ def test_endpoints_by_name(server: Script, jobs: Jobs) -> None:
     assert jobs.endpoint_ids("proxmox", ["pve-lab", "3"]) == {1, 3}
     assert jobs.endpoint_ids("proxmox", ["pve-spare"]) == {2}, "it may be needed to end a schedule"
     for name, says in (
-        ("nope", r"^'nope' is not the name or the id of a Proxmox endpoint of http.* see: pve-lab \(1\), pve-spare "),
-        ("twice", r"^'twice' is the name of more than one Proxmox endpoint of http"),
+        ("nope", r"^'nope' is not the name or the id of a Proxmox endpoint\. http.* see: pve-lab \(1\), pve-spare"),
+        ("twice", r"^'twice' is the name of more than one Proxmox endpoint\. http"),
     ):
         with pytest.raises(ProxboxError, match=says):
             jobs.endpoint_ids("proxmox", [name])
@@ -48,8 +48,8 @@ def test_each_endpoint_of_a_new_job_is_there_and_enabled(server: Script, jobs: J
     jobs.endpoints.check(scope(1, 3, netbox=(1,)))
     assert server.asked == [NETBOX, PROXMOX]
     for wanted, says in (
-        (scope(9), r"^'9' is not the name or the id of a Proxmox endpoint"),
-        (scope(netbox=(9,)), r"^'9' is not the name or the id of a NetBox endpoint"),
+        (scope(9), r"^Proxmox endpoint 9 does not exist\. http.* has, as far as the token's user may see: pve-lab"),
+        (scope(netbox=(9,)), r"^NetBox endpoint 9 does not exist\."),
         (scope(2), r"^The Proxmox endpoint 'pve-spare' \(2\) is disabled in NetBox, .*: enable it, or remove it"),
         (scope(1, netbox=(2,)), r"^The NetBox endpoint 'pve-spare' \(2\) is disabled in NetBox"),
     ):
@@ -73,12 +73,12 @@ def test_a_token_that_may_not_list_proxmox_endpoints(server: Script, jobs: Jobs)
     # netbox-proxbox 0.0.24 and newer refuses an unknown one itself.
     server.answer(DENIED, version("0.0.24"))
     jobs.endpoints.check(scope(9))
-    with pytest.raises(ProxboxError, match="netbox_proxbox.view_netboxendpoint"):
-        server.answers[:] = [DENIED]
+    server.answers[:] = [DENIED]
+    with pytest.raises(ProxboxError, match=r"netbox_proxbox\.view_netboxendpoint"):
         jobs.endpoints.check(scope(netbox=(9,)))
 
 
 def test_a_release_that_ignores_an_unknown_id_needs_them_listed(server: Script, jobs: Jobs) -> None:
     server.answer(DENIED, version("0.0.23"))
-    with pytest.raises(ProxboxError, match="netbox_proxbox.view_proxmoxendpoint"):
+    with pytest.raises(ProxboxError, match=r"netbox_proxbox\.view_proxmoxendpoint"):
         jobs.endpoints.check(scope(9))

@@ -189,7 +189,7 @@ def test_check_mode_runs_nothing(server: Script, jobs: Jobs) -> None:
 
 def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) -> None:
     server.answer(page(), page({"id": 1, "name": "pve-lab", "enabled": True}))
-    with pytest.raises(ProxboxError, match="'9' is not the name or the id of a NetBox endpoint"):
+    with pytest.raises(ProxboxError, match="NetBox endpoint 9 does not exist"):
         run(jobs, None, scope=Scope(netbox_endpoints=frozenset({9})))
     assert [text.split()[0] for text in server.requests] == ["GET", "GET"]
 

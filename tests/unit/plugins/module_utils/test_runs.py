@@ -202,6 +202,11 @@ def test_what_a_task_has_created_is_kept_when_it_has_ended() -> None:
         assert run(START, once(9, status, name="now"), created=frozenset({9})).keep.id == 9
 
 
+def test_a_run_that_somebody_cancels_at_once_is_not_started_again() -> None:
+    own = once(9, "failed", name="now", error="Cancelled via API.", started=None)
+    assert run(START, own, created=frozenset({9})).keep == own
+
+
 @pytest.mark.parametrize("status", ["completed", "errored"])
 def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
     ended = once(5, status, name="other")
@@ -259,3 +264,12 @@ def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
         check_target(once(5, **FOREIGN), url)
     with pytest.raises(ProxboxError, match=r"^NetBox does not tell whether job 5 \(nightly\) of https.* is a Proxbox"):
         check_target(once(5, data=None), url)
+
+
+def test_which_jobs_may_matter() -> None:
+    for goal in (ONE, NAMED):
+        assert goal.concerns(job()) and goal.concerns(once(data=None)) and not goal.concerns(job(name="other"))
+    unknown, other_scope = once(name="other", data=None), once(sync_types=["devices"])
+    for goal in (JOIN, SKIP):
+        assert goal.concerns(once(name="other")) and goal.concerns(unknown) and not goal.concerns(other_scope)
+    assert not START.concerns(once(name="other")) and not START.concerns(unknown)

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task observes: a job that does not tell yet what it is."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _observe
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Kind
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._observe import is_starting, read_known
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, LIVING, Script, make_job, make_row, page
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+
+
+def unknown(status: str = "running", **changes: Any) -> Job:
+    return make_job(5, status, **{"data": None, "started": NOW, **changes})
+
+
+def test_a_job_that_is_about_to_tell_what_it_is() -> None:
+    assert is_starting(unknown(), NOW)
+    assert is_starting(unknown(started=NOW - timedelta(seconds=14)), NOW)
+    assert is_starting(unknown("pending", started=None, created=NOW - timedelta(seconds=1)), NOW)
+    for job in (
+        unknown(started=NOW - timedelta(seconds=15)),
+        unknown(started=None),
+        unknown("pending", started=None, created=NOW - timedelta(seconds=2)),
+        unknown("completed"),
+        unknown(user=None),
+        unknown(**FOREIGN),
+        make_job(5, "running", started=NOW),
+    ):
+        assert not is_starting(job, NOW)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_observe, "LOOKS", 3)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.mark.usefixtures("quick")
+def test_jobs_are_read_again_until_they_tell_what_they_are(server: Script, jobs: Jobs) -> None:
+    running = make_row(5, status="running", started="2026-04-10T10:00:00Z")
+    server.answer(page({**running, "data": None}), page(running))
+    (job,) = read_known(jobs, lambda: jobs.living("nightly"))
+    assert job.kind is Kind.SYNC and server.asked == [LIVING] * 2
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_job_that_never_tells_what_it_is(server: Script, jobs: Jobs) -> None:
+    server.answer(page(make_row(5, status="running", started="2026-04-10T10:00:00Z", data=None)))
+    (job,) = read_known(jobs, lambda: jobs.living("nightly"))
+    assert job.kind is Kind.NOT_KNOWN and server.asked == [LIVING] * 3
+
+
+def test_a_job_that_does_not_matter_is_not_waited_for(server: Script, jobs: Jobs) -> None:
+    server.answer(page(make_row(5, status="running", started="2026-04-10T10:00:00Z", data=None)))
+    read_known(jobs, lambda: jobs.living("nightly"), lambda job: job.name == "other")
+    assert server.asked == [LIVING]
