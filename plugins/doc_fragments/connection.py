@@ -110,6 +110,8 @@ options:
   proxmox_endpoints:
     description:
       - Proxmox endpoints to sync from, by name or numeric id. Empty means all enabled endpoints.
+      - A disabled endpoint is refused when a job is created. If a schedule exists already, its runs leave out an
+        endpoint that was disabled later.
       - Names require one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
       - Ids are checked when a job is created, which requires one more request. Without the permission, only NetBox
         checks the ids. With netbox-proxbox older than 0.0.24, the task then fails, because some of these releases

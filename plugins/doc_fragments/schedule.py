@@ -24,7 +24,8 @@ options:
       - A schedule drifts if a run ends after the next run was due, because NetBox then moves the next run and all runs
         after it. It can also drift when daylight saving time begins or ends.
       - V(repair) replaces the next run with a run at the right time.
-      - V(ignore) accepts any time of an existing schedule, also if you have changed C(schedule_at) in the task.
+      - V(ignore) keeps the time to which NetBox has moved the schedule. If you change C(schedule_at) in the task, the
+        schedule is changed. To tell the two apart, the task reads up to 100 past jobs of the schedule.
     type: str
     choices: [repair, ignore]
     default: repair
@@ -43,6 +44,17 @@ options:
         sync goes on.
     type: float
     default: 3600
+  job_retention:
+    description:
+      - Days for which NetBox keeps jobs. Set it to the value of C(JOB_RETENTION) in NetBox, or to V(0) if NetBox keeps
+        all jobs. The NetBox API does not show this value.
+      - NetBox deletes a job this many days after its creation, even if the job has not run yet. Therefore the task
+        fails if it would have to create a job that runs, or that repeats, after more than nine tenths of this time.
+      - When NetBox has deleted the job of a one-time schedule without C(schedule_at), the next task runs the sync
+        again. If C(schedule_at) is more than a tenth of this time ago, and NetBox has no job for it, the task shows a
+        warning and does nothing.
+    type: float
+    default: 90
   stale_after:
     description:
       - Time after which a running sync counts as dead. A number with a unit (V(90m), V(2h)), or minutes. A sync that
@@ -60,6 +72,7 @@ notes:
   - If a recurring sync fails, its schedule goes on, and the task stays C(ok). Use
     M(proxbox.proxbox.proxbox_sync_schedule_info) to find failed syncs.
   - If the task fails after it has changed something, the message says what was changed, and C(changed) is V(true).
-  - A job belongs to the schedule of its name, also if it was created by hand or with M(proxbox.proxbox.proxbox_job).
+  - A job belongs to the schedule of its name, also if it was created by hand. A sync that was started at once, with the
+    button I(Run now) or with M(proxbox.proxbox.proxbox_job), does not belong to a recurring or dated schedule.
   - The current time is that of NetBox's clock.
 """

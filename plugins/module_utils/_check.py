@@ -30,13 +30,11 @@ def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
 
 def _endpoints(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
     """Refuse a new job for an unknown or disabled endpoint. Warn if the job that stays has a disabled one."""
-    job = plan.after()
-    if job is None or job.scope is None or not (job.scope.proxmox_endpoints or job.scope.netbox_endpoints):
-        return ()
-    if plan.create:
-        jobs.endpoints.check(job.scope)
-    disabled = jobs.endpoints.disabled(job.scope)
-    return tuple(f"{what} is disabled in NetBox: runs of {plan.name!r} leave it out" for what in disabled)
+    if plan.create is None:
+        return jobs.disabled_endpoints(plan.keep)
+    if plan.create.scope.proxmox_endpoints or plan.create.scope.netbox_endpoints:
+        jobs.endpoints.check(plan.create.scope)
+    return ()
 
 
 def _sync_types(plan: Plan) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class Declare:
         if new.schedule_at and new.schedule_at <= seen.now and not self.interval:
             return self._after_its_time(new.schedule_at, members, why, seen.now)
         self._check_retention(new, seen.now)
-        why += ("no living member matches" if living else "no living member",)
+        why += ("no active job matches" if living else "no active job",)
         return Plan(self.name, create=new, cancel=cancel, why=why)
 
     def missing(self, seen: Observation) -> Older | None:
@@ -70,8 +70,8 @@ class Declare:
         if self.once:
             fulfilled = self._run_that_counts(members, seen) or any(not self._mismatch(job, seen) for job in living)
             return None if fulfilled else Older(self.name, True, self.at.first(seen.now) if self.at else None)
-        moved = any(self._moved(job, seen) and self._leaves_moved(job) for job in living)
-        return Older(self.name, False) if moved else None
+        moved = [job for job in living if self._moved(job, seen) and self._leaves_moved(job)]
+        return Older(self.name, False) if any(not self._on_phase(job) for job in moved) else None
 
     def _members(self, seen: Observation) -> list[Job]:
         """Return the jobs of this schedule, by id.
@@ -103,11 +103,15 @@ class Declare:
         return f"its time {iso(job.scheduled)} is not the wanted one"
 
     def _moved(self, job: Job, seen: Observation) -> bool:
-        """Whether the time of a recurring job is not on the wanted phase."""
+        """Whether the time of a recurring job is not the one that the wanted phase has next."""
         same = job.interval == self.interval and job.scope in (None, self.scope) and not job.dead
         if not (same and self.at and self.interval and job.scheduled):
             return False
         return not self.at.holds(job.scheduled, self.interval, seen.now)
+
+    def _on_phase(self, job: Job) -> bool:
+        """Whether the time of a recurring job is on the wanted phase, at whichever occurrence."""
+        return bool(self.at and self.interval and job.scheduled and self.at.on_phase(job.scheduled, self.interval))
 
     def _leaves_moved(self, job: Job) -> bool:
         """Whether a job may stay that NetBox has moved off the phase."""
@@ -119,13 +123,13 @@ class Declare:
         An earlier job of the chain on the wanted phase shows that NetBox has moved the schedule, as after a run that
         came late. If NetBox does not show the beginning of the chain, the answer is no.
         """
-        if not seen.older_read:
+        if self._on_phase(job) or not seen.older_read:
             return False
         earlier = [other for other in self._members(seen) if other.id < job.id]
         for other in reversed(earlier):
             if other.cancelled or other.interval != self.interval or other.scope not in (None, self.scope):
                 return True  # the chain begins after it
-            if other.scheduled and self.at and self.interval and self.at.on_phase(other.scheduled, self.interval):
+            if self._on_phase(other):
                 return False
         oldest = (earlier or [job])[0]
         forgotten = self.retention and oldest.created and oldest.created < seen.now - self.retention * 0.9

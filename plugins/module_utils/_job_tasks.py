@@ -12,9 +12,9 @@ from datetime import timedelta
 from ._errors import ProxboxError
 from ._job import Job, NewJob
 from ._jobs import Jobs
-from ._loop import TaskResult, pursue
 from ._observe import read_known
-from ._plan import Observation, Plan, Policy
+from ._plan import Observation, Plan, Policy, TaskResult
+from ._pursue import pursue
 from ._runs import CancelRuns, RunNow, check_target
 from ._sync_jobs import judged, succeeded_since
 from ._wait import Waiting, retry_while_away, wait_for_end

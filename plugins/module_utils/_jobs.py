@@ -83,6 +83,13 @@ class Jobs:
         """Return the ids of endpoints of kind ``proxmox`` or ``netbox``, given as names or as ids."""
         return self.endpoints.ids(kind, wanted) if wanted else frozenset()
 
+    def disabled_endpoints(self, job: Job | None) -> tuple[str, ...]:
+        """Return a warning for each endpoint of a job that is known to be disabled. No request."""
+        if job is None or job.scope is None or not (job.scope.proxmox_endpoints or job.scope.netbox_endpoints):
+            return ()
+        disabled = self.endpoints.disabled(job.scope)
+        return tuple(f"{what} is disabled in NetBox: runs of {job.name!r} leave it out" for what in disabled)
+
     @property
     def url(self) -> str:
         """The address of NetBox."""

@@ -23,7 +23,7 @@ from ._pages import Pages
 from ._session import Session
 
 if TYPE_CHECKING:
-    from ._loop import TaskResult
+    from ._plan import TaskResult
 
 
 def _environment(*names: str) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from ._job import Job, Kind, NewJob
 from ._jobs import Jobs
 from ._liveness import examine
-from ._plan import Goal, Observation, Older, Past
+from ._plan import Goal, Observation, Older, Past, Plan, Policy
 
 LOOKS = 30
 """How often to look for something that NetBox is about to show."""
@@ -115,6 +115,13 @@ class Observer:
         settled = not self._awaited and not any(self._goal.concerns(job) and is_starting(job, now) for job in rows)
         return self._observe(rows), settled
 
+    def plan(self, seen: Observation, policy: Policy) -> Plan:
+        """Return the plan of the goal. With ``when_running`` ``wait``, it lets runs end."""
+        plan = self._goal.decide(seen)
+        if plan.keep and plan.keep.living:
+            self.past = replace(self.past, kept=self.past.kept | {plan.keep.id})
+        return plan.letting_runs_end(self.past.created) if policy.when_running == "wait" else plan
+
     def note_created(self, job_id: int, new: NewJob) -> None:
         """Remember a job that the task has created."""
         self.own, self._new = job_id, new
@@ -136,10 +143,6 @@ class Observer:
     def note_dead(self, job: Job) -> None:
         """Remember that a job will come to nothing."""
         self._dead[job.id] = job.dead or "dead"
-
-    def note_kept(self, job: Job) -> None:
-        """Remember a job that is to stay."""
-        self.past = replace(self.past, kept=self.past.kept | {job.id})
 
     def was_taken_back(self) -> bool:
         """Return whether another task has cancelled the job of this one, and forget that job."""

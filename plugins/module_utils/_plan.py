@@ -130,6 +130,24 @@ class Plan:
         return diff
 
 
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task has done, or in check mode would do.
+
+    ``plan`` is what the task set out to do. ``job`` is the job that is left. ``cancelled`` are the jobs that were
+    cancelled, as they were before. ``successor`` is the job that carries on the schedule of a cancelled job.
+    ``waited`` tells whether the task has waited for the end of ``job``.
+    """
+
+    plan: Plan
+    job: Job | NewJob | None
+    seen: Observation
+    cancelled: tuple[Job, ...] = ()
+    warnings: tuple[str, ...] = ()
+    successor: Job | NewJob | None = None
+    waited: bool = False
+
+
 class Goal(Protocol):
     """What a task wants."""
 

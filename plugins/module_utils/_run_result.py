@@ -12,9 +12,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._explain import excerpt, explain, remarks
 from ._job import Job, iso
-from ._loop import TaskResult
 from ._module import task_result
 from ._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
+from ._plan import TaskResult
 
 
 def run_result(module: AnsibleModule, done: TaskResult, *, timeout: float, partial: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from ._declare import Declare, End
 from ._errors import ProxboxError
 from ._job import Job, Kind
 from ._jobs import Jobs
-from ._loop import TaskResult, pursue
 from ._observe import FirstLook, read_known
-from ._plan import Observation, Past, Policy
+from ._plan import Observation, Past, Policy, TaskResult
+from ._pursue import pursue
 
 FRESH = 10.0
 """How old, in seconds, one read of all schedules may be when the next schedule is looked at."""

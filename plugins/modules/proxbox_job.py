@@ -45,7 +45,8 @@ options:
     description:
       - Name of the job in NetBox.
       - If not set with O(state=present), the name is C(Proxbox Sync).
-      - Do not use the name of a schedule. Otherwise the run becomes a second active job of this schedule.
+      - Give it another name than your schedules have. M(proxbox.proxbox.proxbox_sync_schedule) with C(state=absent), or
+        for a schedule that runs once at once, treats a sync with this name as a job of the schedule.
     type: str
   job_id:
     description:

@@ -430,9 +430,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._job import ENDED, LIVING, Kind, iso
+from ..module_utils._job import ENDED, LIVING, iso
 from ..module_utils._jobs import Jobs
 from ..module_utils._module import run_module
+from ..module_utils._observe import is_starting
 from ..module_utils._options import checked_count, checked_name
 from ..module_utils._outcome import VERDICTS
 from ..module_utils._runs import check_target
@@ -455,7 +456,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         params["name"] = checked_name(params["name"])
     if params["job_id"] is not None:
         job = jobs.get(params["job_id"], include_log=params["include_log"])
-        if job.kind is Kind.FOREIGN:
+        if not is_starting(job, jobs.session.server_now):
             check_target(job, jobs.url)
         found = [job if job.living else judged(jobs, job)]
     else:

@@ -54,7 +54,8 @@ options:
       - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
       - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
         not. A time of day or a minute of the hour has no date. After its run, the next task schedules it again.
-      - If not set or empty, the first run starts at once.
+      - If not set or empty, the first run starts at once. If you then change O(interval) or what is synced, the next
+        run keeps its time, but it comes at the latest one interval from now.
     type: str
   interval:
     description:
@@ -63,8 +64,9 @@ options:
       - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
         O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
         the next run of the task moves the schedule back to this time of day.
-      - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed. To run
-        a sync with each task, use M(proxbox.proxbox.proxbox_job).
+      - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed or was
+        cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each task,
+        use M(proxbox.proxbox.proxbox_job).
     type: str
   purge:
     description:
@@ -103,7 +105,7 @@ EXAMPLES = r"""
     schedule_at: ":00"
     interval: hourly
 
-- name: Sync once at a given time
+- name: Sync once at a given time, at most 81 days ahead
   proxbox.proxbox.proxbox_sync_schedule:
     name: after the maintenance window
     schedule_at: "2027-04-01 02:00"
@@ -401,7 +403,7 @@ why:
   returned: success
   sample:
     - "job 17: its interval is 60 minutes, wanted 1440 minutes"
-    - no living member matches
+    - no active job matches
 failure:
   description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict

@@ -60,7 +60,8 @@ options:
           - Without O(schedules[].interval), the time can be in the past only if NetBox has a job that ran at this time,
             successfully or not. A time of day or a minute of the hour has no date. After its run, the next task
             schedules it again.
-          - If not set or empty, the first run starts at once.
+          - If not set or empty, the first run starts at once. If you then change O(schedules[].interval) or what is
+            synced, the next run keeps its time, but it comes at the latest one interval from now.
         type: str
       interval:
         description:
@@ -69,8 +70,9 @@ options:
           - With an interval of whole days, all runs have the same time of day in O(schedules[].timezone), or in the
             offset of O(schedules[].schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving
             time has begun or ended, the next run of the task moves the schedule back to this time of day.
-          - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed. To
-            run a sync with each task, use M(proxbox.proxbox.proxbox_job).
+          - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed or
+            was cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each
+            task, use M(proxbox.proxbox.proxbox_job).
         type: str
       timezone:
         description:
@@ -89,6 +91,8 @@ options:
       proxmox_endpoints:
         description:
           - Proxmox endpoints to sync from, by name or numeric id. Empty means all enabled endpoints.
+          - A disabled endpoint is refused when a job is created. If a schedule exists already, its runs leave out an
+            endpoint that was disabled later.
           - Names require one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
           - Ids are checked when a job is created, which requires one more request. Without the permission, only NetBox
             checks the ids. With netbox-proxbox older than 0.0.24, the task then fails, because some of these releases
@@ -198,9 +202,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
-from ..module_utils._loop import TaskResult
 from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
 from ..module_utils._options import checked_name, read_policy, read_schedule
+from ..module_utils._plan import TaskResult
 from ..module_utils._schedules import declare_all
 
 

@@ -46,7 +46,7 @@ def playbook(tmp_path: Path, stack: dict[str, Any], name: str) -> Any:
     return run
 
 
-LATER = {"schedule_at": "2030-01-01 02:00", "interval": "daily", "sync_types": ["devices"]}
+LATER = {"schedule_at": "2030-01-01 02:00", "interval": "daily", "sync_types": ["devices"], "job_retention": 0}
 NOW = {"interval": "daily", "sync_types": ["devices"]}
 
 

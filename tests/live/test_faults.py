@@ -10,15 +10,19 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from datetime import UTC
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils import _engine, _http, _wait
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _create, _http, _loop, _observe, _wait
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import plan_absent, plan_present, read_wanted
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at
 from proxbox_stack.proxy import HARMS, Proxy, proxy
 
 SEEDS = 200
@@ -28,11 +32,10 @@ ATTEMPTS = 12
 """How often a user runs a task again that failed."""
 
 
-def declare(jobs: Jobs, name: str, interval: str) -> _engine.TaskResult:
-    wanted = read_wanted(
-        name=name, sync_types=["devices"], schedule_at="2030-01-01 02:00", interval=interval, timezone="UTC"
-    )
-    return _engine.reconcile(jobs, name, partial(plan_present, wanted))
+def make(jobs: Jobs, name: str, interval: int) -> TaskResult:
+    """Declare a schedule that runs far ahead."""
+    at = parse_at("2030-01-01 02:00", UTC)
+    return declare(jobs, Declare(name, Scope(frozenset({"devices"})), at, interval), Policy())
 
 
 def creations(through: Proxy) -> list[str | None]:
@@ -53,7 +56,7 @@ def wait_for_arrivals(netbox: Jobs, name: str, through: Proxy, seed: int) -> Non
     """
     reached = sum(harm not in ("refused", "reset") for harm in creations(through))
     deadline = time.monotonic() + 60
-    while len(netbox.chain(name)) < reached:
+    while len(netbox.named(name)) < reached:
         assert time.monotonic() < deadline, f"seed {seed}: {reached} requests have reached NetBox, which made no job"
         time.sleep(0.2)
 
@@ -62,9 +65,9 @@ def wait_for_arrivals(netbox: Jobs, name: str, through: Proxy, seed: int) -> Non
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in life, but with less waiting."""
     clock = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.1)), monotonic=time.monotonic)
-    monkeypatch.setattr(_engine, "time", clock)
-    monkeypatch.setattr(_wait, "time", clock)
-    monkeypatch.setattr(_engine, "ARRIVAL", 1.0)
+    for module in (_create, _loop, _observe, _wait):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(_create, "ARRIVAL", 1.0)
     monkeypatch.setattr(_http, "RETRY_PAUSES", (0.03, 0.1))
 
 
@@ -90,11 +93,11 @@ def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> Non
         through.harm = lambda method, path: dice.choice([None] * 9 + list(HARMS))
         through.late = 1.1
         before = 0
-        for interval, minutes in (("daily", 1440), ("hourly", 60)):
+        for minutes in (1440, 60):
             for _attempt in range(ATTEMPTS):
                 asked = len(creations(through))
                 try:
-                    declare(connect(through.url, timeout=1), name, interval)
+                    make(connect(through.url, timeout=1), name, minutes)
                     ended_well = True
                 except ProxboxError:
                     ended_well = False
@@ -107,23 +110,23 @@ def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> Non
                 pytest.fail(f"seed {seed}: {ATTEMPTS} attempts failed")
             assert [job.interval for job in netbox.living(name)] == [minutes], f"seed {seed}"
             before = 1
-        made = sorted(job.interval for job in netbox.chain(name))
+        made = sorted(job.interval for job in netbox.named(name))
         assert made == [60, 1440], f"seed {seed}: a job was made twice, or one that nobody asked for"
         for _attempt in range(ATTEMPTS):
             try:
-                _engine.reconcile(connect(through.url, timeout=1), name, partial(plan_absent, name))
+                declare(connect(through.url, timeout=1), End(name), Policy())
                 break
             except ProxboxError:
                 continue
     assert netbox.living(name) == [], f"seed {seed}"
-    assert len(netbox.chain(name)) == len(made), f"seed {seed}: ending the schedule has made a job"
+    assert len(netbox.named(name)) == len(made), f"seed {seed}: ending the schedule has made a job"
 
 
 def test_what_a_run_costs_on_a_network_that_does_no_harm(name: str, netbox: Jobs, connect: Callable[..., Jobs]) -> None:
     with proxy(netbox.session.url) as through:
         costs = []
         for _run in range(2):
-            declare(connect(through.url), name, "daily")
+            make(connect(through.url), name, 1440)
             costs.append([text.split()[0] for text in through.requests])
             through.requests.clear()
         assert costs == [["GET", "POST", "GET"], ["GET"]]

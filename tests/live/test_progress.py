@@ -21,10 +21,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _wait
-from ansible_collections.proxbox.proxbox.plugins.module_utils._engine import await_job, run_job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job_tasks import await_job, run_now
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
 from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress
+from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import RunNow
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from proxbox_stack.proxy import proxy
 
@@ -217,12 +219,12 @@ def test_a_restart_of_netbox_does_not_end_the_wait(
 def test_answers_that_fail_do_not_end_the_wait(
     harm: str, connect: Callable[..., Jobs], netbox: Jobs, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = run_job(netbox, NewJob(name, DEVICES.scope), waiting=None).job.id
+    job_id = run_now(netbox, RunNow(NewJob(name, DEVICES.scope)), Policy(), None).job.id
     lines: list[str] = []
     with proxy(netbox.session.url) as through:
         looks = iter([None, None, harm, harm, None, harm])
         through.harm = lambda method, path: next(looks, None)
-        result = await_job(connect(through.url), job_id, waiting=Waiting(120, 5, Progress(lines.append)))
+        result = await_job(connect(through.url), job_id, Policy(), Waiting(120, 5, Progress(lines.append)))
     assert result.job.outcome.verdict == "succeeded"
     assert through.harms.count(harm) == 3
 
@@ -231,10 +233,10 @@ def test_an_error_that_lasts_ends_the_wait(
     connect: Callable[..., Jobs], netbox: Jobs, name: str, hung: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_wait, "AWAY", 3.0)
-    job_id = run_job(netbox, NewJob(name, DEVICES.scope), waiting=None).job.id
+    job_id = run_now(netbox, RunNow(NewJob(name, DEVICES.scope)), Policy(), None).job.id
     lines: list[str] = []
     with proxy(netbox.session.url) as through, pytest.raises(Exception, match="HTTP 500"):
         looks = iter([None] * 2)
         through.harm = lambda method, path: next(looks, "error")
-        await_job(connect(through.url), job_id, waiting=Waiting(120, 5, Progress(lines.append)))
+        await_job(connect(through.url), job_id, Policy(), Waiting(120, 5, Progress(lines.append)))
     assert lines[-1] == "NetBox answers HTTP 500: asking again"
