@@ -234,7 +234,7 @@ def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkey
     monkeypatch.setattr(_loop, "LOOKS", 2)
     ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
     server.answer(page(), created(7), *[page(), page(ended)] * 400)
-    says = r"'nightly' does not settle: after 2 looks there is still something to do \(no living member\)\. Check what"
+    says = r"'nightly' does not settle: after 2 looks there is still something to do \(no active job\)\. Check what"
     with pytest.raises(ProxboxError, match=says) as told:
         present(jobs, Declare("nightly", interval=1440))
     assert server.requests.count(CREATE) == 1

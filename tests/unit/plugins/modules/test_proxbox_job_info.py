@@ -58,7 +58,7 @@ def test_one_job_is_one_get_with_its_log_if_asked(server: Script, read: Read, ro
 
 
 def test_one_job_that_just_starts_is_read_with_its_log(server: Script, read: Read, row: Callable[..., Any]) -> None:
-    server.answer(page(row(5, status="running", data=None, log_entries=LOG)))
+    server.answer(page(row(5, status="running", started="2026-04-10T10:00:00Z", data=None, log_entries=LOG)))
     (job,) = read(job_id=5, include_log=True)
     assert job["log_entries"] == LOG and job["sync_types"] == []
 
@@ -66,6 +66,12 @@ def test_one_job_that_just_starts_is_read_with_its_log(server: Script, read: Rea
 def test_one_job_has_to_be_a_sync(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(5, name="Housekeeping", **FOREIGN)))
     with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is no Proxbox sync"):
+        read(job_id=5)
+
+
+def test_one_job_that_never_tells_what_it_is(server: Script, read: Read, row: Callable[..., Any]) -> None:
+    server.answer(page(row(5, status="running", data=None)))
+    with pytest.raises(ProxboxError, match=r"^NetBox does not tell whether job 5 \(nightly\) of .* is a Proxbox sync"):
         read(job_id=5)
 
 
