@@ -17,9 +17,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job_tasks import cancel_runs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns
 from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import TaskResult
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Plan
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Plan, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._run_result import run_result
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
 
