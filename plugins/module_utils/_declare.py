@@ -46,19 +46,19 @@ class Declare:
         :raises ProxboxError: for a time that has passed without a run, and for one beyond the retention.
         """
         members = self._members(seen)
-        living = [job for job in members if job.living]
-        reasons = {job.id: self._mismatch(job, seen) for job in living}
-        keep = next((job for job in living if reasons[job.id] is None), None)
+        active = [job for job in members if job.active]
+        reasons = {job.id: self._mismatch(job, seen) for job in active}
+        keep = next((job for job in active if reasons[job.id] is None), None)
         keep = keep or self._run_that_counts(members, seen)
-        cancel = tuple(job for job in living if job is not keep or job.dead)
+        cancel = tuple(job for job in active if job is not keep or job.dead)
         why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
         if keep:
             return Plan(self.name, keep=keep, cancel=cancel, why=why)
-        new = NewJob(self.name, self.scope, self._first_run(living, seen.now), self.interval)
+        new = NewJob(self.name, self.scope, self._first_run(active, seen.now), self.interval)
         if new.schedule_at and new.schedule_at <= seen.now and not self.interval:
             return self._after_its_time(new.schedule_at, members, why, seen.now)
         self._check_retention(new, seen.now)
-        why += ("no active job matches" if living else "no active job",)
+        why += ("no active job matches" if active else "no active job",)
         return Plan(self.name, create=new, cancel=cancel, why=why)
 
     def missing(self, seen: Observation) -> Older | None:
@@ -66,11 +66,11 @@ class Declare:
         if seen.older_read:
             return None
         members = self._members(seen)
-        living = [job for job in members if job.living]
+        active = [job for job in members if job.active]
         if self.once:
-            fulfilled = self._run_that_counts(members, seen) or any(not self._mismatch(job, seen) for job in living)
+            fulfilled = self._run_that_counts(members, seen) or any(not self._mismatch(job, seen) for job in active)
             return None if fulfilled else Older(self.name, True, self.at.first(seen.now) if self.at else None)
-        moved = [job for job in living if self._moved(job, seen) and self._leaves_moved(job)]
+        moved = [job for job in active if self._moved(job, seen) and self._leaves_moved(job)]
         return Older(self.name, False) if any(not self._on_phase(job) for job in moved) else None
 
     def _members(self, seen: Observation) -> list[Job]:
@@ -83,7 +83,7 @@ class Declare:
         return [job for job in syncs if not job.at_once or (at_once and not job.run_now_copy)]
 
     def _mismatch(self, job: Job, seen: Observation) -> str | None:
-        """Return why a living member does not fit; None if it does."""
+        """Return why an active member does not fit; None if it does."""
         if job.dead:
             return job.dead
         if job.scope != self.scope and not (job.scope is None and job.status == "running"):
@@ -113,6 +113,13 @@ class Declare:
         """Whether the time of a recurring job is on the wanted phase, at whichever occurrence."""
         return bool(self.at and self.interval and job.scheduled and self.at.on_phase(job.scheduled, self.interval))
 
+    def _is_same_phase(self, job: Job, other: Job) -> bool:
+        """Whether the times of two jobs are a whole number of intervals apart."""
+        if not (self.interval and job.scheduled and other.scheduled):
+            return False
+        second = timedelta(seconds=1)
+        return (job.scheduled - other.scheduled + second) % timedelta(minutes=self.interval) <= 2 * second
+
     def _leaves_moved(self, job: Job) -> bool:
         """Whether a job may stay that NetBox has moved off the phase."""
         return job.status == "running" or not self.repair_drift
@@ -127,7 +134,8 @@ class Declare:
             return False
         earlier = [other for other in self._members(seen) if other.id < job.id]
         for other in reversed(earlier):
-            if other.cancelled or other.interval != self.interval or other.scope not in (None, self.scope):
+            same = other.interval == self.interval and other.scope in (None, self.scope)
+            if not same or (other.cancelled and not self._is_same_phase(other, job)):
                 return True  # the chain begins after it
             if self._on_phase(other):
                 return False
@@ -149,7 +157,7 @@ class Declare:
         if self.interval:
             return None
         for job in sorted(members, key=lambda job: -job.id):
-            ended = not job.living and (job.started or not job.cancelled)
+            ended = not job.active and (job.started or not job.cancelled)
             # A dated time cannot be made up for, so a run that died counts too.
             died = bool(self.at and job.dead and job.started)
             if job.interval or not (ended or died) or job.scope not in (None, self.scope):
@@ -158,9 +166,9 @@ class Declare:
                 return job
         return None
 
-    def _first_run(self, living: Iterable[Job], now: datetime) -> datetime | None:
+    def _first_run(self, active: Iterable[Job], now: datetime) -> datetime | None:
         """Return when the job to create is to run; None for at once."""
-        replaced = [job for job in living if job.interval and not job.dead]
+        replaced = [job for job in active if job.interval and not job.dead]
         if self.at and not self.interval:
             return self.at.first(now)
         if self.at and self.interval:
@@ -182,7 +190,7 @@ class Declare:
         :raises ProxboxError: if NetBox would still show a run for that time.
         """
         passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
-        shown = any(job.living or self._has_the_time(job, now) for job in members)
+        shown = any(job.active or self._has_the_time(job, now) for job in members)
         if self.retention and now - time > self.retention / 10 and not shown:
             warning = (
                 f"{passed}. NetBox has no job {self.name!r} for it. NetBox deletes jobs (JOB_RETENTION), so the module "
@@ -225,9 +233,9 @@ class End:
     def decide(self, seen: Observation) -> Plan:
         """Cancel every member. A copy that the web page's "Run now" has made is no member."""
         syncs = seen.syncs(self.name)
-        cancel = tuple(job for job in syncs if job.living and not job.run_now_copy)
+        cancel = tuple(job for job in syncs if job.active and not job.run_now_copy)
         why = [f"job {job.id}: the schedule is to be absent" for job in cancel]
-        delete = tuple(job.id for job in syncs if job in cancel or not job.living) if self.purge else ()
+        delete = tuple(job.id for job in syncs if job in cancel or not job.active) if self.purge else ()
         warnings = []
         if delete:
             why.append(f"{len(delete)} rows are to be deleted")
@@ -240,7 +248,7 @@ class End:
         return Plan(self.name, cancel=cancel, delete=delete, why=tuple(why), warnings=tuple(warnings))
 
     def missing(self, seen: Observation) -> Older | None:
-        """Return None: the living jobs are enough."""
+        """Return None: the active jobs are enough."""
         return None
 
 

@@ -22,7 +22,7 @@ from ._plugin import DEFAULT_NAME, STAGES, was_cancelled
 if TYPE_CHECKING:
     from ._outcome import Outcome
 
-LIVING = ("scheduled", "pending", "running")
+ACTIVE = ("scheduled", "pending", "running")
 """The statuses of a job that has not ended (``JobStatusChoices.ENQUEUED_STATE_CHOICES``, NetBox 4.5-4.7)."""
 
 ENDED = ("completed", "errored", "failed")
@@ -148,9 +148,9 @@ class Job:
         )
 
     @property
-    def living(self) -> bool:
+    def active(self) -> bool:
         """Whether the job has not ended."""
-        return self.status in LIVING
+        return self.status in ACTIVE
 
     @property
     def runs(self) -> bool:
@@ -215,7 +215,7 @@ class Job:
     def result(self, *, include_log: bool = False, include_data: bool = False) -> dict[str, Any]:
         """Return this job in the shape that all modules return and document."""
         data = _sync_data(self.row)
-        if self.living and self.started is None:
+        if self.active and self.started is None:
             outcome: dict[str, Any] = {"outcome": None, "stages": [], "phases": []}
         else:
             outcome = self.outcome.result()

@@ -59,9 +59,9 @@ def await_job(
     job = check_target(read_known(jobs, lambda: [jobs.get(job_id)])[0], jobs.url)
     plan = Plan(job.name, keep=job)
     result = TaskResult(plan, job, Observation((job,), jobs.session.server_now))
-    if waiting is None or (policy.check_mode and job.living):
+    if waiting is None or (policy.check_mode and job.active):
         return result
-    if not job.living:
+    if not job.active:
         waiting = replace(waiting, progress=None)  # there is nothing to show
     job, warnings = _at_its_end(jobs, job_id, waiting, policy.stale_after, include_log)
     return replace(result, job=job, warnings=warnings, waited=True)
@@ -74,19 +74,19 @@ def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
     """
     job_id = goal.job_id
     if job_id is None:
-        result = pursue(jobs, goal, policy, lambda: jobs.living(goal.name))
+        result = pursue(jobs, goal, policy, lambda: jobs.active(goal.name))
         return replace(result, job=None, successor=_successor(result))
     target = check_target(read_known(jobs, lambda: [jobs.get(job_id)])[0], jobs.url)
     goal = replace(goal, name=target.name)
 
     def others() -> list[Job]:
-        return [job for job in jobs.living(target.name) if job.id != target.id]
+        return [job for job in jobs.active(target.name) if job.id != target.id]
 
     def look() -> list[Job]:
         return [jobs.get(target.id), *(others() if target.interval else [])]
 
     def first_look() -> tuple[list[Job], bool]:
-        return [target, *(others() if target.interval and target.living else [])], False
+        return [target, *(others() if target.interval and target.active else [])], False
 
     result = pursue(jobs, goal, policy, look, first_look)
     target = next(job for job in result.seen.jobs if job.id == target.id)
@@ -102,7 +102,7 @@ def _successor(result: TaskResult) -> Job | NewJob | None:
 def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
     """Return whether the task waits for the end of a job: its own one, or one that it joins."""
     past = result.seen.past
-    had_ended = any(first.id == job.id and not first.living for first in past.first)
+    had_ended = any(first.id == job.id and not first.active for first in past.first)
     return job.id in past.created or (goal.when_running == "join" and not had_ended)
 
 
@@ -112,4 +112,4 @@ def _at_its_end(
     """Return a job when it has ended, or as it is if it is dead or the time is over; and warnings."""
     left, warnings = wait_for_end(jobs, job_id, waiting, stale_after)
     job = retry_while_away(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
-    return replace(job, dead=left.dead if left and job.living else None), warnings
+    return replace(job, dead=left.dead if left and job.active else None), warnings

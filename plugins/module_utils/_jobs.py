@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ._errors import ProxboxError, needs
-from ._job import ENDED, LIVING, Job, Kind, NewJob, iso
+from ._job import ACTIVE, ENDED, Job, Kind, NewJob, iso
 from ._pages import Pages
 from ._plan import Older
 from ._plugin import STAGES, SYNC_TYPES, cancel_was_too_late, is_refused_as_foreign
@@ -113,9 +113,9 @@ class Jobs:
         """Return the job of a row."""
         return Job.from_row(row, self._release.stages if self._release else STAGES)
 
-    def living(self, name: str | None = None) -> list[Job]:
+    def active(self, name: str | None = None) -> list[Job]:
         """Return the jobs that have not ended, all or those with exactly this name, newest first; one GET."""
-        return list(self._core_jobs({**({"name": name} if name else {}), "status": list(LIVING)}))
+        return list(self._core_jobs({**({"name": name} if name else {}), "status": list(ACTIVE)}))
 
     def under_way(self) -> list[Job]:
         """Return the jobs that are pending or running, whatever their name, newest first; one GET."""
@@ -266,7 +266,7 @@ class Jobs:
                 return self._cancel_by_page(job)
             # Of two tasks that cancel the same job at once, NetBox 4.7.3 answers one with an IntegrityError (HTTP 500).
             # A job that is not found was deleted a moment ago.
-            if exc.status == 404 or (exc.status == 500 and self.status(job.id) not in LIVING):
+            if exc.status == 404 or (exc.status == 500 and self.status(job.id) not in ACTIVE):
                 return self._how_it_ended(job)
             if exc.status == 400 and job.kind is Kind.SYNC and is_refused_as_foreign(exc.detail or ""):
                 return CancelResult.NOT_YET
@@ -309,9 +309,9 @@ class Jobs:
         return CancelResult.CANCELLED if found is None or found.cancelled else CancelResult.ENDED
 
     def _cancel_by_page(self, job: Job) -> CancelResult:
-        if self.status(job.id) in LIVING:
+        if self.status(job.id) in ACTIVE:
             self.pages.cancel(job.id)
-            if self.status(job.id) in LIVING:
+            if self.status(job.id) in ACTIVE:
                 raise ProxboxError(
                     f"NetBox's web page did not cancel the job {job.id} ({job.name}): check {self.url}/core/jobs/"
                     f"{job.id}/ and run the task again."

@@ -50,7 +50,7 @@ def is_starting(job: Job, now: datetime) -> bool:
 
     NetBox never tells it of its own system jobs, which no user has created and which come each minute.
     """
-    if job.kind is not Kind.NOT_KNOWN or job.user is None or not job.living:
+    if job.kind is not Kind.NOT_KNOWN or job.user is None or not job.active:
         return False
     since, limit = (job.started, STARTING) if job.status == "running" else (job.created, CREATING)
     return since is not None and since > now - limit
@@ -73,11 +73,10 @@ class Observer:
         self._older: dict[int, Job] = {}
         self._older_read = self._older_complete = False
         self._dead: dict[int, str] = {}
-        self._withdrawn: set[int] = set()
         self._awaited: dict[int, set[int]] = {}
         """Runs whose successor NetBox is about to create, each with the jobs that were there before."""
 
-    def first(self, look: FirstLook | None, stale_after: timedelta | None) -> tuple[Observation, dict[int, str]]:
+    def first(self, look: FirstLook | None, policy: Policy) -> tuple[Observation, dict[int, str]]:
         """Look for the first time. Return also warnings about jobs that will not run, by their id.
 
         :param look: reads more than a later look, and returns also whether it has read all jobs, ended ones too.
@@ -92,13 +91,13 @@ class Observer:
             return found
 
         rows = read_known(self._jobs, read, self._goal.concerns)
-        known = [
-            job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == self._goal.name)
-        ]
-        examined, warnings = examine(self._jobs, known, stale_after)
+        # A job that does not tell what it is matters only by its name.
+        named = self._goal.name
+        known = [job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == named)]
+        examined, warnings = examine(self._jobs, known if policy.finds_dead else [], policy.stale_after)
         self._dead = {job.id: job.dead for job in examined if job.dead}
         # Later looks do not read again what has ended.
-        self._older = {job.id: job for job in rows if look and not job.living}
+        self._older = {job.id: job for job in rows if look and not job.active}
         rows = [self._with_what_is_known(job) for job in rows]
         self.past = Past(first=tuple(rows))
         return self._observe(rows, all_read=all_read), warnings
@@ -118,7 +117,7 @@ class Observer:
     def plan(self, seen: Observation, policy: Policy) -> Plan:
         """Return the plan of the goal. With ``when_running`` ``wait``, it lets runs end."""
         plan = self._goal.decide(seen)
-        if plan.keep and plan.keep.living:
+        if plan.keep and plan.keep.active:
             self.past = replace(self.past, kept=self.past.kept | {plan.keep.id})
         return plan.letting_runs_end(self.past.created) if policy.when_running == "wait" else plan
 
@@ -132,7 +131,7 @@ class Observer:
         if job.id not in self.past.created:
             self.past = replace(self.past, cancelled=(*self.past.cancelled, job))
             return
-        self._withdrawn.add(job.id)
+        self.past = replace(self.past, withdrawn=self.past.withdrawn | {job.id})
         self.own = None if job.id == self.own else self.own
 
     def note_ended(self, job: Job) -> None:
@@ -153,19 +152,19 @@ class Observer:
 
     def _gone(self, ids: Collection[int]) -> Iterable[Job]:
         """Return jobs that have ended since the last look, and the created job if NetBox does not list it."""
-        known = {job.id for job in (*self.past.cancelled, *self.past.ended)} | self._withdrawn | {*ids}
+        known = {job.id for job in (*self.past.cancelled, *self.past.ended)} | self.past.withdrawn | {*ids}
         before = {job.id for job in self._seen.jobs}
         if self.own and self.own not in {*before, *ids}:
             yield self._keep_ended(self._jobs.get_created(self.own), before)
         for job in self._seen.jobs:
-            if job.living and job.id not in known and (job.interval or job.id in {self.own, *self.past.kept}):
+            if job.active and job.id not in known and (job.interval or job.id in {self.own, *self.past.kept}):
                 found = self._jobs.find(job.id)
                 if found:
                     yield self._keep_ended(found, before)
 
     def _keep_ended(self, job: Job, before: set[int]) -> Job:
         """Keep a job that has ended for all later looks."""
-        if not job.living:
+        if not job.active:
             self._older[job.id] = job
             self._await_successor(job, before)
         return job
@@ -178,7 +177,7 @@ class Observer:
         """Return the job with what this task knows about it and NetBox may not tell yet."""
         if job.id == self.own and self._new:
             job = replace(job, kind=Kind.SYNC, scope=job.scope or self._new.scope)
-        return replace(job, dead=self._dead.get(job.id) if job.living else None)
+        return replace(job, dead=self._dead.get(job.id) if job.active else None)
 
     def _observe(self, rows: list[Job], *, all_read: bool = False) -> Observation:
         """Return what is observed, with the older jobs that the goal needs."""

@@ -24,12 +24,14 @@ class Policy:
     ``when_running``: ``wait`` lets the run of a job end that is to be cancelled, ``cancel`` cancels it as it runs, and
     ``fail`` fails the task. ``wait_timeout`` is in seconds. ``stale_after`` is how long a run may last, or be overdue,
     before it counts as dead where the token may not ask RQ; None means as long as NetBox lets a sync run.
+    ``finds_dead`` is whether it matters if a job is dead.
     """
 
     when_running: str = "wait"
     wait_timeout: float = 3600
     stale_after: timedelta | None = None
     check_mode: bool = False
+    finds_dead: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Past:
 
     ``first`` are the jobs of its first look. ``cancelled`` are the jobs that it has cancelled, and ``ended`` the jobs
     that it was to cancel and that have ended by themselves, each as it was before. ``created`` are the ids of the jobs
-    that it has created, and ``kept`` of those that a plan kept.
+    that it has created, ``withdrawn`` the ids of those that it has cancelled again to make way for another job, and
+    ``kept`` the ids of the jobs that a plan kept.
     """
 
     first: tuple[Job, ...] = ()
     created: frozenset[int] = frozenset()
+    withdrawn: frozenset[int] = frozenset()
     cancelled: tuple[Job, ...] = ()
     ended: tuple[Job, ...] = ()
     kept: frozenset[int] = frozenset()

@@ -24,7 +24,7 @@ def pursue(jobs: Jobs, goal: Goal, policy: Policy, look: Look, first_look: First
     :raises ProxboxError: with a sentence, which also tells what was written before the failure.
     """
     observer = Observer(jobs, goal, look)
-    seen, told = observer.first(first_look, policy.stale_after)
+    seen, told = observer.first(first_look, policy)
     plan = observer.plan(seen, policy)
     keep = plan.keep.id if plan.keep else None
     named = {job.id for job in seen.jobs if job.name == goal.name}

@@ -38,9 +38,9 @@ class CancelRuns:
         """
         targets = [job for job in seen.past.first if self._is_target(job)]
         ids = {job.id for job in targets}
-        living = [job for job in seen.syncs(self.name) if job.living]
-        cancel = [job for job in living if job.id in ids]
-        others = [job for job in living if job.id not in ids and job.interval]
+        active = [job for job in seen.syncs(self.name) if job.active]
+        cancel = [job for job in active if job.id in ids]
+        others = [job for job in active if job.id not in ids and job.interval]
         why = [f"job {job.id} is {job.status}" for job in cancel]
         if not self.keep_schedule:
             successors = [job for job in others if any(_follows(job, ended) for ended in seen.past.ended)]
@@ -106,7 +106,7 @@ class RunNow:
         keep = next((job for job in same if self._serves(job, seen)), None)
         if keep:
             # Two tasks that both created a sync at the same moment keep the same one.
-            surplus = tuple(job for job in created if job is not keep and job.living) if self.shares else ()
+            surplus = tuple(job for job in created if job is not keep and job.active) if self.shares else ()
             return Plan(
                 self.name, keep=keep, cancel=surplus, why=tuple(f"job {job.id}: a duplicate" for job in surplus)
             )
@@ -122,11 +122,11 @@ class RunNow:
 
     def _serves(self, job: Job, seen: Observation) -> bool:
         if job.id in seen.past.created:
-            return job.living or not job.cancelled
+            return job.id not in seen.past.withdrawn
         if not self.shares or job.dead:
             return False
         # A sync counts too that was joined and has ended meanwhile.
-        return job.status in ("pending", "running") or (job.id in seen.past.kept and not (job.living or job.cancelled))
+        return job.status in ("pending", "running") or (job.id in seen.past.kept and not (job.active or job.cancelled))
 
 
 def check_target(job: Job, url: str) -> Job:

@@ -32,40 +32,40 @@ def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
     """
     if isinstance(goal, End) and goal.purge:
         return pursue(jobs, goal, policy, partial(jobs.named, goal.name))
-    first_look = partial(_newest_and_living, jobs, goal.name) if isinstance(goal, Declare) and goal.once else None
-    return pursue(jobs, goal, policy, partial(jobs.living, goal.name), first_look)
+    first_look = partial(_newest_and_active, jobs, goal.name) if isinstance(goal, Declare) and goal.once else None
+    return pursue(jobs, goal, policy, partial(jobs.active, goal.name), first_look)
 
 
 def declare_all(
     jobs: Jobs, goals: Mapping[str, Declare | End], policy: Policy, ends_too: Callable[[str], bool] | None = None
 ) -> dict[str, TaskResult | ProxboxError]:
-    """Do the same for each schedule, with one GET for all. A one-time schedule without a living job costs one more.
+    """Do the same for each schedule, with one GET for all. A one-time schedule without an active job costs one more.
 
-    :param ends_too: tells whether a living schedule that is not in ``goals`` is to end; None keeps all of them.
+    :param ends_too: tells whether an active schedule that is not in ``goals`` is to end; None keeps all of them.
     :return: for each name what was done, or why it failed. A failure does not stop the others.
     :raises ProxboxError: if NetBox cannot be read at all.
     """
-    living = _Living(jobs, lambda job: ends_too is not None or job.name in goals)
+    active = _Active(jobs, lambda job: ends_too is not None or job.name in goals)
     wanted = dict(goals)
-    for name in sorted(living.schedules() - wanted.keys()):
+    for name in sorted(active.schedules() - wanted.keys()):
         if ends_too and ends_too(name):
             wanted[name] = End(name)
     results: dict[str, TaskResult | ProxboxError] = {}
     for name, goal in wanted.items():
         try:
-            results[name] = pursue(jobs, goal, policy, partial(jobs.living, name), living.first_look(goal))
+            results[name] = pursue(jobs, goal, policy, partial(jobs.active, name), active.first_look(goal))
         except ProxboxError as exc:
             results[name] = exc
     return results
 
 
 def is_schedule(members: list[Job]) -> bool:
-    """Return whether living jobs of one name are a schedule. A sync that somebody runs once, at once, is none."""
+    """Return whether active jobs of one name are a schedule. A sync that somebody runs once, at once, is none."""
     return any(job.kind is Kind.SYNC and (job.interval or job.status == "scheduled") for job in members)
 
 
-class _Living:
-    """All living jobs by name, read once and again when they are no longer fresh."""
+class _Active:
+    """All active jobs by name, read once and again when they are no longer fresh."""
 
     def __init__(self, jobs: Jobs, concerns: Callable[[Job], bool]) -> None:
         self._jobs = jobs
@@ -73,7 +73,7 @@ class _Living:
         self._read()
 
     def schedules(self) -> set[str]:
-        """Return the names of the living schedules."""
+        """Return the names of the active schedules."""
         return {name for name, members in self._by_name.items() if is_schedule(members)}
 
     def first_look(self, goal: Declare | End) -> FirstLook:
@@ -85,22 +85,22 @@ class _Living:
             rows = self._by_name.get(goal.name, [])
             seen = Observation(tuple(rows), self._jobs.session.server_now, Past())
             if isinstance(goal, Declare) and goal.once and goal.missing(seen):
-                return _newest_and_living(self._jobs, goal.name)
+                return _newest_and_active(self._jobs, goal.name)
             return rows, False
 
         return look
 
     def _read(self) -> None:
         self._by_name: dict[str, list[Job]] = {}
-        for job in read_known(self._jobs, self._jobs.living, self._concerns):
+        for job in read_known(self._jobs, self._jobs.active, self._concerns):
             self._by_name.setdefault(job.name, []).append(job)
         self._read_at = time.monotonic()
 
 
-def _newest_and_living(jobs: Jobs, name: str) -> tuple[list[Job], bool]:
-    """Return the newest jobs of a name and the living ones, and whether these are all; one GET, or two."""
+def _newest_and_active(jobs: Jobs, name: str) -> tuple[list[Job], bool]:
+    """Return the newest jobs of a name and the active ones, and whether these are all; one GET, or two."""
     found, complete = jobs.newest(name, NEWEST)
     if not complete:
         known = {job.id for job in found}
-        found += [job for job in jobs.living(name) if job.id not in known]
+        found += [job for job in jobs.active(name) if job.id not in known]
     return found, complete

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from ._errors import ProxboxError
-from ._job import LIVING, Job
+from ._job import ACTIVE, Job
 from ._jobs import Jobs
 from ._liveness import examine
 
@@ -68,8 +68,8 @@ def wait_for_end(
     longest = min(waiting.poll_interval, LOG_PAUSE) if waiting.progress else waiting.poll_interval
     pause = min(FIRST_PAUSE, longest)
     while True:
-        living, took = _look(jobs, job_id, waiting.progress)
-        if not living:
+        active, took = _look(jobs, job_id, waiting.progress)
+        if not active:
             return None, ()
         now = time.monotonic()
         if now >= min(doubt, deadline):
@@ -94,7 +94,7 @@ def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, flo
         return answer
 
     if progress is None:
-        return retry_while_away(lambda: timed(lambda: jobs.status(job_id))) in LIVING, took
+        return retry_while_away(lambda: timed(lambda: jobs.status(job_id))) in ACTIVE, took
     if progress.unheard():
         raise ProxboxError(f"The task that waited for job {job_id} has ended: the job goes on.")
     job = retry_while_away(lambda: timed(lambda: jobs.watch(job_id, include_data=progress.wants_names)), progress.tell)
@@ -105,7 +105,7 @@ def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, flo
         with contextlib.suppress(ProxboxError):  # only one line needs it
             service = jobs.rq.service
     progress.show(job, jobs.session.server_now, service)
-    return job.living, took
+    return job.active, took
 
 
 def retry_while_away(ask: Callable[[], T], tell: Callable[[str], None] = lambda line: None) -> T:

@@ -566,7 +566,7 @@ def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     name = "" if params["job_id"] is not None else checked_name(params["name"])
     goal = CancelRuns(name, params["job_id"], params["keep_schedule"])
-    done = cancel_runs(jobs, goal, policy(module))
+    done = cancel_runs(jobs, goal, Policy("cancel", check_mode=module.check_mode, finds_dead=False))
     return {**task_result(module, done), "successor": done.successor.result() if done.successor else None}
 
 
@@ -575,19 +575,15 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     timeout = checked_seconds("wait_timeout", params["wait_timeout"])
     longest_pause = checked_seconds("poll_interval", params["poll_interval"])
     waiting = Waiting(timeout, longest_pause, progress(module)) if params["wait"] else None
+    policy = Policy("cancel", stale_after=read_stale_after(params), check_mode=module.check_mode)
     if params["job_id"] is not None:
-        done = await_job(jobs, params["job_id"], policy(module), waiting, include_log=params["include_log"])
+        done = await_job(jobs, params["job_id"], policy, waiting, include_log=params["include_log"])
     else:
         name = checked_name(params["name"]) if (params["name"] or "").strip() else DEFAULT_NAME
         new = NewJob(name, read_scope(params, jobs.endpoint_ids))
         goal = RunNow(new, params["when_running"], read_max_age(params["max_age"]))
-        done = run_now(jobs, goal, policy(module), waiting, include_log=params["include_log"])
+        done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])
     return run_result(module, done, timeout=timeout, partial=params["partial"])
-
-
-def policy(module: AnsibleModule) -> Policy:
-    """Return that a job which is to be cancelled is cancelled as it runs."""
-    return Policy("cancel", stale_after=read_stale_after(module.params), check_mode=module.check_mode)
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

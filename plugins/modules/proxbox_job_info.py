@@ -430,7 +430,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._job import ENDED, LIVING, iso
+from ..module_utils._job import ACTIVE, ENDED, iso
 from ..module_utils._jobs import Jobs
 from ..module_utils._module import run_module
 from ..module_utils._observe import is_starting
@@ -458,7 +458,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         job = jobs.get(params["job_id"], include_log=params["include_log"])
         if not is_starting(job, jobs.session.server_now):
             check_target(job, jobs.url)
-        found = [job if job.living else judged(jobs, job)]
+        found = [job if job.active else judged(jobs, job)]
     else:
         filters = {query: params[option] for option, query in FILTERS.items() if params[option] is not None}
         filters.update(
@@ -474,7 +474,7 @@ def main() -> None:
         {
             "job_id": {"type": "int"},
             "name": {"type": "str"},
-            "status": {"type": "list", "elements": "str", "choices": [*LIVING, *ENDED]},
+            "status": {"type": "list", "elements": "str", "choices": [*ACTIVE, *ENDED]},
             "sync_types": {"type": "list", "elements": "str"},
             "errored": {"type": "bool"},
             "created_after": {"type": "str"},

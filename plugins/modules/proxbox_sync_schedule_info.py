@@ -213,7 +213,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     name = None if params["name"] is None else checked_name(params["name"])
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
     schedules = []
-    for found, members in sorted(living(jobs, name).items()):
+    for found, members in sorted(active(jobs, name).items()):
         examined, _warnings = examine(jobs, members, stale_after)
         runs = newest_runs(jobs, found, history) if history else []
         report = Report(found, tuple(examined), tuple(runs), jobs.rq.service, jobs.session.server_now)
@@ -221,10 +221,10 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     return {"changed": False, "schedules": schedules}
 
 
-def living(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
-    """Return the living members of each schedule, by name."""
+def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
+    """Return the active members of each schedule, by name."""
     by_name: dict[str, list[Job]] = {}
-    for job in read_known(jobs, lambda: jobs.living(name)):
+    for job in read_known(jobs, lambda: jobs.active(name)):
         # A run that does not tell what it is counts if its name was given. Else a monitor would report it as lost.
         is_run = bool(name) and job.kind is Kind.NOT_KNOWN and job.status == "running"
         if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:

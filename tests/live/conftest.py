@@ -46,7 +46,7 @@ def name(netbox: Jobs, request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a schedule of this test's own, which is ended afterwards, as is each whose name begins with it."""
     name = f"it live {time.time_ns() // 1000000} {request.node.name}"[:150]
     yield name
-    for job in netbox.living():
+    for job in netbox.active():
         if job.name.startswith(name):
             netbox.cancel(job)
 

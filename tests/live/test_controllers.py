@@ -51,11 +51,11 @@ NOW = {"interval": "daily", "sync_types": ["devices"]}
 
 
 def the_one(netbox: Jobs, name: str, playbook: Any, task: dict[str, Any]) -> Job:
-    """The schedule's only living member, which another run leaves as it is."""
+    """The schedule's only active member, which another run leaves as it is."""
     ((code, text),) = playbook(1, task)
     assert code == 0 and "changed=0" in text, text
-    (living,) = netbox.living(name)
-    return living
+    (active,) = netbox.active(name)
+    return active
 
 
 def test_ten_controllers_create_one(netbox: Jobs, name: str, playbook: Any) -> None:
@@ -76,5 +76,5 @@ def test_ten_controllers_change_one(netbox: Jobs, name: str, playbook: Any) -> N
 
 def test_two_controllers_that_disagree_leave_one(netbox: Jobs, name: str, playbook: Any) -> None:
     playbook(2, LATER, {**LATER, "interval": "hourly"})
-    (living,) = netbox.living(name)
-    assert living.interval in (60, 1440)
+    (active,) = netbox.active(name)
+    assert active.interval in (60, 1440)

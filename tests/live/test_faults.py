@@ -105,10 +105,10 @@ def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> Non
                 wait_for_arrivals(netbox, name, through, seed)
                 if ended_well:
                     break
-                assert len(netbox.living(name)) >= before, f"seed {seed}: a change that failed left none"
+                assert len(netbox.active(name)) >= before, f"seed {seed}: a change that failed left none"
             else:
                 pytest.fail(f"seed {seed}: {ATTEMPTS} attempts failed")
-            assert [job.interval for job in netbox.living(name)] == [minutes], f"seed {seed}"
+            assert [job.interval for job in netbox.active(name)] == [minutes], f"seed {seed}"
             before = 1
         made = sorted(job.interval for job in netbox.named(name))
         assert made == [60, 1440], f"seed {seed}: a job was made twice, or one that nobody asked for"
@@ -118,7 +118,7 @@ def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> Non
                 break
             except ProxboxError:
                 continue
-    assert netbox.living(name) == [], f"seed {seed}"
+    assert netbox.active(name) == [], f"seed {seed}"
     assert len(netbox.named(name)) == len(made), f"seed {seed}: ending the schedule has made a job"
 
 

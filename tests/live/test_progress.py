@@ -155,7 +155,7 @@ def test_lines_are_seen_while_the_sync_runs(
 ) -> None:
     with play() as running:
         running.read_until(r"^  00:00 running( on pve-lab)?: devices$")
-        (job,) = netbox.living(name)
+        (job,) = netbox.active(name)
         assert job.status == "running" and running.process.poll() is None
         running.read_until(r"^  \d\d:\d\d still running \(no news for 30 s\)$")
         hung()
@@ -201,7 +201,7 @@ def test_an_interrupted_playbook_leaves_no_module_behind(
         os.utime(f"{progress}.seen", (0, 0))
         wait_until(lambda: modules(running.folder) == [], 30)
         assert not progress.exists()
-    assert [job.status for job in netbox.living(name)] == ["running"], "the sync goes on"
+    assert [job.status for job in netbox.active(name)] == ["running"], "the sync goes on"
 
 
 def test_a_restart_of_netbox_does_not_end_the_wait(

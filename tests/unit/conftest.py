@@ -214,7 +214,7 @@ def jobs(server: Script) -> Jobs:
 NIGHTLY = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440}
 """The next run of a schedule, each night at two."""
 
-LIVING = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
+ACTIVE = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
 ALL = "GET /api/core/jobs/?status=scheduled&status=pending&status=running&fields=..."
 UNDER_WAY = "GET /api/core/jobs/?status=pending&status=running&fields=..."
 NEWEST = "GET /api/core/jobs/?name=nightly&fields=...&limit=11"

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._connection import Connection
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import LIVING
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ACTIVE
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 
@@ -81,8 +81,8 @@ class Row:
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def living(self) -> bool:
-        return self.status in LIVING
+    def active(self) -> bool:
+        return self.status in ACTIVE
 
     @property
     def at_once(self) -> bool:
@@ -232,10 +232,10 @@ class NetBox:
         self.rows[copied].queue = "high"
         return copied
 
-    def living(self, name: str) -> list[Row]:
+    def active(self, name: str) -> list[Row]:
         """Return the syncs of that name that have not ended, without copies of "Run now"."""
         rows = self.rows.values()
-        return [row for row in rows if row.living and row.kind == "sync" and row.name == name and row.queue != "high"]
+        return [row for row in rows if row.active and row.kind == "sync" and row.name == name and row.queue != "high"]
 
 
 class Api(requests.adapters.BaseAdapter):
@@ -337,7 +337,7 @@ class Api(requests.adapters.BaseAdapter):
         if row.kind != "sync" or not row.shown(netbox.now)["data"]:
             return 400, {"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}
         answer = {"ok": True, "job_id": job_id, "status": row.status}
-        if not row.living:
+        if not row.active:
             return 200, answer | {"detail": "Job was already finished; no changes were made."}
         netbox.cancelled.append(job_id)
         if row.status == "running" and not row.killed:

@@ -41,7 +41,7 @@ CLOCKS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st
 
 @st.composite
 def histories(draw: st.DrawFn, now: datetime) -> list[Row]:
-    """Rows as users and NetBox leave them: duplicates, other jobs, copies, dead and living ones, in any order."""
+    """Rows as users and NetBox leave them: duplicates, other jobs, copies, dead and active ones, in any order."""
     rows = []
     for job_id in range(1, draw(st.integers(0, 6)) + 1):
         status = draw(st.sampled_from(["scheduled", "running", "completed", "pending", "errored", "failed"]))
@@ -133,9 +133,9 @@ def foreign(netbox: NetBox) -> set[int]:
 
 
 def members(netbox: NetBox, goal: Declare) -> list[Row]:
-    """The living jobs of a schedule. A sync that runs at once is one only of a schedule that does."""
+    """The active jobs of a schedule. A sync that runs at once is one only of a schedule that does."""
     at_once = goal.at is None and goal.interval is None
-    return [row for row in netbox.living(NAME) if at_once or not row.at_once]
+    return [row for row in netbox.active(NAME) if at_once or not row.at_once]
 
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, when_running=st.sampled_from(["cancel", "wait"]))
@@ -158,7 +158,7 @@ def test_one_run_reaches_its_goal_and_the_next_changes_nothing(
             for row in netbox.rows.values()
             if row.kind == "sync" and row.name == NAME and row.started and not row.interval
             if row.scheduled == wanted.at.on(wanted.at.day) and {*row.sync_types} == wanted.scope.sync_types
-            if not row.objects and not row.living
+            if not row.objects and not row.active
         ]
         return
     alive = members(netbox, wanted)
@@ -180,7 +180,7 @@ def test_absent_leaves_none(data: st.DataObject, now: datetime, numbers: list[in
     run(controller(netbox), End(NAME), when_running=when_running)
     settle(netbox)
     assume(not netbox.between)
-    assert not netbox.living(NAME)
+    assert not netbox.active(NAME)
     assert not run(controller(netbox), End(NAME)).plan.changed
     assert not netbox.created and not untouchable & {*netbox.cancelled}
 
@@ -221,11 +221,11 @@ def test_faults_leave_no_duplicate_and_lose_nothing(data: st.DataObject, now: da
         try:
             run(controller(netbox, faults=True), goal)
         except ProxboxError:
-            assert netbox.living(NAME), "none is left"
+            assert netbox.active(NAME), "none is left"
         else:
-            assert len(netbox.living(NAME)) == 1
+            assert len(netbox.active(NAME)) == 1
     run(controller(netbox), goal)
-    assert len(netbox.living(NAME)) == 1
+    assert len(netbox.active(NAME)) == 1
     assert not run(controller(netbox), goal).plan.changed
 
 
@@ -332,7 +332,7 @@ def test_two_controllers_run_what_runs_once_a_single_time(
     wanted = wish(schedule_at=data.draw(st.sampled_from([None, dated])))
     assert failures(both(netbox, turns, [partial(run, goal=wanted)] * 2)) == []
     settle(netbox)
-    rows = [row for row in netbox.rows.values() if row.started or row.living]
+    rows = [row for row in netbox.rows.values() if row.started or row.active]
     # A run may start, and even end, before a controller sees that there are two.
     assert len([row for row in rows if not row.cancelled]) in ((1,) if not works or wanted.at else (1, 2))
     assert not run(controller(netbox), wanted).plan.changed
@@ -349,13 +349,13 @@ def cancel(jobs: Jobs, name: str = "", job_id: int | None = None, keep: bool = T
 def test_cancelling_a_run_keeps_the_schedule(data: st.DataObject, now: datetime) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice([]))
     netbox.works = False
-    recurring = [row for row in netbox.living(NAME) if row.interval]
+    recurring = [row for row in netbox.active(NAME) if row.interval]
     assume(recurring)
     target = data.draw(st.sampled_from(recurring))
     assume(not target.objects)
     outcome = cancel(controller(netbox), job_id=target.id)
-    assert not netbox.rows[target.id].living
-    left = [row for row in netbox.living(NAME) if row.interval]
+    assert not netbox.rows[target.id].active
+    left = [row for row in netbox.active(NAME) if row.interval]
     assert len(left) == max(1, len(recurring) - 1)
     assert outcome.successor is None or outcome.successor.scheduled > netbox.now
 
@@ -380,8 +380,8 @@ def test_two_that_cancel_the_same_run_keep_one_schedule(
     assert failures(both(netbox, turns, [partial(cancel, **word) for word in words])) == []
     settle(netbox)
     assume(not netbox.between)
-    assert len([row for row in netbox.living(NAME) if row.interval]) == 1
-    assert not netbox.rows[1].living
+    assert len([row for row in netbox.active(NAME) if row.interval]) == 1
+    assert not netbox.rows[1].active
 
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
@@ -398,7 +398,7 @@ def test_cancelling_a_run_beside_a_declaration_keeps_the_schedule(
     results = both(netbox, turns, [partial(cancel, job_id=1), partial(run, goal=wanted)])
     assert failures(results) == []
     settle(netbox)
-    assert [row for row in netbox.living(NAME) if row.interval]
+    assert [row for row in netbox.active(NAME) if row.interval]
 
 
 @given(now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
@@ -411,7 +411,7 @@ def test_cancelling_for_good_leaves_none(now: datetime, numbers: list[int], turn
     both(netbox, turns, [partial(cancel, job_id=1, keep=False), partial(cancel, name=NAME, keep=False)])
     settle(netbox)
     assume(not netbox.between)
-    assert netbox.living(NAME) == []
+    assert netbox.active(NAME) == []
 
 
 def start(jobs: Jobs, name: str = "now", max_age: timedelta | None = None, wait: bool = False) -> TaskResult:
@@ -433,8 +433,8 @@ def test_two_that_join_start_one_sync(
     tasks = [partial(start, name=name, max_age=age) for name, age in zip(names, ages, strict=True)]
     results = both(netbox, turns, tasks)
     assert failures(results) == []
-    living = [row.id for row in netbox.rows.values() if row.living]
-    assert [result.job.id for result in results] == living * 2 and len(living) == 1
+    active = [row.id for row in netbox.rows.values() if row.active]
+    assert [result.job.id for result in results] == active * 2 and len(active) == 1
 
 
 @given(now=CLOCKS, numbers=DICE, turns=DICE)
@@ -462,7 +462,7 @@ def test_a_copy_by_run_now_is_no_member(now: datetime, job: int) -> None:
         done = run(controller(netbox), wanted, when_running=when_running)
         assert not done.plan.changed and done.job.id == 1 and not done.warnings
     run(controller(netbox), End(NAME), when_running="fail")
-    assert netbox.rows[copied].status == "running" and not netbox.rows[1].living
+    assert netbox.rows[copied].status == "running" and not netbox.rows[1].active
 
 
 @pytest.mark.parametrize("ahead", [None, 20, 80, 85, 100])
@@ -495,8 +495,8 @@ def test_many_schedules_are_each_declared(data: st.DataObject, now: datetime, nu
         settle(netbox)
         assume(not netbox.between)
         assert done["new"].plan.changed is expected
-    assert len(members(netbox, wanted)) == 1 and len(netbox.living("new")) == 1
-    assert not [row for row in netbox.living("other") if row.interval]
+    assert len(members(netbox, wanted)) == 1 and len(netbox.active("new")) == 1
+    assert not [row for row in netbox.active("other") if row.interval]
 
 
 @given(data=st.data(), now=CLOCKS, new=st.sampled_from(["04:30", "05:00"]), drift=st.sampled_from(["repair", "ignore"]))

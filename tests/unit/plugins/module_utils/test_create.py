@@ -43,7 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def create(server: Script, jobs: Jobs, *answers: Answer, known: set[int] | None = None) -> int:
     """Create the job, after a request that has told NetBox's clock."""
     server.answer(page(), *answers)
-    jobs.living()
+    jobs.active()
     return create_once(jobs, NEW, known or set())
 
 

@@ -54,7 +54,7 @@ def test_nothing_there_creates() -> None:
 
 
 @pytest.mark.parametrize("status", ["scheduled", "pending", "running"])
-def test_a_living_member_is_kept(status: str) -> None:
+def test_an_active_member_is_kept(status: str) -> None:
     plan = decide(NIGHTLY, job(status=status))
     assert plan.keep == job(status=status)
     assert not plan.changed and not plan.why
@@ -121,14 +121,21 @@ def test_older_jobs_tell_who_has_moved_a_schedule(goal: Declare, moved: Job) -> 
         return decide(goal, moved, *older, older_read=True, older_complete=complete)
 
     # NetBox has moved it: an earlier run had the wanted time. So it seems if NetBox does not show all of them.
-    for plan in (after(on_phase), after(on_phase, off_phase, complete=False), after(off_phase, complete=False)):
+    skipped = job(4, "failed", scheduled=moved.scheduled - timedelta(days=1), error="Cancelled via API.", started=None)
+    for plan in (
+        after(on_phase),
+        after(on_phase, off_phase, complete=False),
+        after(off_phase, complete=False),
+        # A run that was cancelled leaves the schedule on its phase.
+        after(on_phase, skipped),
+    ):
         assert plan.keep == moved and not plan.changed
     # schedule_at was changed: no run of this schedule had the wanted time.
     for older in (
         (),
         (off_phase,),
         # The schedule was replaced after the run that had the wanted time.
-        (on_phase, job(4, "failed", scheduled=LATE, error="Cancelled via API.", started=None)),
+        (on_phase, job(4, "failed", scheduled=NEXT, error="Cancelled via API.", started=None)),
         (on_phase, job(4, "completed", scheduled=LATE, interval=60)),
         (on_phase, job(4, "completed", scheduled=LATE, sync_types=["devices"])),
     ):
@@ -385,7 +392,7 @@ def test_a_run_that_netbox_may_have_forgotten_is_a_warning() -> None:
             decide(refused, *jobs)
 
 
-def test_absent_cancels_every_living_member() -> None:
+def test_absent_cancels_every_active_member() -> None:
     plan = decide(End("nightly"), job(1), job(2, "running"), job(3, "completed"))
     assert [each.id for each in plan.cancel] == [1, 2]
     assert not decide(End("nightly"), job(3, "completed")).changed
@@ -459,7 +466,7 @@ def carried_out(plan: Plan, jobs: list[Job]) -> list[Job]:
 
 
 def members(jobs: list[Job]) -> list[Job]:
-    return [each for each in Observation(tuple(jobs), NOW).syncs("nightly") if each.living and not each.at_once]
+    return [each for each in Observation(tuple(jobs), NOW).syncs("nightly") if each.active and not each.at_once]
 
 
 @given(goal=GOALS, jobs=JOBS, older_read=st.booleans(), complete=st.booleans())

@@ -21,7 +21,7 @@ NEXT = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
 SERVED = Service(1, frozenset({"default"}))
 
 
-def living(job_id: int = 9, status: str = "scheduled", **changes: Any) -> Job:
+def active(job_id: int = 9, status: str = "scheduled", **changes: Any) -> Job:
     return make_job(job_id, status, **{"scheduled": NEXT, "interval": 1440, **changes})
 
 
@@ -40,10 +40,10 @@ def unknown(job_id: int) -> Job:
 
 
 def report(*members: Job, history: tuple[Job, ...] = (), service: Service = SERVED) -> Report:
-    return Report("nightly", members or (living(),), history, service, NOW)
+    return Report("nightly", members or (active(),), history, service, NOW)
 
 
-RUNNING = living(status="running", scheduled=NEXT - timedelta(days=1), started=NEXT - timedelta(days=1))
+RUNNING = active(status="running", scheduled=NEXT - timedelta(days=1), started=NEXT - timedelta(days=1))
 FAILED = ended(8, "backups_500_alone")
 PARTIAL = ended(8, "backups_500_beside")
 CANCELLED = ended(8, "cancelled_running")
@@ -84,17 +84,17 @@ ALL_ASKED = "did not do all that was asked for"
             "The outcome of the sync 'nightly' (job 8) is unknown",
         ),
         (
-            report(living(scheduled=NOW - timedelta(hours=1))),
+            report(active(scheduled=NOW - timedelta(hours=1))),
             "overdue",
             "job 9 should have started at 2026-04-10T09:00:00Z",
         ),
-        (report(living(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
+        (report(active(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
         (report(service=Service(0)), "no_worker", "no worker is running: start a worker for"),
         (report(service=Service(1, frozenset({"high"}))), "no_worker", "no worker serves the queue 'default'"),
         (report(service=Service(1)), "ok", ""),
         (report(RUNNING, service=Service(0)), "ok", ""),
-        (report(living(4), living(9)), "duplicate", "more than one job of this schedule has not ended: 4, 9"),
-        (report(living(9, dead="it is lost"), history=(FAILED,)), "stale", "job 9: it is lost"),
+        (report(active(4), active(9)), "duplicate", "more than one job of this schedule has not ended: 4, 9"),
+        (report(active(9, dead="it is lost"), history=(FAILED,)), "stale", "job 9: it is lost"),
     ],
 )
 def test_health(found: Report, health: str, why: str) -> None:
@@ -105,8 +105,8 @@ def test_health(found: Report, health: str, why: str) -> None:
 
 def test_the_worst_comes_first_and_nothing_is_left_out() -> None:
     found = report(
-        living(4, dead="it is lost"),
-        living(9, scheduled=NOW - timedelta(hours=3)),
+        active(4, dead="it is lost"),
+        active(9, scheduled=NOW - timedelta(hours=3)),
         history=(FAILED,),
         service=Service(0),
     )
@@ -123,13 +123,13 @@ def test_the_worst_comes_first_and_nothing_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ([living()], NEXT),
-        ([living(4, scheduled=NEXT + timedelta(days=1)), living(9)], NEXT),
+        ([active()], NEXT),
+        ([active(4, scheduled=NEXT + timedelta(days=1)), active(9)], NEXT),
         ([RUNNING], NEXT),
-        ([living(status="running", scheduled=NEXT - timedelta(days=3))], NOW + timedelta(minutes=1)),
-        ([living(status="running", interval=None)], None),
-        ([living(status="running", dead="it is lost")], None),
-        ([living(dead="it is lost")], None),
+        ([active(status="running", scheduled=NEXT - timedelta(days=3))], NOW + timedelta(minutes=1)),
+        ([active(status="running", interval=None)], None),
+        ([active(status="running", dead="it is lost")], None),
+        ([active(dead="it is lost")], None),
     ],
 )
 def test_the_next_run(members: list[Job], expected: datetime | None) -> None:

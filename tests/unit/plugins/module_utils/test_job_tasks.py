@@ -22,13 +22,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Polic
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     CANCELS,
     CREATE,
     CREATES,
     DENIED,
     FINISHED,
     FOREIGN,
-    LIVING,
     MAY_CANCEL,
     MAY_CREATE,
     NIGHTLY,
@@ -276,7 +276,7 @@ def test_cancel_in_check_mode(server: Script, jobs: Jobs, row: Row) -> None:
     outcome = cancel_one(jobs, check_mode=True)
     assert outcome.plan.changed and [job.id for job in outcome.cancelled] == [5]
     assert outcome.successor.result()["scheduled"] == NIGHTLY["scheduled"]
-    assert server.asked == [get(5), LIVING, TASK, MAY_CREATE, MAY_CANCEL]
+    assert server.asked == [get(5), ACTIVE, TASK, MAY_CREATE, MAY_CANCEL]
 
 
 RUNNING = {"status": "running", "scheduled": "2026-04-10T02:00:00Z", "interval": 1440}
@@ -288,7 +288,7 @@ def test_cancelling_a_run_creates_its_successor_first(server: Script, jobs: Jobs
     outcome = cancel_one(jobs)
     assert outcome.successor.id == 6 and [job.id for job in outcome.cancelled] == [5]
     assert outcome.job.id == 5 and outcome.job.status == "failed"
-    asked = [get(5), LIVING, TASK, MAY_CANCEL, CREATE, get(5), LIVING, cancel(5), get(5), LIVING]
+    asked = [get(5), ACTIVE, TASK, MAY_CANCEL, CREATE, get(5), ACTIVE, cancel(5), get(5), ACTIVE]
     assert server.asked == asked
 
 
@@ -297,7 +297,7 @@ def test_a_token_that_may_not_cancel_creates_no_successor(server: Script, jobs: 
     server.answer(running, running, task(None), DENIED)
     with pytest.raises(ProxboxError, match=r"Grant it the permission core\.delete_job"):
         cancel_one(jobs)
-    assert server.asked == [get(5), LIVING, TASK, MAY_CANCEL]
+    assert server.asked == [get(5), ACTIVE, TASK, MAY_CANCEL]
 
 
 def test_a_cancel_whose_answer_is_lost_does_not_end_the_schedule(server: Script, jobs: Jobs, row: Row) -> None:
@@ -338,7 +338,7 @@ def test_a_run_that_ended_by_itself_has_a_successor_already(
     server.answer(ended, page(own), ended, page(own, theirs), cancelled(7), ended, page(own))
     outcome = cancel_one(jobs)
     assert outcome.successor.id == 6 and outcome.job.status == "completed"
-    assert server.asked[-3:] == [cancel(7), get(5), LIVING]
+    assert server.asked[-3:] == [cancel(7), get(5), ACTIVE]
 
 
 def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
@@ -365,10 +365,10 @@ def test_cancel_by_name(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(scheduled, run), task(None), cancelled(6), page(scheduled))
     outcome = cancel_named(jobs)
     assert [job.id for job in outcome.cancelled] == [6] and outcome.job is None and outcome.successor is None
-    assert server.asked == [LIVING, TASK, cancel(6), LIVING]
+    assert server.asked == [ACTIVE, TASK, cancel(6), ACTIVE]
 
 
 def test_a_cancel_by_name_needs_no_clock_before_its_first_answer(server: Script, jobs: Jobs) -> None:
     server.answer(page())
     assert not cancel_named(jobs).plan.changed
-    assert server.asked == [LIVING]
+    assert server.asked == [ACTIVE]

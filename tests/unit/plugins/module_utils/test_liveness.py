@@ -95,7 +95,7 @@ def test_a_job_that_nobody_starts() -> None:
 def server_time(server: Script, jobs: Jobs) -> None:
     """Let the session learn NetBox's clock."""
     server.answer(page())
-    jobs.living()
+    jobs.active()
     server.answers.clear()
     server.requests.clear()
 

@@ -21,13 +21,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Polic
 from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     CANCELS,
     CREATE,
     CREATES,
     DATE,
     DENIED,
     FINISHED,
-    LIVING,
     MAY_CANCEL,
     MAY_CREATE,
     NEWEST,
@@ -77,14 +77,14 @@ def test_a_no_op_is_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)))
     outcome = present(jobs)
     assert not outcome.plan.changed and outcome.job.id == 5
-    assert server.asked == [LIVING]
+    assert server.asked == [ACTIVE]
 
 
 def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.plan.changed and outcome.job.id == 7
-    assert server.asked == [LIVING, CREATE, LIVING]
+    assert server.asked == [ACTIVE, CREATE, ACTIVE]
     assert server.bodies[1] == {
         "sync_types": ["all"],
         "job_name": "nightly",
@@ -116,7 +116,7 @@ def test_check_mode_writes_nothing_and_predicts(
     assert [job.id for job in outcome.cancelled] == [job_id for job_id in seen if job_id != 5]
     assert outcome.job.result()["id"] == (5 if 5 in seen else None)
     assert outcome.job.result()["scheduled"] == NIGHTLY["scheduled"]
-    assert server.asked == [LIVING, *asked]
+    assert server.asked == [ACTIVE, *asked]
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,14 @@ def test_a_change_creates_before_it_cancels(server: Script, jobs: Jobs, row: Row
     server.answer(page(old), CANCELS, created(7), page(new, old), cancelled(5), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [5]
-    assert server.asked == [LIVING, MAY_CANCEL, CREATE, LIVING, cancel(5), LIVING]
+    assert server.asked == [ACTIVE, MAY_CANCEL, CREATE, ACTIVE, cancel(5), ACTIVE]
 
 
 def test_a_token_that_may_not_cancel_changes_nothing(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **HOURLY)), DENIED)
     with pytest.raises(ProxboxError, match=r"Grant it the permission core\.delete_job\.") as told:
         present(jobs)
-    assert server.asked == [LIVING, MAY_CANCEL] and not told.value.changed
+    assert server.asked == [ACTIVE, MAY_CANCEL] and not told.value.changed
 
 
 def test_a_change_whose_new_job_cannot_be_seen_leaves_the_old_one(server: Script, jobs: Jobs, row: Row) -> None:
@@ -170,14 +170,14 @@ def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, j
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.job.id == 6 and outcome.cancelled == ()
-    assert server.asked == [LIVING, CREATE, LIVING, cancel(7), LIVING]
+    assert server.asked == [ACTIVE, CREATE, ACTIVE, cancel(7), ACTIVE]
 
 
 def test_what_was_created_a_moment_ago_yields_at_once_though_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
     both = page(row(7, **RUNNING), row(6, **NIGHTLY))
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     assert present(jobs).job.id == 6
-    assert server.asked == [LIVING, CREATE, LIVING, cancel(7), LIVING]
+    assert server.asked == [ACTIVE, CREATE, ACTIVE, cancel(7), ACTIVE]
 
 
 def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
@@ -188,14 +188,14 @@ def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row:
     )
     outcome = present(jobs)
     assert outcome.job.id == 5 and outcome.cancelled == ()
-    assert server.asked[-2:] == [cancel(7), LIVING]
+    assert server.asked[-2:] == [cancel(7), ACTIVE]
 
 
 def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(), page(row(7, status="errored", scheduled=None)))
     outcome = present(jobs, AT_ONCE)
     assert outcome.job.status == "errored"
-    assert server.asked == [NEWEST, CREATE, LIVING, get(7)]
+    assert server.asked == [NEWEST, CREATE, ACTIVE, get(7)]
 
 
 def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Script, jobs: Jobs, row: Row) -> None:
@@ -223,10 +223,10 @@ def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY), row(6, **NIGHTLY)), cancelled(5), cancelled(6), page())
     outcome = absent(jobs)
     assert outcome.job is None and [job.id for job in outcome.cancelled] == [5, 6]
-    assert server.asked == [LIVING, cancel(5), cancel(6), LIVING], "the first cancel finds out whether it may"
+    assert server.asked == [ACTIVE, cancel(5), cancel(6), ACTIVE], "the first cancel finds out whether it may"
     server.requests.clear()
     assert not absent(jobs).plan.changed
-    assert server.asked == [LIVING]
+    assert server.asked == [ACTIVE]
 
 
 def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_a_job_that_another_task_takes_back_is_created_again(server: Script, job
     server.answer(cancelled(8), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 9 and [job.id for job in outcome.cancelled] == [8]
-    assert server.asked == [LIVING, CREATE, LIVING, get(7), LIVING, CREATE, LIVING, cancel(8), LIVING]
+    assert server.asked == [ACTIVE, CREATE, ACTIVE, get(7), ACTIVE, CREATE, ACTIVE, cancel(8), ACTIVE]
 
 
 def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Jobs, row: Row) -> None:
@@ -262,14 +262,14 @@ def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Job
     server.answer(page(), page(successor), cancelled(6), page())
     outcome = absent(jobs)
     assert [job.id for job in outcome.cancelled] == [6]
-    assert server.asked == [LIVING, TASK, MAY_CANCEL, get(5), get(5), LIVING, LIVING, cancel(6), LIVING]
+    assert server.asked == [ACTIVE, TASK, MAY_CANCEL, get(5), get(5), ACTIVE, ACTIVE, cancel(6), ACTIVE]
 
 
 def test_a_token_that_may_not_cancel_the_successor_does_not_wait(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="running", **NIGHTLY)), task("started"), DENIED)
     with pytest.raises(ProxboxError, match=r"core\.delete_job"):
         absent(jobs)
-    assert server.asked == [LIVING, TASK, MAY_CANCEL]
+    assert server.asked == [ACTIVE, TASK, MAY_CANCEL]
 
 
 def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
@@ -292,7 +292,7 @@ def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, ro
     server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)), task("started"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed: .* when_running to wait"):
         absent(jobs, "fail", check_mode=check_mode)
-    assert server.asked == [LIVING, TASK]
+    assert server.asked == [ACTIVE, TASK]
 
 
 def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
@@ -301,7 +301,7 @@ def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jo
         page(due), status(5, "running"), status(5, "completed"), page(row(8, **NIGHTLY)), cancelled(8), page()
     )
     assert [job.id for job in absent(jobs).cancelled] == [8]
-    assert server.asked == [LIVING, get(5), get(5), LIVING, cancel(8), LIVING]
+    assert server.asked == [ACTIVE, get(5), get(5), ACTIVE, cancel(8), ACTIVE]
 
 
 def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
@@ -309,7 +309,7 @@ def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, j
     server.answer(page(due), status(5, "running"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
         present(jobs, when_running="fail")
-    assert server.asked == [LIVING, get(5)]
+    assert server.asked == [ACTIVE, get(5)]
 
 
 def test_a_run_that_shows_itself_late_fails_the_task_and_nothing_stays(server: Script, jobs: Jobs, row: Row) -> None:
@@ -326,7 +326,7 @@ def test_what_is_to_run_once_and_ends_between_two_looks_is_not_run_again(server:
     server.answer(page(row(5, status="completed")))
     outcome = present(jobs, AT_ONCE)
     assert outcome.job.id == 5 and [job.id for job in outcome.cancelled] == [6]
-    assert server.asked == [NEWEST, get(6), cancel(6), LIVING, get(5)]
+    assert server.asked == [NEWEST, get(6), cancel(6), ACTIVE, get(5)]
 
 
 def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
@@ -341,7 +341,7 @@ def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
 SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
 LIMIT = page({"id": 1, "sync_job_timeout": 7200})
 """How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
-CREATED_ANEW = [LIVING, TASK, get(5), MAY_CANCEL, CREATE, LIVING, cancel(5), LIVING]
+CREATED_ANEW = [ACTIVE, TASK, get(5), MAY_CANCEL, CREATE, ACTIVE, cancel(5), ACTIVE]
 
 
 @pytest.mark.parametrize(
@@ -385,13 +385,13 @@ def test_a_run_that_lives_is_left_alone(
 ) -> None:
     server.answer(page(row(5, started=started, **RUNNING)), *answers)
     assert not present(jobs).plan.changed
-    assert server.asked == [LIVING, *asked]
+    assert server.asked == [ACTIVE, *asked]
 
 
 def test_a_run_that_ends_between_two_reads_is_not_dead(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, started="2026-04-10T09:59:00Z", **RUNNING)), task("finished"), status(5, "completed"))
     assert not present(jobs).plan.changed
-    assert server.asked == [LIVING, TASK, get(5)]
+    assert server.asked == [ACTIVE, TASK, get(5)]
 
 
 def test_a_dead_run_does_not_count_as_running(server: Script, jobs: Jobs, row: Row) -> None:
@@ -409,7 +409,7 @@ def test_a_run_that_turns_out_to_be_dead_while_it_is_waited_for_is_cancelled(
     server.answer(status(5, "running"), running, cancelled(5), page())
     outcome = absent(jobs, wait_timeout=0)
     assert [job.id for job in outcome.cancelled] == [5]
-    assert server.asked[-3:] == [LIVING, cancel(5), LIVING]
+    assert server.asked[-3:] == [ACTIVE, cancel(5), ACTIVE]
 
 
 def worker(*queues: str) -> dict[str, Any]:
@@ -425,7 +425,7 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
     server.answer(page(row(5, **OVERDUE)), page(worker("default")), task("lost"), status(5, "scheduled"), *replaced)
     outcome = present(jobs)
     assert outcome.job.id == 7 and outcome.warnings == ()
-    assert server.asked == [LIVING, WORKERS, *CREATED_ANEW[1:]]
+    assert server.asked == [ACTIVE, WORKERS, *CREATED_ANEW[1:]]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def test_an_overdue_member_that_waits_for_a_worker_stays(
     outcome = present(jobs)
     assert not outcome.plan.changed
     assert len(outcome.warnings) == bool(warning) and (not warning or warning in outcome.warnings[0])
-    assert server.asked == [LIVING, *requests]
+    assert server.asked == [ACTIVE, *requests]
 
 
 def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
@@ -471,7 +471,7 @@ def test_a_schedule_that_netbox_has_moved_stays_while_it_runs(server: Script, jo
     server.answer(page(row(5, **MOVED)), task("started"), page(before))
     outcome = present(jobs)
     assert not outcome.plan.changed and outcome.job.id == 5
-    assert server.asked == [LIVING, TASK, OLDER]
+    assert server.asked == [ACTIVE, TASK, OLDER]
 
 
 def test_a_schedule_whose_time_was_changed_is_replaced_while_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
@@ -481,7 +481,7 @@ def test_a_schedule_whose_time_was_changed_is_replaced_while_it_runs(server: Scr
     server.answer(status(5, "completed"), page(new, row(8, **NIGHTLY)), cancelled(8), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and outcome.plan.why[0].startswith("job 5: its time 2026-04-10T02:07:00Z is not the")
-    asked = [LIVING, TASK, OLDER, MAY_CANCEL, CREATE, LIVING, get(5), LIVING, cancel(8), LIVING]
+    asked = [ACTIVE, TASK, OLDER, MAY_CANCEL, CREATE, ACTIVE, get(5), ACTIVE, cancel(8), ACTIVE]
     assert server.asked == asked, "the older jobs are read once"
 
 
@@ -492,7 +492,7 @@ def test_the_older_jobs_of_a_schedule_are_read_once(server: Script, jobs: Jobs, 
     server.answer(page(running), task("started"), page(before), CANCELS, created(7))
     server.answer(*[page(starting, new, running)] * 2, page(new, running), cancelled(5), page(new))
     assert present(jobs, when_running="cancel").job.id == 7
-    assert server.asked == [LIVING, TASK, OLDER, MAY_CANCEL, CREATE, *[LIVING] * 3, cancel(5), LIVING]
+    assert server.asked == [ACTIVE, TASK, OLDER, MAY_CANCEL, CREATE, *[ACTIVE] * 3, cancel(5), ACTIVE]
 
 
 def test_of_many_older_jobs_the_newest_are_enough(server: Script, jobs: Jobs, row: Row) -> None:
@@ -502,14 +502,14 @@ def test_of_many_older_jobs_the_newest_are_enough(server: Script, jobs: Jobs, ro
     ]
     server.answer(page(row(205, **MOVED)), task("started"), page(*rows))
     assert not present(jobs).plan.changed, "NetBox shows no beginning of the schedule"
-    assert server.asked == [LIVING, TASK, OLDER]
+    assert server.asked == [ACTIVE, TASK, OLDER]
 
 
 def test_a_sync_that_has_run_is_not_run_again_for_a_surplus_member(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY), row(3, status="completed")), cancelled(5), page())
     outcome = present(jobs, AT_ONCE)
     assert outcome.job.id == 3 and [job.id for job in outcome.cancelled] == [5]
-    assert server.asked == [NEWEST, cancel(5), LIVING]
+    assert server.asked == [NEWEST, cancel(5), ACTIVE]
 
 
 def once(schedule_at: str) -> Declare:
@@ -517,11 +517,11 @@ def once(schedule_at: str) -> Declare:
 
 
 def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
-    # The living member is older than the ten newest jobs of that name.
+    # The active member is older than the ten newest jobs of that name.
     newest = [row(job_id, status="completed") for job_id in range(20, 9, -1)]
     server.answer(page(*newest), page(row(3, scheduled="2030-01-01T02:00:00Z")))
     assert present(jobs, once("2030-01-01 02:00")).job.id == 3
-    assert server.asked == [NEWEST, LIVING]
+    assert server.asked == [NEWEST, ACTIVE]
 
 
 def test_a_one_time_schedule_that_ran_before_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:
@@ -530,11 +530,11 @@ def test_a_one_time_schedule_that_ran_before_its_newest_jobs(server: Script, job
     outcome = present(jobs, once("2026-04-10 02:00"))
     assert outcome.job.id == 3 and not outcome.plan.changed
     times = "scheduled__after=2026-04-10T01%3A59%3A59Z&scheduled__before=2026-04-10T02%3A00%3A01Z"
-    assert server.asked == [NEWEST, LIVING, f"{ENDED}&interval__empty=true&{times}&fields=...&limit=100"]
+    assert server.asked == [NEWEST, ACTIVE, f"{ENDED}&interval__empty=true&{times}&fields=...&limit=100"]
     server.answers[:] = [page(*newest), page(), page(row(3, status="completed"), row(2, status="errored"))]
     server.requests.clear()
     assert present(jobs, AT_ONCE).job.id == 3
-    assert server.asked == [NEWEST, LIVING, f"{ENDED}&interval__empty=true&fields=...&limit=100"]
+    assert server.asked == [NEWEST, ACTIVE, f"{ENDED}&interval__empty=true&fields=...&limit=100"]
 
 
 def test_older_jobs_are_read_page_after_page_until_the_run_is_found(server: Script, jobs: Jobs, row: Row) -> None:
@@ -592,7 +592,7 @@ def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Job
     assert warning.startswith(
         "NetBox may refuse the sync types foo, and check mode cannot ask it. netbox-proxbox 0.0.29"
     )
-    assert server.asked == [LIVING, MAY_CREATE]
+    assert server.asked == [ACTIVE, MAY_CREATE]
 
 
 def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, jobs: Jobs, row: Row) -> None:
@@ -620,7 +620,7 @@ def test_a_job_that_is_deleted_while_it_is_waited_for_has_ended(server: Script, 
     server.answer(page(row(5, status="running", interval=None)), task(None), page(), page())
     outcome = absent(jobs)
     assert outcome.cancelled == () and not outcome.plan.changed
-    assert server.asked == [LIVING, TASK, get(5), LIVING], "a run that leaves no successor needs no permission"
+    assert server.asked == [ACTIVE, TASK, get(5), ACTIVE], "a run that leaves no successor needs no permission"
 
 
 def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jobs: Jobs, row: Row) -> None:
@@ -629,7 +629,7 @@ def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jo
     server.answer(page(untold))
     outcome = absent(jobs)
     assert not outcome.plan.changed and "job 5 (nightly) is running, and NetBox does not tell" in outcome.warnings[0]
-    assert server.asked == [LIVING]
+    assert server.asked == [ACTIVE]
 
 
 def test_a_run_that_is_just_starting_is_seen(server: Script, jobs: Jobs, row: Row) -> None:

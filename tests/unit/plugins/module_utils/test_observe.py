@@ -16,7 +16,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils import _observe
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Kind
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._observe import is_starting, read_known
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, LIVING, Script, make_job, make_row, page
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import ACTIVE, FOREIGN, Script, make_job, make_row, page
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 
@@ -51,18 +51,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_jobs_are_read_again_until_they_tell_what_they_are(server: Script, jobs: Jobs) -> None:
     running = make_row(5, status="running", started="2026-04-10T10:00:00Z")
     server.answer(page({**running, "data": None}), page(running))
-    (job,) = read_known(jobs, lambda: jobs.living("nightly"))
-    assert job.kind is Kind.SYNC and server.asked == [LIVING] * 2
+    (job,) = read_known(jobs, lambda: jobs.active("nightly"))
+    assert job.kind is Kind.SYNC and server.asked == [ACTIVE] * 2
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_job_that_never_tells_what_it_is(server: Script, jobs: Jobs) -> None:
     server.answer(page(make_row(5, status="running", started="2026-04-10T10:00:00Z", data=None)))
-    (job,) = read_known(jobs, lambda: jobs.living("nightly"))
-    assert job.kind is Kind.NOT_KNOWN and server.asked == [LIVING] * 3
+    (job,) = read_known(jobs, lambda: jobs.active("nightly"))
+    assert job.kind is Kind.NOT_KNOWN and server.asked == [ACTIVE] * 3
 
 
 def test_a_job_that_does_not_matter_is_not_waited_for(server: Script, jobs: Jobs) -> None:
     server.answer(page(make_row(5, status="running", started="2026-04-10T10:00:00Z", data=None)))
-    read_known(jobs, lambda: jobs.living("nightly"), lambda job: job.name == "other")
-    assert server.asked == [LIVING]
+    read_known(jobs, lambda: jobs.active("nightly"), lambda job: job.name == "other")
+    assert server.asked == [ACTIVE]

@@ -24,10 +24,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     CREATE,
     DATE,
     DENIED,
-    LIVING,
     MAY_CANCEL,
     NAMED,
     NIGHTLY,
@@ -82,7 +82,7 @@ def test_what_lives_is_read_alike_from_every_release(server: Script, jobs: Jobs,
     server.answer(page(foreign, row(5, **NIGHTLY)))
     outcome = present(jobs)
     assert not outcome.plan.changed and outcome.job.id == 5
-    assert server.asked == [LIVING]
+    assert server.asked == [ACTIVE]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_too_old_is_refused(server: Script, jobs: Jobs, version: str | N
     server.answer(page(), NO_ROUTE, plugin(version))
     with pytest.raises(ProxboxError, match=says):
         present(jobs)
-    assert server.asked == [LIVING, CREATE, RELEASE]
+    assert server.asked == [ACTIVE, CREATE, RELEASE]
 
 
 MAY_NOT = r"The token's user may not do this.*core\.delete_job"
@@ -111,28 +111,28 @@ def test_a_release_that_cannot_cancel_is_told_before_anything_is_written(server:
     server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), NO_ROUTE, plugin("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         present(jobs)
-    assert server.asked == [LIVING, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
+    assert server.asked == [ACTIVE, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_a_cancel_tells_that_a_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs)
-    assert server.asked == [LIVING, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
+    assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_check_mode_tells_that_a_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, plugin("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs, check_mode=True)
-    assert server.asked == [LIVING, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
+    assert server.asked == [ACTIVE, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_a_release_that_cancels_and_whose_route_is_missing(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.24"))
     with pytest.raises(ProxboxError, match=r"has netbox-proxbox 0.0.24, but not the route .*/jobs/0/cancel/: check wh"):
         absent(jobs)
-    assert server.asked == [LIVING, cancel(5), MAY_CANCEL, RELEASE]
+    assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE]
 
 
 LOGIN = [form(), MOVED, form(token="session")]
@@ -145,14 +145,14 @@ def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jo
     server.answer(CANCELLED, status(5, "failed"), page(gone), page())
     outcome = absent(jobs)
     assert [job.id for job in outcome.cancelled] == [5]
-    asked = [LIVING, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL, get(5), PAGE_CANCEL, get(5), get(5), LIVING]
+    asked = [ACTIVE, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL, get(5), PAGE_CANCEL, get(5), get(5), ACTIVE]
     assert server.asked == asked
     # From then on it is known.
     server.requests.clear()
     server.answers[:] = [page(row(5, **NIGHTLY)), status(5, "scheduled"), CANCELLED, status(5, "failed"), page(gone)]
     server.answer(page())
     assert [job.id for job in absent(jobs).cancelled] == [5]
-    assert server.asked == [LIVING, get(5), PAGE_CANCEL, get(5), get(5), LIVING]
+    assert server.asked == [ACTIVE, get(5), PAGE_CANCEL, get(5), get(5), ACTIVE]
 
 
 def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, jobs: Jobs) -> None:

@@ -132,8 +132,8 @@ def brief(outcome: Outcome) -> str:
 
 
 def test_each_recorded_row_is_judged() -> None:
-    living = {"scheduled", "pending", "running", "run_now_pending"}
-    files = {(path.parent.name, path.stem) for path in RECORDED.glob("0.0.*/*.json") if path.stem not in living}
+    active = {"scheduled", "pending", "running", "run_now_pending"}
+    files = {(path.parent.name, path.stem) for path in RECORDED.glob("0.0.*/*.json") if path.stem not in active}
     assert files == set(CASES)
 
 

@@ -43,7 +43,7 @@ def later(goal: CancelRuns, jobs: list[Job], **past: Any) -> Plan:
     return goal.decide(Observation(tuple(jobs), NOW, Past(**past)))
 
 
-def test_cancel_takes_the_living_only() -> None:
+def test_cancel_takes_the_active_only() -> None:
     pending, ended = once(status="pending"), once(status="failed")
     for goal in (ONE, NAMED):
         assert at_first(goal, pending).cancel == (pending,)

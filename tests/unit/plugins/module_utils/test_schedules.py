@@ -21,12 +21,12 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Polic
 from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare_all, is_schedule
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     ALL,
     CANCELS,
     CREATE,
     DATE,
     FOREIGN,
-    LIVING,
     MAY_CANCEL,
     NEWEST,
     NIGHTLY,
@@ -119,7 +119,7 @@ def test_a_one_time_schedule_is_read_with_its_newest_jobs(server: Script, jobs: 
     assert server.asked == [ALL, NEWEST]
 
 
-def test_a_one_time_schedule_with_a_living_job_costs_no_more(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_one_time_schedule_with_an_active_job_costs_no_more(server: Script, jobs: Jobs, row: Row) -> None:
     later = Declare("nightly", at=parse_at("2026-05-01 02:00", parse_timezone("UTC")))
     server.answer(page(row(5, scheduled="2026-05-01T02:00:00Z")))
     assert declare_all(jobs, {"nightly": later}, Policy())["nightly"].job.id == 5
@@ -130,7 +130,7 @@ def test_schedules_are_created_and_ended_in_one_task(server: Script, jobs: Jobs,
     server.answer(page(row(5, name="old", **NIGHTLY)), cancelled(5), page(), created(7), page(row(7, **NIGHTLY)))
     outcomes = declare_all(jobs, {"old": End("old"), "nightly": WANTED}, Policy())
     assert [job.id for job in outcomes["old"].cancelled] == [5] and outcomes["nightly"].job.id == 7
-    assert server.asked[-2:] == [CREATE, LIVING]
+    assert server.asked[-2:] == [CREATE, ACTIVE]
 
 
 def test_netbox_that_cannot_be_read_fails_the_task(server: Script, jobs: Jobs) -> None:

@@ -16,9 +16,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_job
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     CANCELS,
     CREATES,
-    LIVING,
     MAY_CANCEL,
     NIGHTLY,
     Script,
@@ -28,7 +28,6 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     page,
     recorded,
     status,
-    task,
 )
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator, work
 
@@ -101,7 +100,7 @@ def test_which_options_go_together() -> None:
 
 def test_a_cancel_by_name(server: Script, jobs: Jobs, row: Row) -> None:
     scheduled = row(5, **NIGHTLY)
-    server.answer(page(scheduled, row(6, status="running")), task("started"), cancelled(6), page(scheduled))
+    server.answer(page(scheduled, row(6, status="running")), cancelled(6), page(scheduled))
     result, _warnings = run(jobs, state="cancelled", name="nightly")
     assert result["changed"] and result["job"] is None and result["successor"] is None
     assert [job["id"] for job in result["cancelled"]] == [6]
@@ -112,4 +111,4 @@ def test_a_cancel_in_check_mode(server: Script, jobs: Jobs, row: Row) -> None:
     result, _warnings = run(jobs, check_mode=True, state="cancelled", job_id=5, keep_schedule=False)
     assert result["changed"] and result["job"]["id"] == 5 and result["successor"] is None
     assert [job["id"] for job in result["cancelled"]] == [5]
-    assert server.asked == [get(5), LIVING, MAY_CANCEL]
+    assert server.asked == [get(5), ACTIVE, MAY_CANCEL]

@@ -15,8 +15,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_schedule
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     CREATE,
-    LIVING,
     NEWEST,
     NIGHTLY,
     Script,
@@ -39,7 +39,7 @@ def test_a_schedule_that_is_there(server: Script, jobs: Jobs, row: Row) -> None:
     result, warnings = run(jobs, schedule_at="02:00", interval="daily")
     assert (result["changed"], result["job"]["id"], result["cancelled"], result["why"]) == (False, 5, [], [])
     assert result["diff"]["before"] == result["diff"]["after"] and warnings == []
-    assert server.asked == [LIVING]
+    assert server.asked == [ACTIVE]
 
 
 def test_a_schedule_that_is_created(server: Script, jobs: Jobs, row: Row) -> None:
@@ -47,14 +47,14 @@ def test_a_schedule_that_is_created(server: Script, jobs: Jobs, row: Row) -> Non
     result, _warnings = run(jobs, schedule_at="02:00", interval="daily")
     assert result["changed"] and result["job"]["id"] == 7
     assert result["diff"]["before"]["state"] == "absent" and result["diff"]["after"]["state"] == "present"
-    assert server.asked == [LIVING, CREATE, LIVING]
+    assert server.asked == [ACTIVE, CREATE, ACTIVE]
 
 
 def test_a_schedule_that_ends(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), cancelled(5), page())
     result, _warnings = run(jobs, state="absent")
     assert result["changed"] and result["job"] is None and [job["id"] for job in result["cancelled"]] == [5]
-    assert server.asked == [LIVING, cancel(5), LIVING]
+    assert server.asked == [ACTIVE, cancel(5), ACTIVE]
 
 
 def test_a_run_that_netbox_may_have_forgotten_is_a_warning(server: Script, jobs: Jobs) -> None:

@@ -17,10 +17,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_schedule_info
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     ALL,
     DATE,
     FOREIGN,
-    LIVING,
     NIGHTLY,
     RELEASE,
     TASK,
@@ -69,7 +69,7 @@ def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs
     server.answer(Answer({"rq-workers-running": 1}, headers=DATE))
     (found,) = read(jobs, "nightly", history=0)
     assert found["health"] == "ok" and found["job"]["id"] == 5
-    assert server.asked == [LIVING, LIVING, TASK, RELEASE]
+    assert server.asked == [ACTIVE, ACTIVE, TASK, RELEASE]
 
 
 def test_a_run_that_never_tells_what_it_is_counts_where_its_name_was_given(
@@ -103,7 +103,7 @@ def test_the_newest_failure_is_read_with_its_log(server: Script, jobs: Jobs, row
     (found,) = read(jobs, "nightly")
     assert found["consecutive_failures"] == 0 and found["last_run"]["id"] == 6
     assert found["last_failure"]["stages"][1]["error"] == "HTTP 500: no space left on device"
-    assert server.asked == [LIVING, ENDED, get(4), WORKERS]
+    assert server.asked == [ACTIVE, ENDED, get(4), WORKERS]
 
 
 def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs) -> None:
