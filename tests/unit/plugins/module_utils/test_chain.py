@@ -439,15 +439,14 @@ def test_two_that_join_start_one_sync(
 
 @given(now=CLOCKS, numbers=DICE, turns=DICE)
 @settings(deadline=None, max_examples=50)
-def test_two_that_join_judge_the_same_run(now: datetime, numbers: list[int], turns: list[int]) -> None:
+def test_two_that_join_judge_a_run_that_has_ended(now: datetime, numbers: list[int], turns: list[int]) -> None:
     netbox = NetBox([], now, Dice(numbers))
     tasks = [partial(start, name=name, max_age=timedelta(hours=1), wait=True) for name in ("now", "other")]
     results = both(netbox, turns, tasks)
     assert failures(results) == []
-    ran = [row for row in netbox.rows.values() if row.started and not row.cancelled]
-    # A second run is right after a failed one, and after one that ended before the other task could see it.
-    assert len(ran) == 1 or ran[0].status == "errored" or ran[0].completed <= ran[1].created + timedelta(seconds=10)
-    assert all(result.job.status in ("completed", "errored") for result in results)
+    ran = {row.id for row in netbox.rows.values() if row.status in ("completed", "errored")}
+    # The other task may look only when the run has ended already. Then its own run goes on.
+    assert {result.job.id for result in results} == ran
 
 
 @given(now=CLOCKS, job=st.sampled_from([1, 2]))
