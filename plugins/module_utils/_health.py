@@ -13,7 +13,7 @@ from typing import Any
 
 from ._explain import headline, in_one_line
 from ._job import Job, iso
-from ._liveness import overdue, unserved
+from ._liveness import overdue, unscheduled, unserved
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
 from ._worker import Service
 
@@ -23,6 +23,7 @@ class Report:
     """How one schedule fares.
 
     ``members`` are its jobs that have not ended. ``ended`` are the newest of its jobs that have ended, newest first.
+    ``stuck_queues`` are the queues whose scheduled jobs no worker starts, as far as the token may know it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Report:
     ended: tuple[Job, ...]
     service: Service
     now: datetime
+    stuck_queues: frozenset[str] = frozenset()
 
     @property
     def job(self) -> Job:
@@ -86,6 +88,8 @@ class Report:
         for job in self.members:
             if job.status != "running" and not self.service.serves(job.queue):
                 found.append(("no_worker", unserved(job, self.service)))
+        for queue in sorted({job.queue for job in self.members if job.status == "scheduled"} & self.stuck_queues):
+            found.append(("no_scheduler", unscheduled(queue)))
         for job in self.members:
             if overdue(job, self.now) and not job.dead:
                 found.append(("overdue", f"job {job.id} should have started at {iso(job.due)}"))

@@ -47,7 +47,7 @@ class Rq:
 
     def forget(self) -> None:
         """Ask again which workers run, when it is needed the next time."""
-        for name in ("service", "worker_count"):
+        for name in ("service", "worker_count", "stuck_queues"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -80,6 +80,13 @@ class Rq:
             count = self.worker_count
             running = "" if count is None else f" Workers that run: {count}."
             raise exc.saying(f"{exc} NetBox shows its workers to superusers only.{running}") from None
+
+    @cached_property
+    def stuck_queues(self) -> frozenset[str]:
+        """The queues whose scheduled jobs no worker starts; one GET. None are known if the token may not read them."""
+        if self.service.queues is None:
+            return frozenset()
+        return frozenset(queue.name for queue in self.queues() if queue.is_stuck)
 
     def queues(self) -> list[Queue]:
         """Every queue that this NetBox has; one GET."""

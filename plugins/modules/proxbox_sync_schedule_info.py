@@ -93,6 +93,8 @@ schedules:
         - V(stale) means that NetBox shows a job as active, but the job is dead.
         - V(duplicate) means that the schedule has more than one active job.
         - V(no_worker) means that no worker serves the queue of the next run.
+        - V(no_scheduler) means that workers serve the queue of the next run, but none of them starts its scheduled jobs.
+          NetBox shows this to superusers only.
         - V(overdue) means that the next run should have started by now.
         - V(failing) means that the outcome of the newest run is V(partial) or V(failed). Runs with the outcome
           V(cancelled) or V(unknown) do not count.
@@ -216,7 +218,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     for found, members in sorted(active(jobs, name).items()):
         examined, _warnings = examine(jobs, members, stale_after)
         runs = newest_runs(jobs, found, history) if history else []
-        report = Report(found, tuple(examined), tuple(runs), jobs.rq.service, jobs.session.server_now)
+        service, now = jobs.rq.service, jobs.session.server_now
+        report = Report(found, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
         schedules.append(report.result())
     return {"changed": False, "schedules": schedules}
 

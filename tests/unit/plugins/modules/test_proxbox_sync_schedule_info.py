@@ -38,6 +38,7 @@ Row = Callable[..., dict[str, Any]]
 ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed"
 ENDED += "&started__after=1970-01-01T00%3A00%3A00Z&limit=10"
 WORKER = page(recorded_rq("worker"))
+QUEUES = "GET /api/core/background-queues/?limit=0"
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: 
     server.answer(page(row(5, **NIGHTLY), once_now), page(ran), WORKER)
     (found,) = read(jobs)
     assert found["health"] == "ok" and found["last_run"]["duration"] == 48
-    assert server.asked == [ALL, ENDED, WORKERS]
+    assert server.asked == [ALL, ENDED, WORKERS, QUEUES]
 
 
 def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
@@ -80,6 +81,13 @@ def test_a_run_that_never_tells_what_it_is_counts_where_its_name_was_given(
     assert [found["job"]["id"] for found in read(jobs, "nightly", history=0)] == [5]
     server.answers[:] = [page(untold)]
     assert read(jobs, history=0) == [], "it may be any job of NetBox"
+
+
+def test_a_queue_whose_scheduled_jobs_no_worker_starts(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)), WORKER, page(recorded_rq("queue_without_scheduler")))
+    (found,) = read(jobs, history=0)
+    assert found["health"] == "no_scheduler" and "none of them starts its scheduled jobs" in found["why"][0]
+    assert server.asked == [ALL, WORKERS, QUEUES]
 
 
 def test_what_is_no_member_of_a_schedule(server: Script, jobs: Jobs, row: Row) -> None:
@@ -103,7 +111,7 @@ def test_the_newest_failure_is_read_with_its_log(server: Script, jobs: Jobs, row
     (found,) = read(jobs, "nightly")
     assert found["consecutive_failures"] == 0 and found["last_run"]["id"] == 6
     assert found["last_failure"]["stages"][1]["error"] == "HTTP 500: no space left on device"
-    assert server.asked == [ACTIVE, ENDED, get(4), WORKERS]
+    assert server.asked == [ACTIVE, ENDED, get(4), WORKERS, QUEUES]
 
 
 def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs) -> None:

@@ -48,6 +48,4 @@ def test_workers_and_queues_by_name(server: Script) -> None:
 def test_scheduled_jobs_that_no_worker_starts(server: Script) -> None:
     result, (warning,) = read(server, [recorded_rq("worker")], [recorded_rq("queue_without_scheduler")])
     assert result["queues"][0]["scheduler_pid"] is None and result["unserved_queues"] == []
-    assert warning.startswith(
-        "No worker schedules jobs of the queue 'default', so its scheduled jobs (2) do not start."
-    )
+    assert warning.startswith("2 scheduled jobs do not start: workers serve the queue 'default', but none of them")
