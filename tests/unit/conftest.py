@@ -50,6 +50,8 @@ class Script:
         self.requests: list[str] = []
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
+        self.ports: list[int] = []
+        """The client's port of each request: requests over the same connection have the same one."""
 
     @property
     def asked(self) -> list[str]:
@@ -81,6 +83,7 @@ def server() -> Iterator[Script]:
             is_form = "form" in (self.headers.get("Content-Type") or "")
             script.bodies.append(parse_qs(body) if is_form else json.loads(body) if body else None)
             script.headers.append(dict(self.headers))
+            script.ports.append(self.client_address[1])
             answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             time.sleep(answer.delay)
             if answer.hang_up:
