@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,6 +67,13 @@ class Script:
 
 @pytest.fixture
 def server() -> Iterator[Script]:
+    with serving() as script:
+        yield script
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
+    """Serve a script on loopback, with TLS if a context is given."""
     script: Script
 
     class Handler(BaseHTTPRequestHandler):
@@ -107,7 +116,9 @@ def server() -> Iterator[Script]:
             pass
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    script = Script(f"http://127.0.0.1:{httpd.server_port}")
+    if tls:
+        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
+    script = Script(f"{'https' if tls else 'http'}://127.0.0.1:{httpd.server_port}")
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield script
