@@ -171,7 +171,8 @@ def _messages(node: Any, path: str = "") -> Iterator[str]:
         for value in node:
             yield from _messages(value, path)
     elif node not in (None, ""):
-        yield f"{path}: {str(node).rstrip('.')}" if path else str(node)
+        text = str(node).rstrip(".")
+        yield f"{path}: {text}" if path else text
 
 
 def _status_meaning(response: requests.Response, detail: str | None) -> str:
