@@ -124,6 +124,8 @@ def test_the_bundle_of_the_environment(server: Script, own: Certificate, monkeyp
 def test_the_store_of_the_system(server: Script, own: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", own[0])
     assert ask(server) == {"ok": True}
+    server.url = server.url.replace("https", "HTTPS")
+    assert ask(server) == {"ok": True}
 
 
 def test_the_bundle_of_certifi_where_the_system_has_no_store(
@@ -137,7 +139,8 @@ def test_a_store_of_the_system_takes_the_place_of_certifi(
     server: Script, own: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", certificate(tmp_path, "other")[0])
-    monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", own[0])
+    for module in (requests.utils, requests.adapters):
+        monkeypatch.setattr(module, "DEFAULT_CA_BUNDLE_PATH", own[0])
     with pytest.raises(ProxboxError, match="certificate verify failed"):
         ask(server)
 
@@ -178,9 +181,7 @@ def test_the_time_for_tls_is_not_that_for_the_answer(
     assert ask(server, ca_path=own[0]) == {"ok": True}
 
 
-def test_a_time_out_that_is_shorter_than_the_time_for_tls(
-    server: Script, own: Certificate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_time_out_after_tls(server: Script, own: Certificate) -> None:
     server.answers[:] = [Answer({"ok": True}, delay=1)]
     with pytest.raises(ProxboxError, match="did not answer within the time-out"):
         ask(server, ca_path=own[0], timeout=0.5)
@@ -227,4 +228,8 @@ def test_behind_a_proxy(
     monkeypatch.setenv("SSL_CERT_FILE", own[0])
     assert ask(server) == {"ok": True}
     assert ask(server, validate_certs=False) == {"ok": True}
-    assert lines == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1"] * 3
+    _http._system_trust.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", own[0])
+    assert ask(server) == {"ok": True}
+    assert lines == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1"] * 4
