@@ -108,7 +108,7 @@ def test_what_a_status_means(answer: requests.Response, meaning: str, unknown: b
         ({"error": "d", "other": "e"}, "d"),
         ({"other": "e"}, "other: e"),
         ({"errors": {"sync_types": {"0": ["No choice.", "Twice."]}}}, "sync_types: No choice; sync_types: Twice"),
-        ({"errors": {"a": {"b": "c."}, "d": ["e"]}}, "a.b: c; d: e"),
+        ({"errors": {"X": {"b": "c."}, "d": ["X."]}}, "X.b: c; d: X"),
         ({"errors": {"a": None, "b": "", "c": 0, "d": []}}, "c: 0"),
         (["a.", {"b": "c"}], "a; b: c"),
         ("5", "5"),
@@ -155,7 +155,7 @@ def openssl(reason: str) -> ssl.SSLError:
 
 
 CONNECTION = HTTPConnection("127.0.0.1", 443)
-NEW_CONNECTION = NewConnectionError(CONNECTION, "[Errno 111] Connection refused")
+NEW_CONNECTION = NewConnectionError(CONNECTION, "Failed to establish a new connection: [Errno 111] Connection refused")
 NO_TLS = (
     f"{HOST} took the connection but does not speak TLS {WHERE}. Look at whether netbox_url should begin with http://, "
     "and at its port."
@@ -183,7 +183,7 @@ PROXY = f"The proxy between this host and {HOST} refused: {{}} {WHERE}. Look at 
             (over_tls(openssl(reason)), NO_TLS, f"[SSL: {reason}] text", False, False)
             for reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
         ),
-        (over_tls(ssl.SSLError(1, "bad  chain\nhere.")), BAD_TLS, "bad chain here", False, False),
+        (over_tls(ssl.SSLError(1, "bad  chain\nto X.")), BAD_TLS, "bad chain to X", False, False),
         (over_tls(ssl.SSLEOFError(8, "EOF")), BAD_TLS, "EOF", True, True),
         (
             exceptions.ProxyError(MaxRetryError(None, "/", OSError("to user:pw@proxy"))),
