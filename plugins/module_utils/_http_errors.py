@@ -159,7 +159,7 @@ def _server_detail(response: requests.Response) -> str | None:
         return None
     if isinstance(body, dict):
         body = body.get("detail") or body.get("errors") or body.get("exception") or body.get("error") or body
-    return "; ".join(_messages(body)).rstrip(".") or None
+    return "; ".join(_messages(body)) or None
 
 
 def _messages(node: Any, path: str = "") -> Iterator[str]:
