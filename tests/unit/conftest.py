@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -108,7 +108,8 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
                 if name != "Date":
                     self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data[: answer.cut])
+            with suppress(ConnectionError, ssl.SSLError):  # the client has given up
+                self.wfile.write(data[: answer.cut])
             if answer.cut is not None:
                 self.close_connection = True
 
