@@ -168,7 +168,7 @@ def test_a_key_instead_of_its_file(option: str, key: str) -> None:
 
 def test_what_is_masked() -> None:
     params = {
-        "netbox_url": "https://netbox.example.com",
+        "netbox_url": "https://netbox.example.com/X",
         "netbox_token": f"{TOKEN}\n",
         "netbox_password": None,
         "headers": {

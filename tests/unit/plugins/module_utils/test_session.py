@@ -232,7 +232,7 @@ CALLS: list[tuple[str, str, Call]] = [
 
 FAILURES = [(*call, answer) for call in CALLS for answer in (Answer({"detail": "boom"}, 500), Answer(hang_up=True))]
 FAILURES += [(*call, Answer("5")) for call in CALLS if call[1].startswith("api/")]
-FAILURES += [(*CALLS[0], Answer({"count": 1, "results": 5}))]
+FAILURES += [(*CALLS[0], Answer({"count": 1, "results": 5})), (*CALLS[0], Answer({"count": None, "results": []}))]
 
 
 @pytest.mark.parametrize(("method", "path", "call", "answer"), FAILURES)
