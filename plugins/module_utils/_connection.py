@@ -11,6 +11,7 @@ Python's libraries show it with escapes.
 from __future__ import annotations
 
 import os
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,7 +31,8 @@ SECRET_NAMES = ("auth", "cookie", "credential", "jwt", "key", "pass", "secret", 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 """What Ansible prints instead of a secret option."""
 
-_NAME_MARKS = frozenset("!#$%&'*+-.^_`|~")
+_NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
+"""What HTTP allows in the name of a header (RFC 9110, section 5.6.2)."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,9 @@ def _checked_token(token: str) -> str:
 def _header_names(headers: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     for given, value in headers.items():
         name = str(given)
-        if not name or not all((char.isascii() and char.isalnum()) or char in _NAME_MARKS for char in name):
+        wrong = next((at for at, char in enumerate(name) if char not in _NAME_CHARACTERS), None if name else 0)
+        if wrong is not None:
             # "X-Key: secret" as a name: only what stands before the first wrong character is a name for sure.
-            wrong = next((at for at, char in enumerate(name) if not (char.isalnum() or char in _NAME_MARKS)), 0)
             raise ProxboxError(
                 f"headers has a name that HTTP does not allow, which begins with {name[:wrong]!r}: a name takes ASCII "
                 "letters, digits and hyphens, and the value stands apart from it."

@@ -9,6 +9,7 @@ The rest of the environment counts as with requests: proxies, and ``REQUESTS_CA_
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import ssl
@@ -169,7 +170,7 @@ class _TlsConnection(HTTPSConnection):
         try:
             super().connect()
         except TimeoutError as exc:  # urllib3 raises another exception if the server takes no connection
-            raise NoTlsAnswer(f"no answer to TLS within {HANDSHAKE_TIMEOUT} s") from exc
+            raise NoTlsAnswer(errno.ETIMEDOUT, f"no answer to TLS within {HANDSHAKE_TIMEOUT} s") from exc
 
 
 class _TlsPool(HTTPSConnectionPool):

@@ -159,7 +159,7 @@ def _server_detail(response: requests.Response) -> str | None:
         return None
     if isinstance(body, dict):
         body = body.get("detail") or body.get("errors") or body.get("exception") or body.get("error") or body
-    return "; ".join(_messages(body)).rstrip(".") or None
+    return "; ".join(_messages(body)) or None
 
 
 def _messages(node: Any, path: str = "") -> Iterator[str]:
@@ -171,7 +171,8 @@ def _messages(node: Any, path: str = "") -> Iterator[str]:
         for value in node:
             yield from _messages(value, path)
     elif node not in (None, ""):
-        yield f"{path}: {str(node).rstrip('.')}" if path else str(node)
+        text = str(node).rstrip(".")
+        yield f"{path}: {text}" if path else text
 
 
 def _status_meaning(response: requests.Response, detail: str | None) -> str:

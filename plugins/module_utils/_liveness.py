@@ -78,8 +78,8 @@ def unserved(job: Job, service: Service) -> str:
 def unscheduled(queue: str) -> str:
     """Return the sentence about a queue whose scheduled jobs no worker starts."""
     return (
-        f"workers serve the queue {queue!r}, but none of them starts its scheduled jobs. If a worker was started less than "
-        "a minute after another one was killed, this lasts up to 17 minutes: restart the worker, or wait"
+        f"workers serve the queue {queue!r}, but none of them starts its scheduled jobs. If a worker was started less "
+        "than a minute after another one was killed, this lasts up to 17 minutes: restart the worker, or wait"
     )
 
 

@@ -93,7 +93,7 @@ schedules:
         - V(stale) means that NetBox shows a job as active, but the job is dead.
         - V(duplicate) means that the schedule has more than one active job.
         - V(no_worker) means that no worker serves the queue of the next run.
-        - V(no_scheduler) means that workers serve the queue of the next run, but none of them starts its scheduled jobs.
+        - V(no_scheduler) means that workers serve the queue of the next run, but none of them starts scheduled jobs.
           NetBox shows this to superusers only.
         - V(overdue) means that the next run should have started by now.
         - V(failing) means that the outcome of the newest run is V(partial) or V(failed). Runs with the outcome

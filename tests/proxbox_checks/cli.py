@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The command line: test, bench, stage, demo, clean."""
+"""The command line: test, bench, mutants, stage, demo, clean."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from proxbox_checks import returned, staging
 from proxbox_checks.bench import bench
 from proxbox_checks.demo import demo
+from proxbox_checks.mutants import mutants
 from proxbox_checks.results import table
 from proxbox_checks.stack import TestStack
 from proxbox_checks.steps import GROUPS, Choice, run_steps
@@ -81,6 +82,14 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
+def _mutants(args: argparse.Namespace) -> int:
+    with staging.lock(CHECKOUT):
+        tools = Tools(CHECKOUT)
+        staging.stage(CHECKOUT)
+        print(mutants(tools, args.file), end="")
+    return 0
+
+
 def _clean(args: argparse.Namespace) -> int:
     for program in ("host", "stack"):
         down = [sys.executable, str(CHECKOUT / "tests" / program), "down", "--all", "--purge"]
@@ -116,5 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     bench_ = command("bench", _bench, "what the modules cost: requests, bytes, and time beside other modules")
     bench_.add_argument("--rounds", type=int, default=10, help="how often each task is timed (default: %(default)s)")
     bench_.add_argument("--output", type=Path, help="write the table, which is Markdown, to this file too")
+    mutants_ = command("mutants", _mutants, "which small changes of a file no unit test of the file notices")
+    mutants_.add_argument(
+        "file", nargs="*", help="a file of plugins/module_utils; without one, each that has such tests"
+    )
     command("clean", _clean, "stop every host and stack and remove everything that was built in the scratch folder")
     return parser

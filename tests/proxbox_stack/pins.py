@@ -57,6 +57,7 @@ DEV_TOOLS = [
     "ansible-lint==26.10.1",
     "pytest==9.2.0",
     "hypothesis==6.170.15",
+    "mutmut==3.8.1",
     "antsibull-changelog==0.36.0",
 ]
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
@@ -57,6 +59,8 @@ class Script:
         self.requests: list[str] = []
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
+        self.ports: list[int] = []
+        """The client's port of each request: requests over the same connection have the same one."""
 
     @property
     def asked(self) -> list[str]:
@@ -70,6 +74,13 @@ class Script:
 
 @pytest.fixture
 def server() -> Iterator[Script]:
+    with serving() as script:
+        yield script
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
+    """Serve a script on loopback, with TLS if a context is given."""
     script: Script
 
     class Handler(BaseHTTPRequestHandler):
@@ -91,6 +102,7 @@ def server() -> Iterator[Script]:
             is_form = "form" in (self.headers.get("Content-Type") or "")
             script.bodies.append(parse_qs(body) if is_form else json.loads(body) if body else None)
             script.headers.append(dict(self.headers))
+            script.ports.append(self.client_address[1])
             answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             time.sleep(answer.delay)
             if answer.hang_up:
@@ -106,7 +118,8 @@ def server() -> Iterator[Script]:
                 if name != "Date":
                     self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data[: answer.cut])
+            with suppress(ConnectionError, ssl.SSLError):  # the client has given up
+                self.wfile.write(data[: answer.cut])
             if answer.cut is not None:
                 self.close_connection = True
 
@@ -114,7 +127,9 @@ def server() -> Iterator[Script]:
             pass
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    script = Script(f"http://127.0.0.1:{httpd.server_port}")
+    if tls:
+        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
+    script = Script(f"{'https' if tls else 'http'}://127.0.0.1:{httpd.server_port}")
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield script

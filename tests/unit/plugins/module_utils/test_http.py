@@ -21,6 +21,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils import _http
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._http_errors import is_broken_off, no_answer
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
@@ -80,6 +81,14 @@ def test_a_server_without_tls(
         Session(Connection(f"https://127.0.0.1:{plain(answer)}", TOKEN, validate_certs=validate)).post("a/", {})
     assert time.monotonic() - began < 5
     assert caught.value.away and not caught.value.outcome_unknown
+    if answer is None:
+        assert caught.value.detail == "no answer to TLS within 0.2 s"
+
+
+def test_a_time_out_that_is_shorter_than_the_time_for_tls(plain: Callable[[bytes | None], int]) -> None:
+    began = time.monotonic()
+    assert "does not speak TLS" in str(failure(f"https://127.0.0.1:{plain(None)}", timeout=0.2))
+    assert time.monotonic() - began < _http.HANDSHAKE_TIMEOUT
 
 
 def test_tls_that_breaks_off_after_the_request() -> None:
@@ -103,15 +112,33 @@ def test_tls_that_breaks_off_after_the_request() -> None:
         "http://user:hunter2#hunter2@127.0.0.1:1",
         "http://user:hunter2 hunter2@127.0.0.1:1",
         "http://user:hunter2@",
+        "http://user:hunter2@127.0.0.1:0",
+        "http://127.0.0.1:1/user:hunter2@",
+        "http://127.0.0.1:1?user:hunter2@",
+        "http://127.0.0.1:1/hunter2 hunter2",
         "http://user:hunter2@127.0.0.1:x",
         "foo://user:hunter2@127.0.0.1:1",
     ],
 )
 def test_a_proxy_that_cannot_work(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    said = str(failure("https://netbox.example.com"))
-    assert "names a proxy for netbox.example.com that is not a URL" in said
-    assert "hunter2" not in said
+    assert str(failure("https://netbox.example.com")) == (
+        "The environment of the module names a proxy for netbox.example.com that is not a URL of the form "
+        "http://proxy.example.com:3128: look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the host in NO_PROXY. "
+        "In a password, write special characters as %XX."
+    )
+
+
+@pytest.mark.parametrize("scheme", ["", "http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"])
+def test_a_proxy_that_can_work(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"{scheme}user:hunter2@proxy.example.com:3128")
+    assert Session(Connection("https://netbox.example.com", TOKEN)).url == "https://netbox.example.com"
+
+
+def test_a_proxy_that_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "foo://")
+    monkeypatch.setenv("NO_PROXY", "netbox.example.com")
+    assert Session(Connection("https://netbox.example.com", TOKEN)).url == "https://netbox.example.com"
 
 
 @pytest.mark.parametrize("proxy", ["http://user:hunter2@127.0.0.1:1", "user:hunter2@127.0.0.1:1"])
@@ -126,3 +153,103 @@ def test_a_proxy_that_is_away(monkeypatch: pytest.MonkeyPatch, proxy: str, schem
 def test_a_bundle_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
     assert "invalid path: /nowhere" in str(failure("https://127.0.0.1:1"))
+
+
+class Clock:
+    """The time of a test, which passes as the code sleeps. ``answers`` come one after the other."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: requests.Response | Exception) -> None:
+        self.now = 1000.0
+        self.pauses: list[float] = []
+        self.answers = list(answers)
+        monkeypatch.setattr(_http.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(_http.time, "sleep", self.sleep)
+        monkeypatch.setattr(
+            _http.random, "uniform", lambda low, high: (low + high) / 2 if (low, high) == (0.5, 1.5) else 0
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def send(self) -> requests.Response:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def answer(status: int = 200, body: bytes = b"{}", kind: str | None = "application/json") -> requests.Response:
+    made = requests.Response()
+    made.status_code = status
+    made._content = body
+    if kind:
+        made.headers["Content-Type"] = kind
+    return made
+
+
+GOOD, BROKEN = answer(), requests.exceptions.ConnectionError("reset")
+
+
+@pytest.mark.parametrize(
+    ("first", "repeated"),
+    [
+        (answer(502), True),
+        (answer(503), True),
+        (answer(504), True),
+        (BROKEN, True),
+        (requests.exceptions.ChunkedEncodingError("cut"), True),
+        (answer(body=b'{"count": 0, "resu'), True),
+        (answer(), False),
+        (answer(body=b"<html>", kind="text/html"), False),
+        (answer(body=b"<html>", kind=None), False),
+        (answer(201, b"{"), False),
+        (answer(500, b"{"), False),
+        (answer(501), False),
+        (answer(505), False),
+    ],
+)
+def test_what_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, first: requests.Response | Exception, repeated: bool
+) -> None:
+    clock = Clock(monkeypatch, first, GOOD)
+    assert _http._repeat_while_broken(clock.send, 30) is (GOOD if repeated else first)
+    assert clock.pauses == [0.3] * repeated
+
+
+@pytest.mark.parametrize("error", [requests.exceptions.ReadTimeout("slow"), requests.exceptions.ProxyError("no")])
+def test_what_is_not_repeated(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    clock = Clock(monkeypatch, error)
+    with pytest.raises(type(error)):
+        _http._repeat_while_broken(clock.send, 30)
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("patience", "pauses"), [(0.2, []), (0.3, [0.3]), (1.2, [0.3]), (1.3, [0.3, 1.0]), (30, [0.3, 1.0])]
+)
+@pytest.mark.parametrize("failure", [answer(502), BROKEN])
+def test_how_often_it_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, failure: requests.Response | Exception, patience: float, pauses: list[float]
+) -> None:
+    clock = Clock(monkeypatch, *[failure] * 9)
+    clock.now = 0
+    if isinstance(failure, Exception):
+        with pytest.raises(requests.exceptions.ConnectionError):
+            _http._repeat_while_broken(clock.send, patience)
+    else:
+        assert _http._repeat_while_broken(clock.send, patience) is failure
+    assert (clock.pauses, len(clock.answers)) == (pauses, 9 - 1 - len(pauses))
+
+
+def test_cookies_of_the_user(server: Script) -> None:
+    server.answer(Answer({}))
+    Session(Connection(server.url, TOKEN, headers={"Cookie": "gate=open=1; Secure;a=b"})).get("status/")
+    assert server.headers[0]["Cookie"] == "gate=open=1; a=b"
+    Session(Connection(server.url, TOKEN)).get("status/")
+    assert "Cookie" not in server.headers[1]
+
+
+def test_without_tls_the_store_of_the_system_is_not_read(server: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http, "_system_trust", None)
+    assert Session(Connection(server.answer(Answer({})).url, TOKEN)).get("status/") == {}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -21,8 +22,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _http
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Page, Session
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import FRUITLESS_PAGES, Connection, Page, Session
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, recorded_rq
 
 V1 = "0123456789abcdef0123456789abcdef01234567"
 V2 = "nbt_abcdef012345.0123456789abcdef0123456789abcdef01234567"
@@ -84,6 +85,25 @@ def test_the_servers_clock(server: Script, date: str) -> None:
     assert one.server_now.isoformat() == "2026-04-01T02:00:00+00:00"
 
 
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The time zone of the host that runs the module."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("new_york")
+@pytest.mark.parametrize("date", ["Wed, 01 Apr 2026 02:00:00 GMT", "Wed, 01 Apr 2026 02:00:00 -0000"])
+def test_the_servers_clock_on_a_host_in_another_time_zone(server: Script, date: str) -> None:
+    server.answer(Answer(EMPTY, headers={"Date": date}))
+    one = session(server.url)
+    list(one.list("core/jobs/", {}))
+    assert one.server_now.isoformat() == "2026-04-01T02:00:00+00:00"
+
+
 @pytest.mark.parametrize("date", ["yesterday", "Fri, 31 Dec 9999 23:00:00 -2300", "Wed, 99 Apr 2026 02:00:00 GMT"])
 def test_a_clock_that_cannot_be_read(server: Script, date: str) -> None:
     server.answer(Answer(EMPTY, headers={"Date": date}))
@@ -135,6 +155,17 @@ def test_pages_of_one_row(server: Script) -> None:
     assert server.requests[-1].endswith("?limit=2&offset=0")
 
 
+def test_rows_that_have_a_name_and_no_id(server: Script) -> None:
+    """As RQ's workers and queues."""
+    worker = recorded_rq("worker")
+    a, b, c = ({**worker, "name": name} for name in "abc")
+    server.answer(
+        Answer({"count": 3, "next": None, "previous": None, "results": [a, b]}),
+        Answer({"count": 3, "next": None, "previous": None, "results": [b, c]}),
+    )
+    assert list(session(server.url).list("core/background-workers/", {})) == [a, b, c]
+
+
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from(["head", "middle", "gone"]), st.integers(0, 30)), max_size=4), max_size=15
@@ -171,6 +202,47 @@ def test_whatever_comes_and_goes_a_row_that_stays_comes_once(
 def test_a_server_that_gives_the_same_page_for_ever(server: Script) -> None:
     server.answer(rows(3, 2, count=9999))
     assert "changes faster than it can be read" in sentence(server.url)
+    assert len(server.requests) == 1 + FRUITLESS_PAGES
+
+
+def test_a_server_that_gives_other_rows_for_ever(server: Script) -> None:
+    """Each page without a known row is read anew at the page before, and that ends too."""
+    known = 2 * FRUITLESS_PAGES
+    server.answer(*(rows(row_id, row_id - 1, count=9999) for row_id in range(9999, 9999 - known, -1)))
+    server.answer(*(rows(row_id, row_id - 1, count=9999) for row_id in range(2, 200, 2)))
+    with pytest.raises(ProxboxError, match="changes faster than it can be read") as caught:
+        list(session(server.url).list("core/jobs/", {}))
+    assert len(server.requests) == known + FRUITLESS_PAGES
+    assert caught.value.failure == {
+        "url": f"{server.url}/api/core/jobs/", "method": "GET", "status": 200, "detail": None,
+    }  # fmt: skip
+
+
+Call = Callable[[Session], object]
+CALLS: list[tuple[str, str, Call]] = [
+    ("GET", "api/core/jobs/", lambda one: list(one.list("core/jobs/", {}))),
+    ("GET", "api/status/", lambda one: one.get("status/")),
+    ("POST", "api/a/", lambda one: one.post("a/", {})),
+    ("POST", "api/a/", lambda one: one.post("a/", {}, repeatable=True)),
+    ("GET", "login/", lambda one: one.page("GET", "login/")),
+    ("POST", "login/", lambda one: one.page("POST", "login/", {})),
+    ("POST", "core/jobs/1/proxbox-cancel/", lambda one: one.page("POST", "core/jobs/1/proxbox-cancel/", token=True)),
+]
+
+
+FAILURES = [(*call, answer) for call in CALLS for answer in (Answer({"detail": "boom"}, 500), Answer(hang_up=True))]
+FAILURES += [(*call, Answer("5")) for call in CALLS if call[1].startswith("api/")]
+FAILURES += [(*CALLS[0], Answer({"count": 1, "results": 5})), (*CALLS[0], Answer({"count": None, "results": []}))]
+
+
+@pytest.mark.parametrize(("method", "path", "call", "answer"), FAILURES)
+def test_a_failure_names_its_request(server: Script, method: str, path: str, call: Call, answer: Answer) -> None:
+    server.answer(answer)
+    with pytest.raises(ProxboxError, match=rf"\({method} {server.url}/{path}[ )]") as caught:
+        call(session(server.url))
+    failure = caught.value.failure
+    assert (failure["method"], failure["url"]) == (method, f"{server.url}/{path}")
+    assert {text.partition("?")[0] for text in server.requests} == {f"{method} /{path}"}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +317,29 @@ def test_a_get_is_repeated_and_a_post_is_not(server: Script) -> None:
     with pytest.raises(ProxboxError, match=r"\(POST "):
         session(server.url).post("plugins/proxbox/sync/schedule/", {"sync_types": ["all"]})
     assert server.requests == ["POST /api/plugins/proxbox/sync/schedule/"]
+
+
+def test_a_post_that_is_not_repeated_has_a_connection_of_its_own(server: Script) -> None:
+    """The server may close a connection while it is idle. Nobody can tell then whether the request arrived."""
+    one = session(server.url)
+    server.answer(Answer(EMPTY), Answer(EMPTY), Answer({"ok": True}))
+    list(one.list("core/jobs/", {}))
+    list(one.list("core/jobs/", {}))
+    one.post("plugins/proxbox/sync/schedule/", {"sync_types": ["all"], "interval_value": 60})
+    first, second, third = server.ports
+    assert first == second != third
+    assert server.bodies[2] == {"sync_types": ["all"], "interval_value": 60}
+
+
+@pytest.mark.parametrize("token", [False, True])
+def test_a_page_is_repeated_if_it_is_a_get(server: Script, token: bool) -> None:
+    server.answer(Answer(hang_up=True), Answer("<form>", content_type="text/html"))
+    assert session(server.url).page("GET", "login/", token=token).text == "<form>"
+    server.answers[:] = [Answer(hang_up=True), Answer("<form>", content_type="text/html")]
+    with pytest.raises(ProxboxError) as caught:
+        session(server.url).page("POST", "login/", {}, token=token)
+    assert caught.value.outcome_unknown
+    assert server.requests == ["GET /login/", "GET /login/", "POST /login/"]
 
 
 def test_a_redirected_post_is_not_followed(server: Script) -> None:

@@ -127,6 +127,7 @@ def test_a_queue_is_served_by_any_worker() -> None:
     service = Service.of([worker("high"), worker("default", "low", state="busy")])
     assert service.workers == 2
     assert [queue for queue in ("high", "default", "low", "other") if not service.serves(queue)] == ["other"]
+    assert service.in_words("low") == "1 worker, busy"
 
 
 @pytest.mark.parametrize(
