@@ -12,7 +12,7 @@ Runs in NetBox's own virtual environment, as NetBox's user. Standard input is a 
 * ``queues``: the queues that the workers shall serve, or ``["auto"]``.
 * ``units``: the systemd units of the workers.
 * ``timeout``: the seconds that a worker has to register with RQ.
-* ``wait``: whether to wait until each worker has registered, for ``timeout`` seconds.
+* ``wait``: whether to wait until each worker has registered, or cannot register any more.
 """
 
 from __future__ import annotations
