@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ MANY = 10
 
 @pytest.fixture
 def playbook(tmp_path: Path, stack: dict[str, Any], name: str) -> Any:
-    """Run, so many times at once, a playbook that declares the schedule; return each exit code and output."""
+    """Run a playbook so many times at once. By default, it declares the schedule. Return each exit code and output."""
 
-    def run(times: int, *tasks: dict[str, Any]) -> list[tuple[int, str]]:
+    def run(times: int, *tasks: dict[str, Any], module: str = "proxbox_sync_schedule") -> list[tuple[int, str]]:
         running = []
         for number in range(times):
-            task = {"proxbox.proxbox.proxbox_sync_schedule": {"name": name, **tasks[number % len(tasks)]}}
+            options = tasks[number % len(tasks)]
+            named = options if "job_id" in options else {"name": name, **options}
+            task = {f"proxbox.proxbox.{module}": named}
             path = tmp_path / f"play{number}.yml"
             path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
             running.append(
@@ -78,3 +81,25 @@ def test_two_controllers_that_disagree_leave_one(netbox: Jobs, name: str, playbo
     playbook(2, LATER, {**LATER, "interval": "hourly"})
     (active,) = netbox.active(name)
     assert active.interval in (60, 1440)
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_ten_controllers_that_cancel_a_run_keep_one_schedule(
+    netbox: Jobs, name: str, playbook: Any, held_backend: None, by_id: bool
+) -> None:
+    assert playbook(1, NOW)[0][0] == 0
+    (first,) = netbox.active(name)
+    deadline = time.monotonic() + 60
+    while netbox.status(first.id) != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    cancel = {"state": "cancelled", **({"job_id": first.id} if by_id else {})}
+    assert [text for code, text in playbook(MANY, cancel, module="proxbox_job") if code] == []
+    (next_run,) = netbox.active(name)
+    assert next_run.interval == 1440 and next_run.scheduled and netbox.get(first.id).cancelled
+
+
+def test_ten_controllers_that_join_run_one_sync(netbox: Jobs, name: str, playbook: Any, held_backend: None) -> None:
+    join = {"sync_types": ["devices"], "when_running": "join", "max_age": 60, "wait": False}
+    assert [text for code, text in playbook(MANY, join, module="proxbox_job") if code] == []
+    assert len(netbox.active(name)) == 1
