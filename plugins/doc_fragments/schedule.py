@@ -74,5 +74,6 @@ notes:
   - If the task fails after it has changed something, the message says what was changed, and C(changed) is V(true).
   - A job belongs to the schedule of its name, also if it was created by hand. A sync that was started at once, with the
     button I(Run now) or with M(proxbox.proxbox.proxbox_job), does not belong to a recurring or dated schedule.
-  - The current time is that of NetBox's clock.
+  - The current time is that of NetBox's clock, as the header C(Date) of its answers shows it. Some proxies replace this
+    header with their own time. The clocks of NetBox and such a proxy must agree.
 """

@@ -29,9 +29,26 @@ def create_once(jobs: Jobs, new: NewJob, known: set[int]) -> int:
     try:
         return jobs.create(new)
     except ProxboxError as exc:
+        if exc.status == 500:
+            raise _with_what_is_left(jobs, new, known, since, exc) from None
         if not exc.outcome_unknown:
             raise
         return _find_lost(jobs, new, known, since, exc)
+
+
+def _with_what_is_left(jobs: Jobs, new: NewJob, known: set[int], since: datetime, failed: ProxboxError) -> ProxboxError:
+    """Return the failure, with the job that NetBox saved before it failed.
+
+    NetBox saves a job first. If Redis then refuses it, the job stays, and RQ does not know it (NetBox 4.7.3).
+    """
+    try:
+        left = [job.id for job in jobs.created_since(new.name, since) if job.id not in known and new.became(job)]
+    except ProxboxError:
+        left = []
+    if not left:
+        return failed
+    page = f"{jobs.url}/core/jobs/{min(left)}/"
+    return failed.saying(f"{failed} NetBox has saved a job that may never run: delete it at {page}.", changed=True)
 
 
 def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: ProxboxError) -> int:

@@ -152,13 +152,17 @@ def _one_line(cause: BaseException) -> str:
 
 
 def _server_detail(response: requests.Response) -> str | None:
-    """Return the server's own words: ``detail``, or each entry of ``errors`` as ``field: message``; None for a page."""
+    """Return the server's own words; None for a page.
+
+    These are ``detail``, or each entry of ``errors`` as ``field: message``, or the exception and its message.
+    """
     try:
         body = response.json()
     except ValueError:
         return None
     if isinstance(body, dict):
-        body = body.get("detail") or body.get("errors") or body.get("exception") or body.get("error") or body
+        failed = [body[key] for key in ("exception", "error") if body.get(key)]
+        body = body.get("detail") or body.get("errors") or ": ".join(map(str, failed)) or body
     return "; ".join(_messages(body)) or None
 
 

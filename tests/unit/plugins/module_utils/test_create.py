@@ -103,3 +103,28 @@ def test_a_create_of_which_netbox_tells_nothing_is_told(
     with pytest.raises(ProxboxError, match=says):
         create(server, jobs, Answer(hang_up=True), answer)
     assert server.requests.count(CREATE) == 1
+
+
+# NetBox 4.7.3 answers so if Redis refuses writes, here because it has reached its maxmemory.
+REDIS_FULL = Answer(
+    {
+        "error": "command not allowed when used memory > 'maxmemory'.",
+        "exception": "OutOfMemoryError",
+        "netbox_version": "4.7.3",
+        "python_version": "3.13.0",
+    },
+    500,
+)
+
+
+def test_a_job_that_netbox_saves_before_it_fails_is_named(server: Script, jobs: Jobs, row: Row) -> None:
+    left = row(7, **NIGHTLY, data=None)
+    with pytest.raises(ProxboxError, match=r"maxmemory.*saved a job that may never run: delete it at .*/core/jobs/7/\.$"):
+        create(server, jobs, REDIS_FULL, page(left, row(6, **NIGHTLY, **FOREIGN)))
+    assert server.asked == [ALL, CREATE, SINCE]
+
+
+def test_a_failure_of_netbox_that_leaves_no_job(server: Script, jobs: Jobs) -> None:
+    with pytest.raises(ProxboxError, match=r"HTTP 500: OutOfMemoryError: .*'maxmemory'\)\.$") as told:
+        create(server, jobs, REDIS_FULL, page())
+    assert not told.value.changed
