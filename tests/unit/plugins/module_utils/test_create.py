@@ -84,8 +84,8 @@ def test_a_create_that_never_arrived_is_told(server: Script, jobs: Jobs, monkeyp
 
 
 def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs) -> None:
-    with pytest.raises(ProxboxError, match="HTTP 500"):
-        create(server, jobs, Answer({"detail": "no"}, 500))
+    with pytest.raises(ProxboxError, match="HTTP 403"):
+        create(server, jobs, Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403))
     assert server.asked == [ALL, CREATE]
 
 
