@@ -164,9 +164,8 @@ class Clock:
         self.answers = list(answers)
         monkeypatch.setattr(_http.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(_http.time, "sleep", self.sleep)
-        monkeypatch.setattr(
-            _http.random, "uniform", lambda low, high: (low + high) / 2 if (low, high) == (0.5, 1.5) else 0
-        )
+        monkeypatch.setattr(_http, "RETRY_PAUSES", (0.25, 0.5))
+        monkeypatch.setattr(_http.random, "uniform", lambda low, high: {(0.5, 1.5): 2}[low, high])
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -214,7 +213,7 @@ def test_what_is_repeated(
 ) -> None:
     clock = Clock(monkeypatch, first, GOOD)
     assert _http._repeat_while_broken(clock.send, 30) is (GOOD if repeated else first)
-    assert clock.pauses == [0.3] * repeated
+    assert clock.pauses == [0.5] * repeated
 
 
 @pytest.mark.parametrize("error", [requests.exceptions.ReadTimeout("slow"), requests.exceptions.ProxyError("no")])
@@ -226,7 +225,7 @@ def test_what_is_not_repeated(monkeypatch: pytest.MonkeyPatch, error: Exception)
 
 
 @pytest.mark.parametrize(
-    ("patience", "pauses"), [(0.2, []), (0.3, [0.3]), (1.2, [0.3]), (1.3, [0.3, 1.0]), (30, [0.3, 1.0])]
+    ("patience", "pauses"), [(0.4, []), (0.5, [0.5]), (1.4, [0.5]), (1.5, [0.5, 1.0]), (30, [0.5, 1.0])]
 )
 @pytest.mark.parametrize("failure", [answer(502), BROKEN])
 def test_how_often_it_is_repeated(
