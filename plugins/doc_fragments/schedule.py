@@ -25,7 +25,8 @@ options:
         after it. It can also drift when daylight saving time begins or ends.
       - V(repair) replaces the next run with a run at the right time.
       - V(ignore) keeps the time to which NetBox has moved the schedule. If you change C(schedule_at) in the task, the
-        schedule is changed. To tell the two apart, the task reads up to 100 past jobs of the schedule.
+        schedule is changed. To know whether NetBox moved the run or you changed C(schedule_at), the task reads up to
+        100 past jobs of the schedule.
     type: str
     choices: [repair, ignore]
     default: repair
@@ -48,11 +49,12 @@ options:
     description:
       - Days for which NetBox keeps jobs. Set it to the value of C(JOB_RETENTION) in NetBox, or to V(0) if NetBox keeps
         all jobs. The NetBox API does not show this value.
-      - NetBox deletes a job this many days after its creation, even if the job has not run yet. Therefore the task
-        fails if it would have to create a job that runs, or that repeats, after more than nine tenths of this time.
+      - NetBox deletes a job this many days after its creation, even if the job has not run yet. Therefore the task does
+        not create a job if its first run is more than 90% of this time away, or if its interval is longer than that.
+        The task fails instead.
       - When NetBox has deleted the job of a one-time schedule without C(schedule_at), the next task runs the sync
-        again. If C(schedule_at) is more than a tenth of this time ago, and NetBox has no job for it, the task shows a
-        warning and does nothing.
+        again. If C(schedule_at) is more than 10% of this time in the past, and NetBox has no job for it, the task shows
+        a warning and does nothing.
     type: float
     default: 90
   stale_after:
@@ -61,7 +63,7 @@ options:
         has not started counts as dead if it is overdue by more than this time while workers are running.
       - The task cancels a dead job. If the schedule is to be present, the task creates a new job for it.
       - This option is used only if NetBox does not show RQ's record of the job. NetBox shows it to superusers only.
-        With a superuser's token, the task finds a run whose worker was killed within five minutes, and never treats a
+        With a superuser's token, the task notices about five minutes later that a worker was killed, and never treats a
         long run as dead while its worker is alive.
       - The default is the time for which NetBox lets a sync run. This is the plugin's setting C(sync_job_timeout), or
         two hours if the plugin is older than 0.0.27 or the token may not read the setting.

@@ -45,8 +45,8 @@ options:
     description:
       - Name of the job in NetBox.
       - If not set with O(state=present), the name is C(Proxbox Sync).
-      - Give it another name than your schedules have. M(proxbox.proxbox.proxbox_sync_schedule) with C(state=absent), or
-        for a schedule that runs once at once, treats a sync with this name as a job of the schedule.
+      - Do not use the name of a schedule. Otherwise M(proxbox.proxbox.proxbox_sync_schedule) with C(state=absent)
+        cancels this sync too, and a one-time schedule without C(schedule_at) treats it as its own run.
     type: str
   job_id:
     description:
@@ -63,9 +63,9 @@ options:
         without any message if one of its jobs is cancelled.
       - With V(true), the module creates the next run before it cancels a recurring job, unless the schedule already has
         a next run. With O(name), it does not cancel the scheduled job of a recurring schedule.
-      - To skip a scheduled run, cancel it by O(job_id). The module first creates the run after it. If a task declares
-        the schedule before the skipped time, this task creates the skipped run again, or a run at once if it has no
-        C(schedule_at). A task with C(schedule_at) and C(drift=ignore) does not create it again.
+      - To skip a scheduled run, cancel it by O(job_id). The module first creates the run after it. Do not execute the
+        task that declares the schedule until the skipped time has passed. That task would create the skipped run again.
+        With C(schedule_at) and C(drift=ignore), it does not.
       - With V(false), the schedule ends.
     type: bool
     default: true
@@ -98,8 +98,8 @@ options:
   poll_interval:
     description:
       - Longest pause between two requests for the state of the job, in seconds. The first pauses are shorter.
-      - While the task shows the log, a pause takes at most three seconds. If NetBox answers slowly, the pauses are
-        longer, up to 15 seconds.
+      - While the task shows the log, the longest pause is three seconds. If NetBox answers slowly, the task uses longer
+        pauses, at most 15 seconds.
     type: float
     default: 5
   stale_after:

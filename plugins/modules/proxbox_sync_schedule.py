@@ -53,9 +53,9 @@ options:
         because YAML reads some times as numbers.
       - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
       - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
-        not. A time of day or a minute of the hour has no date. After its run, the next task schedules it again.
-      - If not set or empty, the first run starts at once. If you then change O(interval) or what is synced, the next
-        run keeps its time, but it comes at the latest one interval from now.
+        not. A time without a date, for example V(02:00), is scheduled again by the next task after its run.
+      - If not set or empty, the first run starts at once. If you change O(interval) or the scope later, the time of the
+        next run does not change. If it is more than one interval away, it is moved to one interval from now.
     type: str
   interval:
     description:
@@ -64,7 +64,7 @@ options:
       - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
         O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
         the next run of the task moves the schedule back to this time of day.
-      - If not set or empty, the sync runs once. A second run of the task does nothing, even if the sync failed or was
+      - If not set or empty, the sync runs once. Executing the task again does nothing, even if the sync failed or was
         cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each task,
         use M(proxbox.proxbox.proxbox_job).
     type: str
