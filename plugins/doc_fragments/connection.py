@@ -29,6 +29,9 @@ options:
       - The user needs the permissions to view, add and delete C(core.job), and to view the endpoints that the options
         name. The permissions must have no constraints, because a module would create a schedule again if the user could
         not see it.
+      - If the plugin's setting C(sync_job_timeout) is more than two hours, the user also needs the permission to view
+        C(netbox_proxbox.proxboxpluginsettings). Otherwise a module takes a run of more than two hours for dead, unless
+        the user is a superuser or C(stale_after) is set.
     type: str
     required: true
   validate_certs:

@@ -48,7 +48,10 @@ def _with_what_is_left(jobs: Jobs, new: NewJob, known: set[int], since: datetime
     if not left:
         return failed
     page = f"{jobs.url}/core/jobs/{min(left)}/"
-    return failed.saying(f"{failed} NetBox has saved a job that may never run: delete it at {page}.", changed=True)
+    return failed.saying(
+        f"{failed} NetBox has saved the job, but RQ may not have it, so it may never run: delete it at {page}.",
+        changed=True,
+    )
 
 
 def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: ProxboxError) -> int:

@@ -18,7 +18,9 @@ from ._times import DAY, LEAD, At
 
 @dataclass(frozen=True)
 class Declare:
-    """The goal that exactly one job with this name has not ended, and that it fits.
+    """The goal that exactly one active job has this name, and that it is as declared.
+
+    A past run can fulfil a one-time schedule.
 
     ``interval`` is in minutes; None means that the sync runs once. ``at`` None means that it starts at once.
     ``retention`` is how long NetBox keeps jobs (``JOB_RETENTION``); None means that it keeps them all.
@@ -53,7 +55,7 @@ class Declare:
         cancel = tuple(job for job in active if job is not keep or job.dead)
         why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
         if keep:
-            return Plan(self.name, keep=keep, cancel=cancel, why=why)
+            return Plan(self.name, keep=keep, cancel=cancel, why=why, warnings=self._doubts(keep, seen))
         new = NewJob(self.name, self.scope, self._first_run(active, seen.now), self.interval)
         if new.schedule_at and new.schedule_at <= seen.now and not self.interval:
             return self._after_its_time(new.schedule_at, members, why, seen.now)
@@ -94,13 +96,13 @@ class Declare:
             # Any phase fits, but the next run may not be later than the schedule itself allows.
             latest = seen.now + LEAD + timedelta(minutes=self.interval or 0)
             too_late = job.scheduled and job.scheduled > latest
-            return f"its next run, {iso(job.scheduled)}, is later than a start at once allows" if too_late else None
+            return f"its next run is at {iso(job.scheduled)}, later than the schedule allows" if too_late else None
         if job.scheduled is None:
             return None if self.interval else "it runs at once"
         wrong_time = self._moved(job, seen) if self.interval else not self._has_the_time(job, seen.now)
-        if not wrong_time or (self.interval and self._leaves_moved(job) and not self._time_was_changed(job, seen)):
+        if not wrong_time or (self._leaves_moved(job) and self.interval and not self._time_was_changed(job, seen)):
             return None
-        return f"its time {iso(job.scheduled)} is not the wanted one"
+        return f"its time is {iso(job.scheduled)}, which schedule_at does not allow"
 
     def _moved(self, job: Job, seen: Observation) -> bool:
         """Whether the time of a recurring job is not the one that the wanted phase has next."""
@@ -124,11 +126,22 @@ class Declare:
         """Whether a job may stay that NetBox has moved off the phase."""
         return job.status == "running" or not self.repair_drift
 
-    def _time_was_changed(self, job: Job, seen: Observation) -> bool:
-        """Whether the wanted time is another one than that for which the job was created.
+    def _doubts(self, job: Job, seen: Observation) -> tuple[str, ...]:
+        """Return a warning if nobody can tell why a job is off the wanted time."""
+        if not (self._moved(job, seen) and self._leaves_moved(job) and seen.older_read):
+            return ()
+        if self._time_was_changed(job, seen) is not None:
+            return ()
+        return (
+            f"job {job.id} is off the wanted time, and NetBox does not show the beginning of its schedule. If you have "
+            "changed schedule_at, run the task once with drift: repair while no sync runs.",
+        )
+
+    def _time_was_changed(self, job: Job, seen: Observation) -> bool | None:
+        """Whether the user has changed the time since the job was created.
 
         An earlier job of the chain on the wanted phase shows that NetBox has moved the schedule, as after a run that
-        came late. If NetBox does not show the beginning of the chain, the answer is no.
+        came late. The answer is None if NetBox does not show the beginning of the chain.
         """
         if self._on_phase(job) or not seen.older_read:
             return False
@@ -141,7 +154,7 @@ class Declare:
                 return False
         oldest = (earlier or [job])[0]
         forgotten = self.retention and oldest.created and oldest.created < seen.now - self.retention * 0.9
-        return seen.older_complete and not forgotten
+        return True if seen.older_complete and not forgotten else None
 
     def _has_the_time(self, job: Job, now: datetime) -> bool:
         """Whether a one-time job is for the wanted time."""
@@ -158,7 +171,7 @@ class Declare:
             return None
         for job in sorted(members, key=lambda job: -job.id):
             ended = not job.active and (job.started or not job.cancelled)
-            # A dated time cannot be made up for, so a run that died counts too.
+            # The time has passed, so a run that died counts too.
             died = bool(self.at and job.dead and job.started)
             if job.interval or not (ended or died) or job.scope not in (None, self.scope):
                 continue
@@ -172,12 +185,12 @@ class Declare:
         if self.at and not self.interval:
             return self.at.first(now)
         if self.at and self.interval:
-            # The job that is replaced tells the day, which a time of day does not.
+            # A time of day has no day, so the day is that of the job that is replaced.
             times = (job.scheduled for job in replaced if job.scheduled and job.interval == self.interval)
             return self.at.next(self.interval, now, next(times, None))
         if not self.interval or not replaced:
             return None
-        # A change of a schedule without a time leaves the time of its next run, one interval away at most.
+        # Without schedule_at, the time of the next run stays, but it is one interval away at most.
         latest = now + timedelta(minutes=self.interval)
         if any(job.status == "running" for job in replaced):
             return latest
@@ -221,7 +234,7 @@ class Declare:
 
 @dataclass(frozen=True)
 class End:
-    """The goal that no job with this name is left that has not ended; with ``purge``, that no row is left at all."""
+    """The goal that no active job has this name; with ``purge``, that no job at all has it."""
 
     name: str
     purge: bool = False
@@ -238,11 +251,11 @@ class End:
         delete = tuple(job.id for job in syncs if job in cancel or not job.active) if self.purge else ()
         warnings = []
         if delete:
-            why.append(f"{len(delete)} rows are to be deleted")
+            why.append(f"{len(delete)} jobs are to be deleted")
         unknown = [str(job.id) for job in seen.jobs if job.name == self.name and job.kind is Kind.NOT_KNOWN]
         if self.purge and unknown:
             warnings.append(
-                f"NetBox does not tell whether these jobs called {self.name!r} are Proxbox syncs, so they were not "
+                f"NetBox does not show whether these jobs called {self.name!r} are Proxbox syncs, so they were not "
                 f"deleted: {', '.join(unknown)}."
             )
         return Plan(self.name, cancel=cancel, delete=delete, why=tuple(why), warnings=tuple(warnings))

@@ -27,6 +27,7 @@ class Endpoints:
         self._session = session
         self._release = release
         self._rows: dict[str, list[Mapping[str, Any]]] = {}
+        self._failures: dict[str, ProxboxError] = {}
 
     def ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
         """Return the ids of endpoints, given as names or as ids. Only a name costs a GET.
@@ -89,8 +90,14 @@ class Endpoints:
         return f"{self._session.url} has, as far as the token's user may see: {known}."
 
     def _read(self, kind: str) -> list[Mapping[str, Any]]:
+        if kind in self._failures:
+            raise self._failures[kind]
         if kind not in self._rows:
-            with needs(f"netbox_proxbox.view_{kind}endpoint"):
-                route = f"plugins/proxbox/endpoints/{kind}/"
-                self._rows[kind] = list(self._session.list(route, {"fields": "id,name,enabled"}))
+            try:
+                with needs(f"netbox_proxbox.view_{kind}endpoint"):
+                    route = f"plugins/proxbox/endpoints/{kind}/"
+                    self._rows[kind] = list(self._session.list(route, {"fields": "id,name,enabled"}))
+            except ProxboxError as exc:
+                self._failures[kind] = exc
+                raise
         return self._rows[kind]

@@ -51,6 +51,8 @@ def not_netbox(method: str, url: str) -> ProxboxError:
         f"({method} {url}).",
         url=url,
         method=method,
+        status=200,
+        outcome_unknown=method == "POST",
     )
 
 

@@ -249,6 +249,12 @@ class Job:
         return shape
 
 
+def follows(job: Job, earlier: Job) -> bool:
+    """Return whether a job may be the successor of an earlier one, or one that was created in its place."""
+    same_scope = None in (job.scope, earlier.scope) or job.scope == earlier.scope
+    return job.id > earlier.id and job.name == earlier.name and job.interval == earlier.interval and same_scope
+
+
 def iso(when: datetime | None) -> str | None:
     """Return a time as the collection prints and sends it: RFC 3339 in UTC with ``Z``, to the second."""
     return None if when is None else when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,7 +25,7 @@ def run_now(
 ) -> TaskResult:
     """Run a sync now, or take another one that serves. With ``waiting``, wait for its end.
 
-    GET, POST, GET; one GET more with ``max_age``. The caller has to judge the job of the result.
+    GET, POST, GET; one GET more with ``max_age``. The caller must check the outcome of the job.
 
     :raises ProxboxError: with a sentence.
     """
@@ -52,7 +52,7 @@ def run_now(
 def await_job(
     jobs: Jobs, job_id: int, policy: Policy, waiting: Waiting | None, *, include_log: bool = False
 ) -> TaskResult:
-    """Wait for a sync that exists already. The caller has to judge the job of the result.
+    """Wait for a sync that exists already. The caller must check the outcome of the job.
 
     :raises ProxboxError: with a sentence; also if the job is no Proxbox sync.
     """
@@ -68,7 +68,7 @@ def await_job(
 
 
 def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
-    """Cancel a job, or all jobs of a name. The job of the result is the one with the id of the goal.
+    """Cancel a job, or all jobs of a name. The job of the result is the job ``goal.job_id``.
 
     :raises ProxboxError: with a sentence; for an id also if the job is no Proxbox sync.
     """
@@ -83,14 +83,15 @@ def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
         return [job for job in jobs.active(target.name) if job.id != target.id]
 
     def look() -> list[Job]:
-        return [jobs.get(target.id), *(others() if target.interval else [])]
+        found = jobs.find(target.id)
+        return [*([found] if found else []), *(others() if target.interval else [])]
 
     def first_look() -> tuple[list[Job], bool]:
         return [target, *(others() if target.interval and target.active else [])], False
 
     result = pursue(jobs, goal, policy, look, first_look)
-    target = next(job for job in result.seen.jobs if job.id == target.id)
-    return replace(result, job=target, successor=_successor(result))
+    left = next((job for job in result.seen.jobs if job.id == target.id), target)
+    return replace(result, job=left, successor=_successor(result))
 
 
 def _successor(result: TaskResult) -> Job | NewJob | None:

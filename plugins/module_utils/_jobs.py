@@ -6,7 +6,7 @@
 
 Routes below ``/api/``, and the first netbox-proxbox that has them:
 
-* ``GET core/jobs/`` (NetBox itself): all jobs, trimmed by ``fields=``. Only this list has a run that is starting.
+* ``GET core/jobs/`` (NetBox itself): all jobs, trimmed by ``fields=``. Only this list shows a run while it starts.
 * ``POST plugins/proxbox/sync/schedule/`` (0.0.11): create.
 * ``POST plugins/proxbox/jobs/<id>/cancel/`` (0.0.24): cancel. Older releases cancel on their web page.
 """
@@ -98,7 +98,7 @@ class Jobs:
     def release(self, missing_route: ProxboxError | None = None) -> Release:
         """Return the release of the plugin. The first call costs one GET.
 
-        :param missing_route: the answer 404 of a route that was the reason to ask.
+        :param missing_route: the answer 404 that is the reason for this call.
         """
         if self._release is None:
             self._release = read_release(self.session, missing_route)
@@ -179,9 +179,10 @@ class Jobs:
         if job is None:
             rest = f" Cancel the job at {self.url}/core/jobs/{job_id}/, as a user who sees it."
             raise ProxboxError(
-                f"NetBox created the job {job_id}, and the token's user may not see it: a constraint on an object "
-                "permission for core.view_job hides it. Each run of this task would add another job: remove the "
-                f"constraint.{' The job was cancelled.' if self._withdraw(job_id) else rest}",
+                f"NetBox created the job {job_id}, and the token's user may not see it: somebody has deleted it, or a "
+                "constraint on an object permission for core.view_job hides it. With such a constraint, each run of "
+                "this task would add another job: remove the constraint."
+                f"{' The job was cancelled.' if self._withdraw(job_id) else rest}",
                 changed=True,
             )
         return job
@@ -236,20 +237,6 @@ class Jobs:
             )
         return int(answer["job_id"])
 
-    def check_create(self) -> None:
-        """Find out whether ``create`` would work; one GET, nothing is written.
-
-        :raises ProxboxError: for a NetBox without the plugin, an old plugin, and a token that may not create jobs.
-        """
-        # This list is as long as there are schedules. Old jobs are not in it.
-        try:
-            with needs("core.add_job"):
-                self.session.get(_SCHEDULE)
-        except ProxboxError as exc:
-            if exc.status == 404:
-                self._missing(exc)
-            raise
-
     def cancel(self, job: Job) -> CancelResult:
         """Cancel a job; one POST, repeated if need be, and one GET if the answer does not tell what happened.
 
@@ -287,11 +274,12 @@ class Jobs:
             with needs("core.delete_job"):
                 self.session.options(_cancel_route(0))
         except ProxboxError as exc:
-            if exc.status != 404:
-                raise
-            if self.release(exc).cancels:
+            if exc.status == 404 and self.release(exc).cancels:
                 self._missing(exc)
-            self.pages.check_cancel()
+            if exc.status == 404:
+                self.pages.check_cancel()
+            elif exc.status not in (405, 501):  # a proxy may refuse OPTIONS; then the cancel itself has to tell
+                raise
         self._may_cancel = True
 
     def _core_jobs(self, filters: Mapping[str, Any], *, page: int = 0) -> Iterator[Job]:
@@ -312,10 +300,7 @@ class Jobs:
         if self.status(job.id) in ACTIVE:
             self.pages.cancel(job.id)
             if self.status(job.id) in ACTIVE:
-                raise ProxboxError(
-                    f"NetBox's web page did not cancel the job {job.id} ({job.name}): check {self.url}/core/jobs/"
-                    f"{job.id}/ and run the task again."
-                )
+                return CancelResult.NOT_YET  # the page does nothing while a run has no data
         return self._how_it_ended(job)
 
     def _withdraw(self, job_id: int) -> bool:

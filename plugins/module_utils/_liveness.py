@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: whether a job that has not ended will come to anything.
+"""Private to the collection: whether an active job can still finish.
 
 RQ knows it, and NetBox tells superusers what RQ knows. For other tokens, the age of a run decides.
 """
@@ -26,7 +26,7 @@ LATE = timedelta(minutes=2)
 """How long after its time a job counts as overdue. A scheduler that replaces a dead one starts after a minute."""
 
 SILENCE = timedelta(minutes=5)
-"""After how long without a sign a worker counts as dead. A worker tells RQ each half minute that its job goes on."""
+"""After how long without a heartbeat a worker counts as dead. It sends one every 30 seconds during a job."""
 
 DEFAULT_TIME_LIMIT = timedelta(hours=2)
 """How long RQ lets a sync run by default, and always before netbox-proxbox 0.0.27."""
@@ -53,10 +53,10 @@ def examine(jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None) -> t
     for job in seen:
         now = jobs.session.server_now
         dead = None
-        if job.kind is Kind.NOT_KNOWN and job.status == "running" and job.user:
+        if job.kind is Kind.NOT_KNOWN and job.active and job.user:
             warnings[job.id] = (
-                f"job {job.id} ({job.name}) is running, and NetBox does not tell whether it is a Proxbox sync: it was "
-                "left alone"
+                f"NetBox does not show whether job {job.id} ({job.name}), which is {job.status}, is a Proxbox sync: "
+                "the module did not change it"
             )
         elif job.kind is Kind.SYNC and (job.status == "running" or overdue(job, now)):
             if job.status != "running" and not jobs.rq.service.serves(job.queue):
@@ -124,11 +124,13 @@ def time_limit(jobs: Jobs) -> timedelta:
 
 
 def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None) -> str | None:
+    """Return why a job is dead: by what RQ knows, or else by its age; None if it is not."""
     now = jobs.session.server_now
     task = jobs.rq.task(job)
     if task:
         reason = dead_for_rq(job, task, now)
     elif dead_by_age(job, now, stale_after or SHORTEST_TIME_LIMIT):
+        # Only a run that may be too old needs the setting, which costs a GET.
         reason = dead_by_age(job, now, stale_after or time_limit(jobs))
     else:
         return None

@@ -33,6 +33,7 @@ class Loop:
         self._policy = policy
         self._observer = observer
         self._deleted: set[int] = set()
+        self._wait_until: float | None = None
 
     def check(self, plan: Plan) -> tuple[str, ...]:
         """Check before anything is written whether NetBox will take the plan. Return warnings.
@@ -61,13 +62,15 @@ class Loop:
         """
         first_plan, looks = plan, LOOKS
         while looks:
-            pause = PAUSE * self._act(plan, seen)
+            pause = PAUSE if self._act(plan, seen) else 0.0
             looks = LOOKS if plan.wait_for else looks - 1
             seen, settled = self._observer.again()
             plan = self._observer.plan(seen, self._policy)
             first_plan = plan if plan.changed and not first_plan.changed else first_plan
             if plan.done and (settled or not looks):
-                return TaskResult(first_plan, plan.keep, seen, self._observer.past.cancelled)
+                past = self._observer.past
+                written = bool(past.created or past.cancelled or self._deleted)
+                return TaskResult(first_plan, plan.keep, seen, past.cancelled, changed=written)
             if self._observer.was_taken_back():
                 # Another task wants something else at the same moment.
                 settled = False
@@ -77,15 +80,15 @@ class Loop:
             if pause:
                 time.sleep(pause)
         raise ProxboxError(
-            f"The schedule {plan.name!r} does not settle: after {LOOKS} looks there is still something to do "
-            f"({'; '.join(plan.why) or 'NetBox has not created the successor of a run'}). Check what else changes it, "
-            "and run the task again."
+            f"The jobs called {plan.name!r} keep changing. After {LOOKS} checks, there is still something to do: "
+            f"{'; '.join(plan.why) or 'NetBox has not created the next run'}. Check which other task or user changes "
+            "them, and run the task again."
         )
 
     def _act(self, plan: Plan, seen: Observation) -> bool:
         """Create, or else cancel, wait and delete. The other jobs go only after a look that shows the new one.
 
-        :return: whether NetBox does not cancel a job at this moment.
+        :return: whether NetBox has refused a cancel for the moment, so that it has to be sent again.
         """
         if plan.create and self._observer.own is None:
             new_id = create_once(self._jobs, plan.create, {job.id for job in seen.jobs})
@@ -119,7 +122,10 @@ class Loop:
 
         :raises ProxboxError: if the time is over.
         """
-        left, _warnings = wait_for_end(self._jobs, job.id, Waiting(self._policy.wait_timeout), self._policy.stale_after)
+        # The time counts for all runs together.
+        self._wait_until = self._wait_until or time.monotonic() + self._policy.wait_timeout
+        waiting = Waiting(max(0.0, self._wait_until - time.monotonic()))
+        left, _warnings = wait_for_end(self._jobs, job.id, waiting, self._policy.stale_after)
         if left is None:
             self._observer.note_ended(job)
         elif left.dead:
@@ -169,9 +175,10 @@ class Loop:
             )
 
     def _with_what_was_written(self, exc: ProxboxError) -> ProxboxError:
-        own, cancelled = self._observer.own, self._observer.past.cancelled
-        if exc.changed or not (own or cancelled):
+        past = self._observer.past
+        created = sorted(past.created - past.withdrawn)
+        if exc.changed or not (created or past.cancelled):
             return exc
-        words = [f"job {own} was created"] if own else []
-        words += [f"job {job.id} was cancelled" for job in cancelled]
+        words = [f"job {job_id} was created" for job_id in created]
+        words += [f"job {job.id} was cancelled" for job in past.cancelled]
         return exc.saying(f"{exc} Before that, {' and '.join(words)}.", changed=True)

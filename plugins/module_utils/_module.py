@@ -127,7 +127,7 @@ def task_result(module: AnsibleModule, done: TaskResult) -> dict[str, Any]:
     for warning in done.warnings:
         module.warn(warning)
     return {
-        "changed": done.plan.changed,
+        "changed": done.changed,
         "job": done.job.result() if done.job else None,
         "cancelled": [job.result() for job in done.cancelled],
         "why": list(done.plan.why),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ._job import Job, Kind, NewJob
+from ._job import Job, Kind, NewJob, follows
 from ._jobs import Jobs
 from ._liveness import examine
 from ._plan import Goal, Observation, Older, Past, Plan, Policy
@@ -23,10 +23,10 @@ PAUSE = 0.5
 """The seconds between two such looks."""
 
 STARTING = timedelta(seconds=15)
-"""How long the data of a run may be null when it starts. Until then nothing tells that it is a Proxbox sync."""
+"""How long a run may have no data after its start. Nothing shows until then that it is a Proxbox sync."""
 
 CREATING = timedelta(seconds=2)
-"""How long the same may be so of a job that is created. The Date header counts whole seconds."""
+"""How long a new job may have no data. The Date header counts whole seconds."""
 
 Look = Callable[[], list[Job]]
 FirstLook = Callable[[], tuple[list[Job], bool]]
@@ -50,10 +50,13 @@ def is_starting(job: Job, now: datetime) -> bool:
 
     NetBox never tells it of its own system jobs, which no user has created and which come each minute.
     """
-    if job.kind is not Kind.NOT_KNOWN or job.user is None or not job.active:
-        return False
     since, limit = (job.started, STARTING) if job.status == "running" else (job.created, CREATING)
-    return since is not None and since > now - limit
+    if job.kind is Kind.SYNC and job.scope is None:
+        # A name can show that it is a sync. In netbox-proxbox 0.0.24 and 0.0.25 the scope is not shown until the end.
+        limit = CREATING
+    elif job.kind is not Kind.NOT_KNOWN or job.user is None:
+        return False
+    return job.active and since is not None and since > now - limit
 
 
 class Observer:
@@ -73,8 +76,9 @@ class Observer:
         self._older: dict[int, Job] = {}
         self._older_read = self._older_complete = False
         self._dead: dict[int, str] = {}
-        self._awaited: dict[int, set[int]] = {}
+        self._awaited: dict[int, tuple[Job, set[int]]] = {}
         """Runs whose successor NetBox is about to create, each with the jobs that were there before."""
+        self._successors: set[int] = set()
 
     def first(self, look: FirstLook | None, policy: Policy) -> tuple[Observation, dict[int, str]]:
         """Look for the first time. Return also warnings about jobs that will not run, by their id.
@@ -103,13 +107,11 @@ class Observer:
         return self._observe(rows, all_read=all_read), warnings
 
     def again(self) -> tuple[Observation, bool]:
-        """Look again. Return also whether NetBox is not about to change what it shows."""
+        """Look again. Return also whether no change is expected that NetBox makes by itself."""
         rows = self._look()
         rows += self._gone({job.id for job in rows})
         rows = [self._with_what_is_known(job) for job in rows]
-        for run, known in list(self._awaited.items()):
-            if any(job.interval and job.id > run and job.id not in known | {self.own} for job in rows):
-                del self._awaited[run]
+        self._find_successors(rows)
         now = self._jobs.session.server_now
         settled = not self._awaited and not any(self._goal.concerns(job) and is_starting(job, now) for job in rows)
         return self._observe(rows), settled
@@ -137,7 +139,8 @@ class Observer:
     def note_ended(self, job: Job) -> None:
         """Remember a job that has ended by itself, although it was to be cancelled."""
         self.past = replace(self.past, ended=(*self.past.ended, job))
-        self._await_successor(job, {seen.id for seen in self._seen.jobs})
+        # Another task may have cancelled it. Then it has no successor.
+        self._await_successor(self._jobs.find(job.id) or job, {seen.id for seen in self._seen.jobs})
 
     def note_dead(self, job: Job) -> None:
         """Remember that a job will come to nothing."""
@@ -171,7 +174,16 @@ class Observer:
 
     def _await_successor(self, job: Job, before: set[int]) -> None:
         if job.interval and not job.cancelled:
-            self._awaited.setdefault(job.id, before)
+            self._awaited.setdefault(job.id, (job, before))
+
+    def _find_successors(self, rows: list[Job]) -> None:
+        """Stop waiting for the successors that NetBox shows. Each new job is the successor of one run at most."""
+        for run, before in sorted(self._awaited.values(), key=lambda awaited: awaited[0].id):
+            for job in sorted(rows, key=lambda job: job.id):
+                if job.id not in {*before, self.own, *self._successors} and follows(job, run):
+                    self._successors.add(job.id)
+                    del self._awaited[run.id]
+                    break
 
     def _with_what_is_known(self, job: Job) -> Job:
         """Return the job with what this task knows about it and NetBox may not tell yet."""

@@ -77,7 +77,7 @@ def read_stale_after(options: Mapping[str, Any]) -> timedelta | None:
 
 
 def read_max_age(minutes: float | None) -> timedelta | None:
-    """Return how old a run may be that counts; None if no run counts.
+    """Return the maximum age of a run that counts; None if no earlier run counts.
 
     :raises ProxboxError: with a sentence, for an invalid value.
     """

@@ -21,10 +21,10 @@ from ._job import Job, Kind, NewJob
 class Policy:
     """How a task treats running jobs, and whether it writes.
 
-    ``when_running``: ``wait`` lets the run of a job end that is to be cancelled, ``cancel`` cancels it as it runs, and
-    ``fail`` fails the task. ``wait_timeout`` is in seconds. ``stale_after`` is how long a run may last, or be overdue,
-    before it counts as dead where the token may not ask RQ; None means as long as NetBox lets a sync run.
-    ``finds_dead`` is whether it matters if a job is dead.
+    ``when_running`` is for a running job that is to be cancelled: ``wait`` waits for its end, ``cancel`` cancels it,
+    and ``fail`` fails the task. ``wait_timeout`` is in seconds. ``stale_after`` is how long a run may last, or be
+    overdue, before it counts as dead where the token may not ask RQ; None means as long as NetBox lets a sync run.
+    ``finds_dead`` tells whether to look for dead jobs.
     """
 
     when_running: str = "wait"
@@ -140,7 +140,8 @@ class TaskResult:
 
     ``plan`` is what the task set out to do. ``job`` is the job that is left. ``cancelled`` are the jobs that were
     cancelled, as they were before. ``successor`` is the job that carries on the schedule of a cancelled job.
-    ``waited`` tells whether the task has waited for the end of ``job``.
+    ``waited`` tells whether the task has waited for the end of ``job``, and ``changed`` whether it has written
+    anything.
     """
 
     plan: Plan
@@ -150,6 +151,7 @@ class TaskResult:
     warnings: tuple[str, ...] = ()
     successor: Job | NewJob | None = None
     waited: bool = False
+    changed: bool = False
 
 
 class Goal(Protocol):

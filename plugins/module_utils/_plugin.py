@@ -33,9 +33,6 @@ STAGES = (
 SYNC_TYPES = ("all", *sorted(STAGES))
 """The sync types of 0.0.29 (``SyncTypeChoices``). Other releases have other types, and the server checks them."""
 
-SDN_MINIMUM = (0, 0, 22)
-"""The first release with the stage ``sdn``. All other stages are in 0.0.11 and newer."""
-
 STAGES_OF_VMS = frozenset({"virtual-machines", "vm-disks", "vm-backups", "vm-snapshots"})
 """The stages that run once for each virtual machine in a sync of single virtual machines."""
 

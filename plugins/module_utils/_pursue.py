@@ -36,5 +36,5 @@ def pursue(jobs: Jobs, goal: Goal, policy: Policy, look: Look, first_look: First
     loop = Loop(jobs, goal, policy, observer)
     warnings += loop.check(plan)
     if policy.check_mode:
-        return TaskResult(plan, plan.after(), seen, plan.cancel, warnings)
+        return TaskResult(plan, plan.after(), seen, plan.cancel, warnings, changed=plan.changed)
     return replace(loop.run(plan, seen), warnings=warnings)

@@ -61,7 +61,7 @@ class Release:
 def read_release(session: Session, missing_route: ProxboxError | None = None) -> Release:
     """Ask for the release; one GET of ``status/`` (NetBox 4.5-4.7).
 
-    :param missing_route: the answer 404 of a route that was the reason to ask.
+    :param missing_route: the answer 404 that is the reason for this call.
     :raises ProxboxError: for a wrong address, a NetBox without the plugin, and a plugin older than 0.0.11.
     """
     failure = missing_route or ProxboxError("", url=f"{session.url}/api/status/", method="GET", status=200)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ._errors import ProxboxError
-from ._job import Job, Kind, NewJob, iso
+from ._job import Job, Kind, NewJob, follows, iso
 from ._plan import Observation, Older, Plan
 from ._times import LEAD
 
@@ -43,7 +43,7 @@ class CancelRuns:
         others = [job for job in active if job.id not in ids and job.interval]
         why = [f"job {job.id} is {job.status}" for job in cancel]
         if not self.keep_schedule:
-            successors = [job for job in others if any(_follows(job, ended) for ended in seen.past.ended)]
+            successors = [job for job in others if any(follows(job, ended) for ended in seen.past.ended)]
             return Plan(self.name, cancel=(*cancel, *successors), why=tuple(why))
         known = {job.id for job in seen.past.first}
         keep = min(others, key=lambda job: (job.id not in known, job.id), default=None)
@@ -54,7 +54,7 @@ class CancelRuns:
             return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
         # Another task, or NetBox, may have carried on the schedule at the same moment.
         new = [job for job in others if job.id not in known and job is not keep]
-        surplus = [job for job in new if any(_follows(job, target) for target in targets)]
+        surplus = [job for job in new if any(follows(job, target) for target in targets)]
         return Plan(self.name, keep=keep, cancel=(*cancel, *surplus), why=tuple(why))
 
     def missing(self, seen: Observation) -> Older | None:
@@ -139,17 +139,11 @@ def check_target(job: Job, url: str) -> Job:
         raise ProxboxError(f"Job {job.id} ({job.name}) of {url} is no Proxbox sync.")
     if job.kind is Kind.NOT_KNOWN:
         raise ProxboxError(
-            f"NetBox does not tell whether job {job.id} ({job.name}) of {url} is a Proxbox sync, because the job has "
+            f"NetBox does not show whether job {job.id} ({job.name}) of {url} is a Proxbox sync, because the job has "
             "no data. Nothing was done. The jobs that NetBox runs for itself have no data, and a sync has none for a "
             "moment when it starts."
         )
     return job
-
-
-def _follows(job: Job, earlier: Job) -> bool:
-    """Whether a job may be the successor of an earlier one, or one that was created in its place."""
-    same_scope = None in (job.scope, earlier.scope) or job.scope == earlier.scope
-    return job.id > earlier.id and job.interval == earlier.interval and same_scope
 
 
 def _next_run(job: Job, now: datetime) -> NewJob:
@@ -158,7 +152,7 @@ def _next_run(job: Job, now: datetime) -> NewJob:
     :raises ProxboxError: if it cannot be created again as it is.
     """
     if job.scope is None or job.scope.objects or job.interval is None:
-        what = "and NetBox does not tell what it covers" if job.scope is None else "and it covers single objects"
+        what = "and NetBox does not show what it covers" if job.scope is None else "and it covers single objects"
         raise ProxboxError(
             f"Job {job.id} ({job.name}) recurs, {what}, so its schedule cannot be kept: run the task again when the "
             "job has ended, or set keep_schedule: false."

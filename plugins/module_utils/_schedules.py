@@ -39,7 +39,7 @@ def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
 def declare_all(
     jobs: Jobs, goals: Mapping[str, Declare | End], policy: Policy, ends_too: Callable[[str], bool] | None = None
 ) -> dict[str, TaskResult | ProxboxError]:
-    """Do the same for each schedule, with one GET for all. A one-time schedule without an active job costs one more.
+    """Declare many schedules, with one GET for all. A one-time schedule without an active job costs one more.
 
     :param ends_too: tells whether an active schedule that is not in ``goals`` is to end; None keeps all of them.
     :return: for each name what was done, or why it failed. A failure does not stop the others.

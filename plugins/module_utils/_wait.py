@@ -36,10 +36,10 @@ LOG_PAUSE = 3.0
 """The longest pause, in seconds, while the log is shown. A line is to appear within five seconds."""
 
 SHARE = 20
-"""A pause is at least so many times as long as the last look took: a long log is read less often."""
+"""A pause is at least 20 times as long as the last request took, so a long log is read less often."""
 
 LONGEST_SHARE = 15.0
-"""The longest pause, in seconds, because of ``SHARE``."""
+"""The longest pause, in seconds, that follows from ``SHARE``."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def wait_for_end(
     """Wait until a job has ended.
 
     :param stale_after: as for ``examine``.
-    :return: None; or the job, if it is dead or the time is over; and warnings.
-    :raises ProxboxError: with a sentence; for a NetBox that does not answer only after ``AWAY`` seconds.
+    :return: None if the job has ended, else the job, which is dead or has taken too long; and warnings.
+    :raises ProxboxError: if a request fails; if NetBox does not answer, only after ``AWAY`` seconds.
     """
     deadline = time.monotonic() + waiting.timeout
     doubt = time.monotonic() + DOUBT

@@ -233,7 +233,7 @@ def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
         if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:
             by_name.setdefault(job.name, []).append(replace(job, kind=Kind.SYNC))
     # A sync that somebody runs at once is no member of a schedule with the same name.
-    found = {key: [job for job in jobs if not job.at_once] or jobs for key, jobs in by_name.items()}
+    found = {key: [job for job in group if not job.at_once] or group for key, group in by_name.items()}
     return {key: members for key, members in found.items() if name or is_schedule(members)}
 
 
