@@ -127,7 +127,8 @@ class Loop:
         waiting = Waiting(max(0.0, self._wait_until - time.monotonic()))
         left, _warnings = wait_for_end(self._jobs, job.id, waiting, self._policy.stale_after)
         if left is None:
-            self._observer.note_ended(job)
+            # Another task may have cancelled the run. Then it has no successor.
+            self._observer.note_ended(job, self._jobs.find(job.id) if job.interval else None)
         elif left.dead:
             self._observer.note_dead(left)
         else:

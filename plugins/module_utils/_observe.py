@@ -136,11 +136,10 @@ class Observer:
         self.past = replace(self.past, withdrawn=self.past.withdrawn | {job.id})
         self.own = None if job.id == self.own else self.own
 
-    def note_ended(self, job: Job) -> None:
-        """Remember a job that has ended by itself, although it was to be cancelled."""
+    def note_ended(self, job: Job, now: Job | None = None) -> None:
+        """Remember a job that was to end and has ended by itself. ``now`` is the job as it is now, if it was read."""
         self.past = replace(self.past, ended=(*self.past.ended, job))
-        # Another task may have cancelled it. Then it has no successor.
-        self._await_successor(self._jobs.find(job.id) or job, {seen.id for seen in self._seen.jobs})
+        self._await_successor(now or job, {seen.id for seen in self._seen.jobs})
 
     def note_dead(self, job: Job) -> None:
         """Remember that a job will come to nothing."""

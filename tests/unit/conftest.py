@@ -236,16 +236,12 @@ NEWEST = "GET /api/core/jobs/?name=nightly&fields=...&limit=11"
 NAMED = "GET /api/core/jobs/?name=nightly&fields=..."
 RELEASE = "GET /api/status/"
 CREATE = "POST /api/plugins/proxbox/sync/schedule/"
-MAY_CREATE = "GET /api/plugins/proxbox/sync/schedule/"
 MAY_CANCEL = "OPTIONS /api/plugins/proxbox/jobs/0/cancel/"
 TASK = "GET /api/core/background-tasks/5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55/"
 WORKERS = "GET /api/core/background-workers/?limit=0"
 
 RELEASED = Answer({"netbox-version": "4.7.3", "plugins": {"netbox_proxbox": "0.0.29.post6"}}, headers=DATE)
 DENIED = Answer({"detail": "You do not have permission to perform this action."}, 403, headers=DATE)
-CREATES = Answer({"count": 0, "scheduled_jobs": []}, headers=DATE)
-"""The answer to ``MAY_CREATE`` of a token that may create jobs."""
-
 CANCELS = Answer(
     {
         "name": "Proxbox Job Cancel Api",

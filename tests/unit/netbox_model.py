@@ -97,6 +97,8 @@ class Row:
             sync = data["proxbox_sync"]
             starting = self.status == "running" and self.started and now < self.started + STARTING
             data = None if starting else {"proxbox_sync": {**sync, "params": {**sync["params"], **scope}}}
+        elif self.kind == "silent" and self.active:
+            data = None  # NetBox fills it at the end
         return row | {
             "data": data,
             "id": self.id,

@@ -17,11 +17,11 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Plan, Policy
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     CANCELS,
-    CREATES,
     DENIED,
     MAY_CANCEL,
-    MAY_CREATE,
     NIGHTLY,
+    RELEASE,
+    RELEASED,
     Answer,
     Script,
     make_job,
@@ -48,8 +48,8 @@ CANCEL = Plan("nightly", cancel=(job(),))
     ("plan", "real", "check_mode"),
     [
         (KEEP, [], []),
-        (CREATE, [], [MAY_CREATE]),
-        (CHANGE, [MAY_CANCEL], [MAY_CREATE, MAY_CANCEL]),
+        (CREATE, [], [RELEASE]),
+        (CHANGE, [MAY_CANCEL], [RELEASE, MAY_CANCEL]),
         # The first cancel finds out.
         (CANCEL, [], [MAY_CANCEL]),
         # The successor will have to be cancelled.
@@ -60,7 +60,7 @@ CANCEL = Plan("nightly", cancel=(job(),))
 )
 def test_what_is_asked_before(server: Script, jobs: Jobs, plan: Plan, real: list[str], check_mode: list[str]) -> None:
     for policy, asked in ((REAL, real), (CHECK_MODE, check_mode)):
-        answers = {MAY_CREATE: CREATES, MAY_CANCEL: CANCELS}
+        answers = {RELEASE: RELEASED, MAY_CANCEL: CANCELS}
         server.answers[:] = [answers[text] for text in asked]
         server.requests.clear()
         assert check_before(Jobs(jobs.session), plan, policy) == ()
@@ -77,9 +77,8 @@ def test_a_permission_is_asked_once(server: Script, jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     ("plan", "answers", "says"),
     [
-        (CREATE, [Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403)], "core.add_job"),
         (CANCEL, [DENIED], "core.delete_job"),
-        (CHANGE, [CREATES, DENIED], "core.delete_job"),
+        (CHANGE, [RELEASED, DENIED], "core.delete_job"),
         (CREATE, [Answer({"detail": "Invalid v2 token"}, 403)], "NetBox does not accept the token"),
         (CANCEL, [Answer({"detail": "Invalid v2 token"}, 403)], "NetBox does not accept the token"),
     ],
@@ -101,7 +100,7 @@ def test_rows_are_deleted_by_a_login(server: Script, jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("policy", [REAL, CHECK_MODE])
 def test_a_disabled_endpoint_is_refused_for_a_new_job_only(server: Script, jobs: Jobs, policy: Policy) -> None:
-    server.answer(*([CREATES] if policy.check_mode else []), ENDPOINTS)
+    server.answer(*([RELEASED] if policy.check_mode else []), ENDPOINTS)
     new = NewJob("nightly", Scope(proxmox_endpoints=frozenset({1, 2})))
     with pytest.raises(ProxboxError, match=r"The Proxmox endpoint 'pve-spare' \(2\) is disabled"):
         check_before(jobs, Plan("nightly", create=new), policy)
@@ -121,7 +120,7 @@ def test_an_unchanged_schedule_with_endpoint_ids_costs_no_request(server: Script
 def test_a_sync_type_that_no_known_release_has(server: Script, jobs: Jobs) -> None:
     new = NewJob("nightly", Scope(frozenset({"foo", "bar", "devices", "sdn"})))
     plan = Plan("nightly", create=new)
-    server.answer(CREATES)
+    server.answer(RELEASED)
     (warning,) = check_before(jobs, plan, CHECK_MODE)
     assert warning.startswith("NetBox may refuse the sync types bar, foo, and check mode cannot ask it. ")
     assert "takes all, backup-routines, " in warning

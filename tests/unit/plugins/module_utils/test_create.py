@@ -119,7 +119,7 @@ REDIS_FULL = Answer(
 
 def test_a_job_that_netbox_saves_before_it_fails_is_named(server: Script, jobs: Jobs, row: Row) -> None:
     left = row(7, **NIGHTLY, data=None)
-    says = r"maxmemory.*saved a job that may never run: delete it at .*/core/jobs/7/\.$"
+    says = r"maxmemory.*saved the job, but RQ may not have it, so it may never run: delete it at .*/core/jobs/7/\.$"
     with pytest.raises(ProxboxError, match=says):
         create(server, jobs, REDIS_FULL, page(left, row(6, **NIGHTLY, **FOREIGN)))
     assert server.asked == [ALL, CREATE, SINCE]

@@ -70,7 +70,7 @@ def test_an_ended_member_does_not_keep_a_schedule_alive(status: str) -> None:
     [
         (declared("02:00", 60), "its interval is 1440 minutes, wanted 60 minutes"),
         (declared("02:00"), "its interval is 1440 minutes, wanted none"),
-        (declared("03:00", DAY), "its time 2026-04-11T02:00:00Z is not the wanted one"),
+        (declared("03:00", DAY), "its time is 2026-04-11T02:00:00Z, which schedule_at does not allow"),
         (declared("02:00", DAY, scope=DEVICES), "its scope differs"),
     ],
 )
@@ -141,7 +141,7 @@ def test_older_jobs_tell_who_has_moved_a_schedule(goal: Declare, moved: Job) -> 
     ):
         plan = after(*older)
         assert plan.cancel == (moved,) and plan.create.schedule_at == NEXT
-        assert plan.why[0] == f"job 9: its time {moved.result()['scheduled']} is not the wanted one"
+        assert plan.why[0] == f"job 9: its time is {moved.result()['scheduled']}, which schedule_at does not allow"
 
 
 def test_a_schedule_whose_beginning_netbox_has_forgotten_stays() -> None:
@@ -217,7 +217,7 @@ def test_without_a_time_any_phase_will_do() -> None:
     assert not decide(daily, job(scheduled=NOW + timedelta(hours=23))).changed
     far = decide(daily, job(scheduled=NOW + timedelta(days=30)))
     assert far.create == NewJob("nightly", Scope(), NOW + timedelta(days=1), DAY)
-    assert "is later than a start at once allows" in far.why[0]
+    assert "later than the schedule allows" in far.why[0]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_purge_deletes_the_rows_that_have_ended() -> None:
     plan = decide(End("nightly", purge=True), *rows, copy, *other)
     assert [each.id for each in plan.cancel] == [1, 2]
     assert plan.delete == (1, 2, 3, 4), "the row of a job that has not ended would come back"
-    assert plan.why[-1] == "4 rows are to be deleted" and not plan.warnings
+    assert plan.why[-1] == "4 jobs are to be deleted" and not plan.warnings
     assert plan.diff()["before"]["rows"] == [1, 2, 3, 4] and plan.diff()["after"]["rows"] == []
     assert not decide(End("nightly", purge=True), *other).changed
     assert not decide(End("nightly"), *rows).delete
@@ -416,7 +416,7 @@ def test_rows_that_may_be_syncs_are_not_deleted_but_told() -> None:
     unknown = job(8, "failed", data=None)
     plan = decide(End("nightly", purge=True), unknown)
     assert plan.done and plan.warnings == (
-        "NetBox does not tell whether these jobs called 'nightly' are Proxbox syncs, so they were not deleted: 8.",
+        "NetBox does not show whether these jobs called 'nightly' are Proxbox syncs, so they were not deleted: 8.",
     )
     assert not decide(End("nightly"), unknown).warnings
 

@@ -104,7 +104,7 @@ def test_what_a_status_means(answer: requests.Response, meaning: str, unknown: b
         ({"detail": "Not found."}, "Not found"),
         ({"detail": "a", "errors": "b", "exception": "c", "error": "d"}, "a"),
         ({"errors": "b", "exception": "c", "error": "d"}, "b"),
-        ({"exception": "c", "error": "d"}, "c"),
+        ({"exception": "c", "error": "d"}, "c: d"),
         ({"error": "d", "other": "e"}, "d"),
         ({"other": "e"}, "other: e"),
         ({"errors": {"sync_types": {"0": ["No choice.", "Twice."]}}}, "sync_types: No choice; sync_types: Twice"),
@@ -140,7 +140,8 @@ def test_json_of_another_service() -> None:
     assert str(error) == (
         f"The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service {WHERE}."
     )
-    facts(error)
+    facts(error, status=200)
+    assert error.outcome_unknown and not error.away and not not_netbox("GET", URL).outcome_unknown
 
 
 def over_tls(cause: Exception) -> exceptions.SSLError:

@@ -25,13 +25,13 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     CANCELS,
     CREATE,
-    CREATES,
     DENIED,
     FINISHED,
     FOREIGN,
     MAY_CANCEL,
-    MAY_CREATE,
     NIGHTLY,
+    RELEASE,
+    RELEASED,
     TASK,
     UNDER_WAY,
     WORKERS,
@@ -133,7 +133,7 @@ def test_a_job_that_has_ended_is_judged_and_one_in_check_mode_is_not_waited_for(
     ("changes", "says"),
     [
         (FOREIGN, r"^Job 5 \(Housekeeping\) of http.* is no Proxbox sync\.$"),
-        ({"data": None, "user": None}, r"^NetBox does not tell whether job 5 \(Housekeeping\) of http.* is a Proxbox"),
+        ({"data": None, "user": None}, r"^NetBox does not show whether job 5 \(Housekeeping\) of http.* is a Proxbox"),
     ],
 )
 def test_what_is_no_sync_is_neither_waited_for_nor_cancelled(
@@ -179,11 +179,11 @@ def test_a_wait_ends_with_its_time_out(server: Script, jobs: Jobs, row: Row) -> 
 
 
 def test_check_mode_runs_nothing(server: Script, jobs: Jobs) -> None:
-    server.answer(page(), CREATES)
+    server.answer(page(), RELEASED)
     outcome = run(jobs, check_mode=True)
     assert outcome.plan.changed and not outcome.waited
     assert outcome.job.result()["id"] is None and outcome.job.result()["status"] == "pending"
-    assert server.asked == [UNDER_WAY, MAY_CREATE]
+    assert server.asked == [UNDER_WAY, RELEASE]
 
 
 def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) -> None:
@@ -253,7 +253,7 @@ def test_one_that_nobody_takes_is_enough_but_told(server: Script, jobs: Jobs, ro
 
 def test_jobs_that_do_not_serve_are_not_told_of(server: Script, jobs: Jobs, row: Row) -> None:
     other = row(5, name="other", status="pending", sync_types=["devices"])
-    server.answer(page(other), page({**recorded_rq("worker"), "queue_names": ["high"]}), created(7))
+    server.answer(page(other), created(7))
     server.answer(page(row(7, status="pending", created="2026-04-10T10:00:00Z"), other))
     outcome = run(jobs, None, when_running="join")
     assert outcome.job.id == 7 and outcome.warnings == ()
@@ -272,11 +272,11 @@ def test_cancel(server: Script, jobs: Jobs, row: Row) -> None:
 
 def test_cancel_in_check_mode(server: Script, jobs: Jobs, row: Row) -> None:
     running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440)
-    server.answer(page(running), page(running), task(None), CREATES, CANCELS)
+    server.answer(page(running), page(running), task(None), RELEASED, CANCELS)
     outcome = cancel_one(jobs, check_mode=True)
     assert outcome.plan.changed and [job.id for job in outcome.cancelled] == [5]
     assert outcome.successor.result()["scheduled"] == NIGHTLY["scheduled"]
-    assert server.asked == [get(5), ACTIVE, TASK, MAY_CREATE, MAY_CANCEL]
+    assert server.asked == [get(5), ACTIVE, TASK, RELEASE, MAY_CANCEL]
 
 
 RUNNING = {"status": "running", "scheduled": "2026-04-10T02:00:00Z", "interval": 1440}

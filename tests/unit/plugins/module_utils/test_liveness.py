@@ -107,7 +107,7 @@ def test_only_a_sync_that_runs_or_is_overdue_costs_requests(server: Script, jobs
         job(1),
         job(2, "completed"),
         job(3, "running", **FOREIGN),
-        job(4, data=None, scheduled=late),
+        job(4, data=None, user=None, scheduled=late),
         job(6, "running", data=None, user=None),
     ]
     assert examine(jobs, idle, None) == (idle, {})
@@ -119,7 +119,8 @@ def test_a_run_of_which_netbox_does_not_tell_what_it_is(server: Script, jobs: Jo
     unknown = job(status="running", data=None)
     seen, warnings = examine(jobs, [unknown], None)
     assert seen[0].dead is None and warnings == {
-        5: "job 5 (nightly) is running, and NetBox does not tell whether it is a Proxbox sync: it was left alone"
+        5: "NetBox does not show whether job 5 (nightly), which is running, is a Proxbox sync: the module did not "
+        "change it"
     }
 
 

@@ -24,12 +24,10 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     CANCELS,
     CREATE,
-    CREATES,
     DATE,
     DENIED,
     FINISHED,
     MAY_CANCEL,
-    MAY_CREATE,
     NEWEST,
     NIGHTLY,
     RELEASE,
@@ -97,8 +95,8 @@ def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
 @pytest.mark.parametrize(
     ("seen", "asked"),
     [
-        ([], [MAY_CREATE]),
-        ([4], [MAY_CREATE, MAY_CANCEL]),
+        ([], [RELEASE]),
+        ([4], [RELEASE, MAY_CANCEL]),
         ([5], []),
         ([5, 6], [MAY_CANCEL]),
         ([4, 5], [MAY_CANCEL]),
@@ -109,7 +107,7 @@ def test_check_mode_writes_nothing_and_predicts(
 ) -> None:
     rows = [row(job_id, **(HOURLY if job_id == 4 else NIGHTLY)) for job_id in seen]
     # It cannot find out by trying what the token may do.
-    answers = {MAY_CREATE: CREATES, MAY_CANCEL: CANCELS}
+    answers = {RELEASE: RELEASED, MAY_CANCEL: CANCELS}
     server.answer(page(*rows), *(answers[text] for text in asked))
     outcome = present(jobs, check_mode=True)
     assert outcome.plan.changed is (seen != [5])
@@ -122,8 +120,7 @@ def test_check_mode_writes_nothing_and_predicts(
 @pytest.mark.parametrize(
     ("seen", "answers", "permission"),
     [
-        ([], [Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403)], "core.add_job"),
-        ([4], [CREATES, DENIED], "core.delete_job"),
+        ([4], [RELEASED, DENIED], "core.delete_job"),
     ],
 )
 def test_check_mode_tells_what_the_token_may_not_do(
@@ -233,7 +230,7 @@ def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkey
     monkeypatch.setattr(_loop, "LOOKS", 2)
     ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
     server.answer(page(), created(7), *[page(), page(ended)] * 400)
-    says = r"'nightly' does not settle: after 2 looks there is still something to do \(no active job\)\. Check what"
+    says = r"The jobs called 'nightly' keep changing\. After 2 checks, there is still something to do: no active job\. "
     with pytest.raises(ProxboxError, match=says) as told:
         present(jobs, Declare("nightly", interval=1440))
     assert server.requests.count(CREATE) == 1
@@ -259,10 +256,10 @@ def test_a_job_that_another_task_takes_back_is_created_again(server: Script, job
 def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     server.answer(page(running), task("started"), CANCELS, status(5, "running"), status(5, "completed"))
-    server.answer(page(), page(successor), cancelled(6), page())
+    server.answer(page(row(5, status="completed", **NIGHTLY)), page(), page(successor), cancelled(6), page())
     outcome = absent(jobs)
     assert [job.id for job in outcome.cancelled] == [6]
-    assert server.asked == [ACTIVE, TASK, MAY_CANCEL, get(5), get(5), ACTIVE, ACTIVE, cancel(6), ACTIVE]
+    assert server.asked == [ACTIVE, TASK, MAY_CANCEL, get(5), get(5), get(5), ACTIVE, ACTIVE, cancel(6), ACTIVE]
 
 
 def test_a_token_that_may_not_cancel_the_successor_does_not_wait(server: Script, jobs: Jobs, row: Row) -> None:
@@ -275,8 +272,8 @@ def test_a_token_that_may_not_cancel_the_successor_does_not_wait(server: Script,
 def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **HOURLY), row(8, interval=60)
     new = row(7, **NIGHTLY)
-    server.answer(page(running), task(None), CANCELS, created(7), page(new, running), status(5, "completed"), page(new))
-    server.answer(page(new, successor), cancelled(8), page(new))
+    server.answer(page(running), task(None), CANCELS, created(7), page(new, running), status(5, "completed"))
+    server.answer(page(row(5, status="completed", **HOURLY)), page(new), page(new, successor), cancelled(8), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
     assert server.asked[3] == CREATE, "the new one comes first"
@@ -297,11 +294,10 @@ def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, ro
 
 def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
     due = row(5, scheduled="2026-04-10T09:59:50Z", interval=1440)
-    server.answer(
-        page(due), status(5, "running"), status(5, "completed"), page(row(8, **NIGHTLY)), cancelled(8), page()
-    )
+    server.answer(page(due), status(5, "running"), status(5, "completed"))
+    server.answer(page(row(5, status="completed", **NIGHTLY)), page(row(8, **NIGHTLY)), cancelled(8), page())
     assert [job.id for job in absent(jobs).cancelled] == [8]
-    assert server.asked == [ACTIVE, get(5), get(5), ACTIVE, cancel(8), ACTIVE]
+    assert server.asked == [ACTIVE, get(5), get(5), get(5), ACTIVE, cancel(8), ACTIVE]
 
 
 def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
@@ -478,10 +474,11 @@ def test_a_schedule_whose_time_was_changed_is_replaced_while_it_runs(server: Scr
     before = row(4, status="completed", scheduled="2026-04-09T02:07:00Z", interval=1440)
     new, running = row(7, **NIGHTLY), row(5, **MOVED)
     server.answer(page(running), task("started"), page(before), CANCELS, created(7), page(new, running))
-    server.answer(status(5, "completed"), page(new, row(8, **NIGHTLY)), cancelled(8), page(new))
+    server.answer(status(5, "completed"), page(row(5, **{**MOVED, "status": "completed"})))
+    server.answer(page(new, row(8, **NIGHTLY)), cancelled(8), page(new))
     outcome = present(jobs)
-    assert outcome.job.id == 7 and outcome.plan.why[0].startswith("job 5: its time 2026-04-10T02:07:00Z is not the")
-    asked = [ACTIVE, TASK, OLDER, MAY_CANCEL, CREATE, ACTIVE, get(5), ACTIVE, cancel(8), ACTIVE]
+    assert outcome.job.id == 7 and outcome.plan.why[0].startswith("job 5: its time is 2026-04-10T02:07:00Z, which")
+    asked = [ACTIVE, TASK, OLDER, MAY_CANCEL, CREATE, ACTIVE, get(5), get(5), ACTIVE, cancel(8), ACTIVE]
     assert server.asked == asked, "the older jobs are read once"
 
 
@@ -587,12 +584,12 @@ def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Job
     ):
         present(jobs, goal)
     server.requests.clear()
-    server.answers[:] = [page(), CREATES]
+    server.answers[:] = [page(), RELEASED]
     (warning,) = present(jobs, goal, check_mode=True).warnings
     assert warning.startswith(
         "NetBox may refuse the sync types foo, and check mode cannot ask it. netbox-proxbox 0.0.29"
     )
-    assert server.asked == [ACTIVE, MAY_CREATE]
+    assert server.asked == [ACTIVE], "the release is known"
 
 
 def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, jobs: Jobs, row: Row) -> None:
@@ -612,7 +609,7 @@ def test_a_job_that_starts_while_it_is_cancelled_is_looked_at_again(server: Scri
     starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     server.answer(page(row(5, **NIGHTLY)), refusal, page(starting), page(running), status(5, "completed"))
-    server.answer(page(successor), cancelled(6), page())
+    server.answer(page(row(5, status="completed", **NIGHTLY)), page(successor), cancelled(6), page())
     assert [job.id for job in absent(jobs).cancelled] == [6], "it is not killed, and leaves nothing behind"
 
 
@@ -628,7 +625,8 @@ def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jo
     untold = row(5, status="running", started="2026-04-10T09:00:00Z", **NIGHTLY) | {"data": None}
     server.answer(page(untold))
     outcome = absent(jobs)
-    assert not outcome.plan.changed and "job 5 (nightly) is running, and NetBox does not tell" in outcome.warnings[0]
+    assert not outcome.plan.changed
+    assert "NetBox does not show whether job 5 (nightly), which is running" in outcome.warnings[0]
     assert server.asked == [ACTIVE]
 
 

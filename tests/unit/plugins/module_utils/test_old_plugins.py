@@ -162,11 +162,13 @@ def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, jobs:
     assert CREATE not in server.asked
 
 
-def test_a_web_page_that_did_not_cancel_is_told(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_web_page_that_did_not_cancel_is_asked_again(server: Script, jobs: Jobs, row: Row) -> None:
+    # The page does nothing while a run has no data, as when it starts.
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.23"), PAGE_CANCELS)
-    server.answer(status(5, "scheduled"), CANCELLED, status(5, "scheduled"))
-    with pytest.raises(ProxboxError, match=r"did not cancel the job 5 \(nightly\): check .*/core/jobs/5/"):
-        absent(jobs)
+    server.answer(status(5, "scheduled"), CANCELLED, status(5, "scheduled"), page(row(5, **NIGHTLY)))
+    server.answer(status(5, "scheduled"), CANCELLED, status(5, "failed"))
+    server.answer(page(row(5, status="failed", error="Cancelled by user.")), page())
+    assert [job.id for job in absent(jobs).cancelled] == [5]
 
 
 def test_a_job_by_its_id_is_cancelled_with_an_old_plugin(server: Script, jobs: Jobs, row: Row) -> None:

@@ -40,9 +40,12 @@ def test_a_task(server: Script) -> None:
     assert server.requests == [TASK]
 
 
-@pytest.mark.parametrize("answer", [Answer(recorded_rq("task_lost"), 500), GONE])
-def test_a_task_that_rq_has_lost(server: Script, answer: Answer) -> None:
-    assert rq(server, answer).task(JOB) == Task(None)
+def test_a_task_that_rq_has_lost(server: Script) -> None:
+    assert rq(server, Answer(recorded_rq("task_lost"), 500)).task(JOB) == Task(None)
+
+
+def test_a_proxy_that_hides_the_route_of_tasks_tells_nothing(server: Script) -> None:
+    assert rq(server, GONE).task(JOB) is None
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_cancelling_by_name_cancels_copies_made_by_run_now() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"data": NO_SCOPE}, r"Job 1 \(nightly\) recurs, and NetBox does not tell what it covers, so its schedule"),
+        ({"data": NO_SCOPE}, r"Job 1 \(nightly\) recurs, and NetBox does not show what it covers, so its schedule"),
         ({"netbox_vm_ids": [7]}, r"Job 1 \(nightly\) recurs, and it covers single objects.* set keep_schedule: false"),
     ],
 )
@@ -262,7 +262,7 @@ def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
     assert check_target(once(5), url) == once(5)
     with pytest.raises(ProxboxError, match=r"^Job 5 \(nightly\) of https://netbox.example.com is no Proxbox sync\.$"):
         check_target(once(5, **FOREIGN), url)
-    with pytest.raises(ProxboxError, match=r"^NetBox does not tell whether job 5 \(nightly\) of https.* is a Proxbox"):
+    with pytest.raises(ProxboxError, match=r"^NetBox does not show whether job 5 \(nightly\) of https.* is a Proxbox"):
         check_target(once(5, data=None), url)
 
 

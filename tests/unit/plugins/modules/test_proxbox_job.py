@@ -18,9 +18,9 @@ from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_job
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     CANCELS,
-    CREATES,
     MAY_CANCEL,
     NIGHTLY,
+    RELEASED,
     Script,
     cancelled,
     created,
@@ -45,7 +45,7 @@ def run(jobs: Jobs, *, check_mode: bool = False, **options: Any) -> tuple[dict[s
 
 @pytest.mark.parametrize("name", [None, "", "  "])
 def test_a_run_has_netboxs_own_name_by_default(server: Script, jobs: Jobs, name: str | None) -> None:
-    server.answer(page(), CREATES)
+    server.answer(page(), RELEASED)
     result, _warnings = run(jobs, check_mode=True, name=name)
     assert result["changed"] and result["job"]["name"] == "Proxbox Sync" and result["job"]["sync_types"] == ["all"]
 

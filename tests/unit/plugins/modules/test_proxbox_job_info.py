@@ -71,7 +71,7 @@ def test_one_job_has_to_be_a_sync(server: Script, read: Read, row: Callable[...,
 
 def test_one_job_that_never_tells_what_it_is(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(5, status="running", data=None)))
-    with pytest.raises(ProxboxError, match=r"^NetBox does not tell whether job 5 \(nightly\) of .* is a Proxbox sync"):
+    with pytest.raises(ProxboxError, match=r"^NetBox does not show whether job 5 \(nightly\) of .* is a Proxbox sync"):
         read(job_id=5)
 
 
