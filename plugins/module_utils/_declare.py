@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ._errors import ProxboxError
 from ._job import Job, Kind, NewJob, Scope, iso
@@ -16,8 +16,7 @@ from ._plan import Observation, Older, Plan
 from ._times import DAY, LEAD, At
 
 
-@dataclass(frozen=True)
-class Declare:
+class Declare(NamedTuple):
     """The goal that exactly one active job has this name, and that it is as declared.
 
     A past run can fulfil a one-time schedule.
@@ -27,7 +26,7 @@ class Declare:
     """
 
     name: str
-    scope: Scope = field(default_factory=Scope)
+    scope: Scope = Scope()
     at: At | None = None
     interval: int | None = None
     repair_drift: bool = True
@@ -232,8 +231,7 @@ class Declare:
         )
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """The goal that no active job has this name; with ``purge``, that no job at all has it."""
 
     name: str

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from ._errors import ProxboxError, needs
 from ._job import ACTIVE, ENDED, Job, Kind, NewJob, iso
-from ._pages import Pages
 from ._plan import Older
 from ._plugin import STAGES, SYNC_TYPES, cancel_was_too_late, is_refused_as_foreign
-from ._release import Release, read_release
 from ._session import Session
 
 if TYPE_CHECKING:
     from ._endpoints import Endpoints
+    from ._pages import Pages
+    from ._release import Release
     from ._rq import Rq
 
 JOB_FIELDS = (
@@ -56,14 +56,21 @@ class CancelResult(Enum):
 class Jobs:
     """The jobs of one NetBox. Each method raises ``ProxboxError`` with a sentence."""
 
-    def __init__(self, session: Session, pages: Pages | None = None) -> None:
+    def __init__(self, session: Session, username: str | None = None, password: str | None = None) -> None:
         """
-        :param pages: NetBox's web pages, with a login if there is one.
+        :param username: the login for NetBox's web pages, if there is one.
         """
         self.session = session
-        self.pages = pages or Pages(session, None, None)
+        self._login = username, password
         self._release: Release | None = None
         self._may_cancel = False
+
+    @cached_property
+    def pages(self) -> Pages:
+        """NetBox's web pages."""
+        from ._pages import Pages  # few tasks need a page
+
+        return Pages(self.session, *self._login)
 
     @cached_property
     def rq(self) -> Rq:
@@ -101,6 +108,8 @@ class Jobs:
         :param missing_route: the answer 404 that is the reason for this call.
         """
         if self._release is None:
+            from ._release import read_release  # few tasks ask for it
+
             self._release = read_release(self.session, missing_route)
         return self._release
 

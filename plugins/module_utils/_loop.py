@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ._check import check_before
 from ._create import create_once
@@ -16,9 +16,12 @@ from ._errors import ProxboxError
 from ._job import Job
 from ._jobs import CancelResult, Jobs
 from ._observe import LOOKS, PAUSE, Observer
-from ._plan import Goal, Observation, Plan, Policy, TaskResult
+from ._plan import Observation, Plan, Policy, TaskResult
 from ._times import LEAD
 from ._wait import Waiting, wait_for_end
+
+if TYPE_CHECKING:
+    from ._goal import Goal
 
 
 class Loop:
@@ -156,7 +159,7 @@ class Loop:
         due = job.status == "pending" or (job.status == "scheduled" and job.scheduled and job.scheduled <= now + LEAD)
         if job.dead or not due or self._jobs.status(job.id) != "running":
             return job
-        return replace(job, status="running")
+        return job._replace(status="running")
 
     def _leave_running(self, job: Job) -> None:
         """Fail if a job is running that is not to be cancelled as it runs. Take back what this task has created."""
