@@ -10,11 +10,12 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+from ._cancel import CancelResult, cancel_job
 from ._check import check_before
 from ._create import create_once
 from ._errors import ProxboxError
 from ._job import Job
-from ._jobs import CancelResult, Jobs
+from ._jobs import Jobs
 from ._observe import LOOKS, PAUSE, Observer
 from ._plan import Observation, Plan, Policy, TaskResult
 from ._times import LEAD
@@ -113,7 +114,7 @@ class Loop:
         return not_yet
 
     def _cancel(self, job: Job) -> CancelResult:
-        result = self._jobs.cancel(job)
+        result = cancel_job(self._jobs, job)
         if result is CancelResult.CANCELLED:
             self._observer.note_cancelled(job)
         elif result is CancelResult.ENDED:

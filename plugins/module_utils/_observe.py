@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from ._job import Job, Kind, NewJob, follows
 from ._jobs import Jobs
-from ._liveness import examine
 from ._plan import Observation, Older, Past, Plan, Policy
 
 if TYPE_CHECKING:
@@ -101,8 +100,14 @@ class Observer:
         # A job that does not tell what it is matters only by its name.
         named = self._goal.name
         known = [job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == named)]
-        examined, warnings = examine(self._jobs, known if policy.finds_dead else [], policy.stale_after)
-        self._dead = {job.id: job.dead for job in examined if job.dead}
+        now = self._jobs.session.server_now
+        begun = [job for job in known if job.status == "running" or (job.due and job.due < now)]
+        warnings: dict[int, str] = {}
+        if begun and policy.finds_dead:
+            from ._liveness import examine  # a job that is not due yet does not need it
+
+            examined, warnings = examine(self._jobs, begun, policy.stale_after)
+            self._dead = {job.id: job.dead for job in examined if job.dead}
         # Later looks do not read again what has ended.
         self._older = {job.id: job for job in rows if look and not job.active}
         rows = [self._with_what_is_known(job) for job in rows]
@@ -161,7 +166,9 @@ class Observer:
         known = {job.id for job in (*self.past.cancelled, *self.past.ended)} | self.past.withdrawn | {*ids}
         before = {job.id for job in self._seen.jobs}
         if self.own and self.own not in {*before, *ids}:
-            yield self._keep_ended(self._jobs.get_created(self.own), before)
+            from ._create import get_created
+
+            yield self._keep_ended(get_created(self._jobs, self.own), before)
         for job in self._seen.jobs:
             if job.active and job.id not in known and (job.interval or job.id in {self.own, *self.past.kept}):
                 found = self._jobs.find(job.id)
