@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -317,16 +318,20 @@ def _time_processes(tools: Tools, facts: dict[str, Any], task: Task, same: str, 
         packed = {name: _pack(tools, Path(folder, str(at)), *modules[name]) for at, name in enumerate(modules)}
         for turn in range(rounds + 1):
             for name in sorted(packed, reverse=turn % 2 == 0):
-                before = os.times()
+                before = _cpu_of_children()
                 done = subprocess.run(
                     [tools.program("python"), packed[name]], env=tools.env, capture_output=True, check=False
                 )
-                after = os.times()
+                used = _cpu_of_children() - before
                 if done.returncode or json.loads(done.stdout).get("changed") is not False:
                     raise StackError(f"the process of {name!r} failed or changed something: {done.stdout.decode()}")
-                used = after.children_user - before.children_user + after.children_system - before.children_system
                 seconds[name].append(used)
     return {name: values[1:] for name, values in seconds.items()}
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _pack(tools: Tools, folder: Path, module: str, args: dict[str, Any]) -> Path:
