@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ._cancel import check_cancel
 from ._jobs import Jobs
 from ._plan import Plan, Policy
 from ._plugin import SYNC_TYPES
@@ -22,7 +23,7 @@ def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
         jobs.release()  # no request tells whether the token may create jobs, except one that creates a job
     cancels = bool(plan.cancel) or any(job.interval for job in plan.wait_for)
     if cancels and (plan.create or plan.wait_for or policy.check_mode):
-        jobs.check_cancel()
+        check_cancel(jobs)
     if plan.delete and not policy.check_mode:
         jobs.pages.check_delete()
     return (*_endpoints(jobs, plan), *(_sync_types(plan) if policy.check_mode else ()))

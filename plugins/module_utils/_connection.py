@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ._errors import ProxboxError
@@ -35,18 +35,21 @@ _NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^
 """What HTTP allows in the name of a header (RFC 9110, section 5.6.2)."""
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(NamedTuple):
     """How to reach one NetBox. ``timeout`` is in seconds, and counts for each connect and for each answer."""
 
     url: str
-    token: str = field(repr=False)
+    token: str
     validate_certs: bool = True
     ca_path: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
-    headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, Any] = MappingProxyType({})
     timeout: float = 30
+
+    def __repr__(self) -> str:
+        # The token and the headers are secrets.
+        return f"Connection({self.url!r})"
 
 
 def checked(connection: Connection) -> Connection:
@@ -60,8 +63,7 @@ def checked(connection: Connection) -> Connection:
         )
     for option in ("ca_path", "client_cert", "client_key"):
         _check_file(getattr(connection, option), option)
-    return replace(
-        connection,
+    return connection._replace(
         url=_checked_url(connection.url),
         token=_checked_token(connection.token),
         headers={name: _checked_header(name, value) for name, value in _header_names(connection.headers)},

@@ -2,20 +2,84 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: create a job exactly once, also if the answer of NetBox is lost."""
+"""Private to the collection: create a job exactly once, also if the answer of NetBox is lost.
+
+Route: ``POST plugins/proxbox/sync/schedule/`` (netbox-proxbox 0.0.11).
+"""
 
 from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
-from ._errors import ProxboxError
-from ._job import NewJob
+from ._cancel import withdraw
+from ._errors import ProxboxError, needs
+from ._job import Job, NewJob, iso
 from ._jobs import Jobs
+from ._plugin import SYNC_TYPES
 from ._wait import AWAY
 
 ARRIVAL = 10.0
 """How long, in seconds, to look for a job whose creation got no answer, once NetBox answers again."""
+
+_SCHEDULE = "plugins/proxbox/sync/schedule/"
+
+
+def create_job(jobs: Jobs, new: NewJob) -> int:
+    """Create a job and return its id; one POST, which is never repeated.
+
+    All releases from 0.0.11 on read this body alike.
+
+    :raises ProxboxError: also for an unknown sync type, with the list of the valid ones.
+    """
+    body: dict[str, Any] = {"sync_types": sorted(new.scope.sync_types), "job_name": new.name}
+    if new.schedule_at:
+        body["schedule_at"] = iso(new.schedule_at)
+    if new.interval:
+        body |= {"interval_value": new.interval, "interval_unit": "minutes"}
+    if new.scope.proxmox_endpoints:
+        body["proxmox_endpoint_ids"] = sorted(new.scope.proxmox_endpoints)
+    if new.scope.netbox_endpoints:
+        body["netbox_endpoint_ids"] = sorted(new.scope.netbox_endpoints)
+    try:
+        with needs("core.add_job"):
+            answer = jobs.session.post(_SCHEDULE, body)
+    except ProxboxError as exc:
+        if exc.status == 404:
+            jobs.explain_missing(exc)
+        if exc.status == 400 and "sync_types" in (exc.detail or ""):
+            valid = [name for name in SYNC_TYPES if name == "all" or name in jobs.release().stages]
+            raise exc.saying(
+                f"{exc} netbox-proxbox {jobs.release().version} takes the sync types {', '.join(valid)}."
+            ) from None
+        raise
+    if not isinstance(answer.get("job_id"), int):
+        where = f"POST {jobs.url}/api/{_SCHEDULE}"
+        raise ProxboxError(
+            f"NetBox created the job but did not tell its id ({where}): {str(answer)[:200]}. Check the jobs called "
+            f"{new.name!r}.",
+            outcome_unknown=True,
+        )
+    return int(answer["job_id"])
+
+
+def get_created(jobs: Jobs, job_id: int) -> Job:
+    """Return a job that this task has created; one GET.
+
+    :raises ProxboxError: also if the token may not see it. The job is cancelled then, if possible.
+    """
+    job = jobs.find(job_id)
+    if job is None:
+        rest = f" Cancel the job at {jobs.url}/core/jobs/{job_id}/, as a user who sees it."
+        raise ProxboxError(
+            f"NetBox created the job {job_id}, and the token's user may not see it: somebody has deleted it, or a "
+            "constraint on an object permission for core.view_job hides it. With such a constraint, each run of "
+            "this task would add another job: remove the constraint."
+            f"{' The job was cancelled.' if withdraw(jobs, job_id) else rest}",
+            changed=True,
+        )
+    return job
 
 
 def create_once(jobs: Jobs, new: NewJob, known: set[int]) -> int:
@@ -27,7 +91,7 @@ def create_once(jobs: Jobs, new: NewJob, known: set[int]) -> int:
     # The Date header counts whole seconds.
     since = jobs.session.server_now - timedelta(seconds=2)
     try:
-        return jobs.create(new)
+        return create_job(jobs, new)
     except ProxboxError as exc:
         if exc.status == 500:
             raise _with_what_is_left(jobs, new, known, since, exc) from None

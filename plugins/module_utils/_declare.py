@@ -7,17 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from ._errors import ProxboxError
-from ._job import Job, Kind, NewJob, Scope, iso
+from ._job import Job, Kind, Scope, iso
 from ._plan import Observation, Older, Plan
 from ._times import DAY, LEAD, At
 
 
-@dataclass(frozen=True)
-class Declare:
+class Declare(NamedTuple):
     """The goal that exactly one active job has this name, and that it is as declared.
 
     A past run can fulfil a one-time schedule.
@@ -27,7 +25,7 @@ class Declare:
     """
 
     name: str
-    scope: Scope = field(default_factory=Scope)
+    scope: Scope = Scope()
     at: At | None = None
     interval: int | None = None
     repair_drift: bool = True
@@ -56,12 +54,9 @@ class Declare:
         why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
         if keep:
             return Plan(self.name, keep=keep, cancel=cancel, why=why, warnings=self._doubts(keep, seen))
-        new = NewJob(self.name, self.scope, self._first_run(active, seen.now), self.interval)
-        if new.schedule_at and new.schedule_at <= seen.now and not self.interval:
-            return self._after_its_time(new.schedule_at, members, why, seen.now)
-        self._check_retention(new, seen.now)
-        why += ("no active job matches" if active else "no active job",)
-        return Plan(self.name, create=new, cancel=cancel, why=why)
+        from ._first_run import plan_to_create  # a schedule that is there does not need it
+
+        return plan_to_create(self, seen.now, members, cancel, why)
 
     def missing(self, seen: Observation) -> Older | None:
         """Return the older jobs that may have fulfilled a one-time schedule, or that tell who has moved a schedule."""
@@ -91,7 +86,7 @@ class Declare:
         if job.scope != self.scope and not (job.scope is None and job.status == "running"):
             return "its scope differs"
         if job.interval != self.interval:
-            return f"its interval is {_minutes(job.interval)}, wanted {_minutes(self.interval)}"
+            return f"its interval is {in_minutes(job.interval)}, wanted {in_minutes(self.interval)}"
         if self.at is None:
             # Any phase fits, but the next run may not be later than the schedule itself allows.
             latest = seen.now + LEAD + timedelta(minutes=self.interval or 0)
@@ -99,7 +94,7 @@ class Declare:
             return f"its next run is at {iso(job.scheduled)}, later than the schedule allows" if too_late else None
         if job.scheduled is None:
             return None if self.interval else "it runs at once"
-        wrong_time = self._moved(job, seen) if self.interval else not self._has_the_time(job, seen.now)
+        wrong_time = self._moved(job, seen) if self.interval else not self.has_the_time(job, seen.now)
         if not wrong_time or (self._leaves_moved(job) and self.interval and not self._time_was_changed(job, seen)):
             return None
         return f"its time is {iso(job.scheduled)}, which schedule_at does not allow"
@@ -156,7 +151,7 @@ class Declare:
         forgotten = self.retention and oldest.created and oldest.created < seen.now - self.retention * 0.9
         return True if seen.older_complete and not forgotten else None
 
-    def _has_the_time(self, job: Job, now: datetime) -> bool:
+    def has_the_time(self, job: Job, now: datetime) -> bool:
         """Whether a one-time job is for the wanted time."""
         if self.at is None or job.scheduled is None:
             return False
@@ -175,65 +170,12 @@ class Declare:
             died = bool(self.at and job.dead and job.started)
             if job.interval or not (ended or died) or job.scope not in (None, self.scope):
                 continue
-            if job.id in seen.past.created or (self.once and (self.at is None or self._has_the_time(job, seen.now))):
+            if job.id in seen.past.created or (self.once and (self.at is None or self.has_the_time(job, seen.now))):
                 return job
         return None
 
-    def _first_run(self, active: Iterable[Job], now: datetime) -> datetime | None:
-        """Return when the job to create is to run; None for at once."""
-        replaced = [job for job in active if job.interval and not job.dead]
-        if self.at and not self.interval:
-            return self.at.first(now)
-        if self.at and self.interval:
-            # A time of day has no day, so the day is that of the job that is replaced.
-            times = (job.scheduled for job in replaced if job.scheduled and job.interval == self.interval)
-            return self.at.next(self.interval, now, next(times, None))
-        if not self.interval or not replaced:
-            return None
-        # Without schedule_at, the time of the next run stays, but it is one interval away at most.
-        latest = now + timedelta(minutes=self.interval)
-        if any(job.status == "running" for job in replaced):
-            return latest
-        upcoming = min((job.scheduled for job in replaced if job.scheduled), default=now)
-        return min(upcoming, latest) if upcoming > now + LEAD else None
 
-    def _after_its_time(self, time: datetime, members: list[Job], why: tuple[str, ...], now: datetime) -> Plan:
-        """Return the plan for a time that has passed, if NetBox may have forgotten its run.
-
-        :raises ProxboxError: if NetBox would still show a run for that time.
-        """
-        passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
-        shown = any(job.active or self._has_the_time(job, now) for job in members)
-        if self.retention and now - time > self.retention / 10 and not shown:
-            warning = (
-                f"{passed}. NetBox has no job {self.name!r} for it. NetBox deletes jobs (JOB_RETENTION), so the module "
-                "cannot tell whether the sync has run. Nothing was done. Remove the schedule from the playbook."
-            )
-            return Plan(self.name, warnings=(warning,))
-        reasons = "".join(f"; {reason}" for reason in why)
-        raise ProxboxError(
-            f"{passed}, and NetBox has no sync {self.name!r} that ran for that time{reasons}: set schedule_at to a "
-            "future time, or set an interval. state: absent cancels the jobs that are left."
-        )
-
-    def _check_retention(self, new: NewJob, now: datetime) -> None:
-        """Refuse a job that NetBox deletes before it runs, or before the next task can see that it has run."""
-        if self.retention is None:
-            return
-        limit = self.retention * 0.9
-        ahead = new.schedule_at - now if new.schedule_at else timedelta()
-        if ahead <= limit and timedelta(minutes=new.interval or 0) <= limit:
-            return
-        what = f"schedule_at is {ahead.days} days ahead" if ahead > limit else f"interval is {_minutes(new.interval)}"
-        raise ProxboxError(
-            f"{what}, and NetBox deletes a job {self.retention.days} days after its creation (JOB_RETENTION), also one "
-            f"that has not run yet: choose less than {limit.days} days, or set job_retention to the value of "
-            "JOB_RETENTION in NetBox."
-        )
-
-
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """The goal that no active job has this name; with ``purge``, that no job at all has it."""
 
     name: str
@@ -265,5 +207,5 @@ class End:
         return None
 
 
-def _minutes(interval: int | None) -> str:
+def in_minutes(interval: int | None) -> str:
     return "none" if interval is None else f"{interval} minutes"

@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 from ._connection import Connection
 from ._errors import ProxboxError
-from ._http_errors import NoTlsAnswer, is_broken_off
 from ._library import HTTPAdapter, HTTPSConnection, HTTPSConnectionPool, requests
 
 RETRY_PAUSES = (0.3, 1.0)
@@ -97,6 +96,8 @@ def _repeat_while_broken(send: Callable[[], requests.Response], patience: float)
             if is_last or not (response.status_code in (502, 503, 504) or _is_cut_short(response)):
                 return response
         except requests.RequestException as exc:
+            from ._http_errors import is_broken_off  # only a failure needs it
+
             if is_last or not is_broken_off(exc):
                 raise
         time.sleep(pause)
@@ -156,6 +157,10 @@ def _system_trust(_client_cert: str | None) -> ssl.SSLContext:
     if not context.cert_store_stats()["x509_ca"]:
         context.load_verify_locations(requests.utils.DEFAULT_CA_BUNDLE_PATH)
     return context
+
+
+class NoTlsAnswer(ssl.SSLError):
+    """The server took the connection, and did not answer to TLS in time."""
 
 
 class _TlsConnection(HTTPSConnection):

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from ._errors import ProxboxError
-from ._library import AllocationError, ContentError, HTTPError, NewConnectionError, RequestError, requests
+from ._http import NoTlsAnswer
+from ._library import AllocationError, ContentError, NewConnectionError, RequestError, requests
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 """What OpenSSL calls an answer that is no TLS."""
@@ -28,32 +28,11 @@ TOKEN_REFUSED = (
 )
 
 
-class NoTlsAnswer(ssl.SSLError):
-    """The server took the connection, and did not answer to TLS in time."""
-
-
-@contextmanager
-def failures_explained(method: str, url: str) -> Iterator[None]:
-    """Turn what requests and pynetbox raise in the ``with`` block into a ``ProxboxError``."""
-    try:
-        yield
-    except (RequestError, ContentError, AllocationError) as exc:
-        raise refused(exc.req, method, url) from None
-    except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
-        # ValueError: requests reads the target of a redirect, although it does not follow it.
-        raise no_answer(exc, method, url) from None
-
-
-def not_netbox(method: str, url: str) -> ProxboxError:
-    """Return the error for an answer that is JSON, but not of the shape that NetBox gives."""
-    return ProxboxError(
-        "The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
-        f"({method} {url}).",
-        url=url,
-        method=method,
-        status=200,
-        outcome_unknown=method == "POST",
-    )
+def explained(exc: Exception, method: str, url: str) -> ProxboxError:
+    """Return the error for what requests or pynetbox has raised."""
+    if isinstance(exc, (RequestError, ContentError, AllocationError)):
+        return refused(exc.req, method, url)
+    return no_answer(exc, method, url)
 
 
 def refused(response: requests.Response, method: str, url: str) -> ProxboxError:

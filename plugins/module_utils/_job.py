@@ -10,11 +10,11 @@ Pure: no network, no clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._json import choice, items, mapping, moment, number, numbers, text
 from ._plugin import DEFAULT_NAME, STAGES, was_cancelled
@@ -40,8 +40,7 @@ class Kind(Enum):
     NOT_KNOWN = "not known: the row has no data (for example for a moment when a run starts)"
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """What a sync covers. An empty set of endpoint ids means all endpoints.
 
     ``objects`` are the ids of single virtual machines or other objects. No schedule of the collection has any.
@@ -53,8 +52,7 @@ class Scope:
     objects: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A sync job to create. ``interval`` is in minutes. ``schedule_at`` None means at once."""
 
     name: str
@@ -95,15 +93,7 @@ class NewJob:
         return same and job.kind is not Kind.FOREIGN and job.scope in (None, self.scope)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A row of ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC. ``interval`` is in minutes.
-
-    ``scope`` is None while NetBox does not tell it: for a moment when a run starts, and in netbox-proxbox 0.0.24 and
-    0.0.25 until the run has ended. ``dead`` tells why a job that has not ended will come to nothing, if that was found.
-    ``stages_of_all`` are the stages of a sync of everything in the release of the plugin.
-    """
-
+class _Fields(NamedTuple):
     id: int
     name: str
     status: str
@@ -118,9 +108,18 @@ class Job:
     queue: str = ""
     rq_job_id: str = ""
     user: str | None = None
-    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    stages_of_all: Sequence[str] = field(default=STAGES, compare=False, repr=False)
-    dead: str | None = field(default=None, compare=False)
+    row: Mapping[str, Any] = MappingProxyType({})
+    stages_of_all: Sequence[str] = STAGES
+    dead: str | None = None
+
+
+class Job(_Fields):
+    """A row of ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC. ``interval`` is in minutes.
+
+    ``scope`` is None while NetBox does not tell it: for a moment when a run starts, and in netbox-proxbox 0.0.24 and
+    0.0.25 until the run has ended. ``dead`` tells why a job that has not ended will come to nothing, if that was found.
+    ``stages_of_all`` are the stages of a sync of everything in the release of the plugin.
+    """
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], stages_of_all: Sequence[str] = STAGES) -> Job:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from ._errors import ProxboxError
@@ -46,7 +45,7 @@ def run_now(
         if job.id in result.seen.past.created:
             raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) from None
         raise
-    return replace(result, job=job, warnings=(*result.warnings, *warnings), waited=True)
+    return result._replace(job=job, warnings=(*result.warnings, *warnings), waited=True)
 
 
 def await_job(
@@ -62,9 +61,9 @@ def await_job(
     if waiting is None or (policy.check_mode and job.active):
         return result
     if not job.active:
-        waiting = replace(waiting, progress=None)  # there is nothing to show
+        waiting = waiting._replace(progress=None)  # there is nothing to show
     job, warnings = _at_its_end(jobs, job_id, waiting, policy.stale_after, include_log)
-    return replace(result, job=job, warnings=warnings, waited=True)
+    return result._replace(job=job, warnings=warnings, waited=True)
 
 
 def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
@@ -75,9 +74,9 @@ def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
     job_id = goal.job_id
     if job_id is None:
         result = pursue(jobs, goal, policy, lambda: jobs.active(goal.name))
-        return replace(result, job=None, successor=_successor(result))
+        return result._replace(job=None, successor=_successor(result))
     target = check_target(read_known(jobs, lambda: [jobs.get(job_id)])[0], jobs.url)
-    goal = replace(goal, name=target.name)
+    goal = goal._replace(name=target.name)
 
     def others() -> list[Job]:
         return [job for job in jobs.active(target.name) if job.id != target.id]
@@ -91,7 +90,7 @@ def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
 
     result = pursue(jobs, goal, policy, look, first_look)
     left = next((job for job in result.seen.jobs if job.id == target.id), target)
-    return replace(result, job=left, successor=_successor(result))
+    return result._replace(job=left, successor=_successor(result))
 
 
 def _successor(result: TaskResult) -> Job | NewJob | None:
@@ -113,4 +112,4 @@ def _at_its_end(
     """Return a job when it has ended, or as it is if it is dead or the time is over; and warnings."""
     left, warnings = wait_for_end(jobs, job_id, waiting, stale_after)
     job = retry_while_away(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
-    return replace(job, dead=left.dead if left and job.active else None), warnings
+    return job._replace(dead=left.dead if left and job.active else None), warnings

@@ -9,6 +9,7 @@ The other files import the libraries from here. Ansible must be able to import e
 
 from __future__ import annotations
 
+import gc
 import re
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "NewConnectionError",
     "Request",
     "RequestError",
+    "RequestException",
     "library_problem",
     "requests",
 ]
@@ -33,11 +35,15 @@ PYNETBOX_MINIMUM = "7.8.0"
 
 IMPORT_ERROR: str | None = None
 
+# The libraries leave no garbage and stay to the end. To search them for garbage, now and when the process ends, would
+# take a tenth of a short task's time.
+gc.disable()
 try:
     import pynetbox
     import requests
     from pynetbox.core.query import AllocationError, ContentError, Request, RequestError
     from requests.adapters import HTTPAdapter
+    from requests.exceptions import RequestException
     from urllib3.connection import HTTPSConnection
     from urllib3.connectionpool import HTTPSConnectionPool
     from urllib3.exceptions import HTTPError, NewConnectionError
@@ -45,6 +51,8 @@ except ImportError as exc:
     IMPORT_ERROR = str(exc)
     # Stand-ins, so that the other files can be imported and their classes made. Nothing uses them.
     globals().update(dict.fromkeys(["pynetbox", *__all__], object))
+gc.freeze()
+gc.enable()
 
 
 def library_problem(python: str, version: str) -> str | None:

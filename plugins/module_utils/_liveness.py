@@ -10,7 +10,6 @@ RQ knows it, and NetBox tells superusers what RQ knows. For other tokens, the ag
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,7 @@ def examine(jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None) -> t
                 warnings[job.id] = unserved(job, jobs.rq.service)
             else:
                 dead = _why_dead(jobs, job, stale_after)
-        examined.append(replace(job, dead=dead))
+        examined.append(job._replace(dead=dead))
     return examined, warnings
 
 

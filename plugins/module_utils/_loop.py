@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from ._cancel import CancelResult, cancel_job
 from ._check import check_before
 from ._create import create_once
 from ._errors import ProxboxError
 from ._job import Job
-from ._jobs import CancelResult, Jobs
+from ._jobs import Jobs
 from ._observe import LOOKS, PAUSE, Observer
-from ._plan import Goal, Observation, Plan, Policy, TaskResult
+from ._plan import Observation, Plan, Policy, TaskResult
 from ._times import LEAD
 from ._wait import Waiting, wait_for_end
+
+if TYPE_CHECKING:
+    from ._goal import Goal
 
 
 class Loop:
@@ -110,7 +114,7 @@ class Loop:
         return not_yet
 
     def _cancel(self, job: Job) -> CancelResult:
-        result = self._jobs.cancel(job)
+        result = cancel_job(self._jobs, job)
         if result is CancelResult.CANCELLED:
             self._observer.note_cancelled(job)
         elif result is CancelResult.ENDED:
@@ -157,7 +161,7 @@ class Loop:
         due = job.status == "pending" or (job.status == "scheduled" and job.scheduled and job.scheduled <= now + LEAD)
         if job.dead or not due or self._jobs.status(job.id) != "running":
             return job
-        return replace(job, status="running")
+        return job._replace(status="running")
 
     def _leave_running(self, job: Job) -> None:
         """Fail if a job is running that is not to be cancelled as it runs. Take back what this task has created."""

@@ -19,7 +19,6 @@ from ._connection import HIDDEN, Connection, secret_values
 from ._errors import ProxboxError
 from ._jobs import Jobs
 from ._library import library_problem
-from ._pages import Pages
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
         session = Session(connection)
         result = work(
             module,
-            Jobs(session, Pages(session, module.params.get("netbox_username"), module.params.get("netbox_password"))),
+            Jobs(session, module.params.get("netbox_username"), module.params.get("netbox_password")),
         )
     except ProxboxError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure, changed=exc.changed)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from ._job import Job, Kind, NewJob, follows
 from ._jobs import Jobs
-from ._liveness import examine
-from ._plan import Goal, Observation, Older, Past, Plan, Policy
+from ._plan import Observation, Older, Past, Plan, Policy
+
+if TYPE_CHECKING:
+    from ._goal import Goal
 
 LOOKS = 30
 """How often to look for something that NetBox is about to show."""
@@ -98,8 +100,14 @@ class Observer:
         # A job that does not tell what it is matters only by its name.
         named = self._goal.name
         known = [job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == named)]
-        examined, warnings = examine(self._jobs, known if policy.finds_dead else [], policy.stale_after)
-        self._dead = {job.id: job.dead for job in examined if job.dead}
+        now = self._jobs.session.server_now
+        begun = [job for job in known if job.status == "running" or (job.due and job.due < now)]
+        warnings: dict[int, str] = {}
+        if begun and policy.finds_dead:
+            from ._liveness import examine  # a job that is not due yet does not need it
+
+            examined, warnings = examine(self._jobs, begun, policy.stale_after)
+            self._dead = {job.id: job.dead for job in examined if job.dead}
         # Later looks do not read again what has ended.
         self._older = {job.id: job for job in rows if look and not job.active}
         rows = [self._with_what_is_known(job) for job in rows]
@@ -120,25 +128,25 @@ class Observer:
         """Return the plan of the goal. With ``when_running`` ``wait``, it lets runs end."""
         plan = self._goal.decide(seen)
         if plan.keep and plan.keep.active:
-            self.past = replace(self.past, kept=self.past.kept | {plan.keep.id})
+            self.past = self.past._replace(kept=self.past.kept | {plan.keep.id})
         return plan.letting_runs_end(self.past.created) if policy.when_running == "wait" else plan
 
     def note_created(self, job_id: int, new: NewJob) -> None:
         """Remember a job that the task has created."""
         self.own, self._new = job_id, new
-        self.past = replace(self.past, created=self.past.created | {job_id})
+        self.past = self.past._replace(created=self.past.created | {job_id})
 
     def note_cancelled(self, job: Job) -> None:
         """Remember a job that the task has cancelled. Its own job has made way for another one."""
         if job.id not in self.past.created:
-            self.past = replace(self.past, cancelled=(*self.past.cancelled, job))
+            self.past = self.past._replace(cancelled=(*self.past.cancelled, job))
             return
-        self.past = replace(self.past, withdrawn=self.past.withdrawn | {job.id})
+        self.past = self.past._replace(withdrawn=self.past.withdrawn | {job.id})
         self.own = None if job.id == self.own else self.own
 
     def note_ended(self, job: Job, now: Job | None = None) -> None:
         """Remember a job that was to end and has ended by itself. ``now`` is the job as it is now, if it was read."""
-        self.past = replace(self.past, ended=(*self.past.ended, job))
+        self.past = self.past._replace(ended=(*self.past.ended, job))
         self._await_successor(now or job, {seen.id for seen in self._seen.jobs})
 
     def note_dead(self, job: Job) -> None:
@@ -157,7 +165,9 @@ class Observer:
         known = {job.id for job in (*self.past.cancelled, *self.past.ended)} | self.past.withdrawn | {*ids}
         before = {job.id for job in self._seen.jobs}
         if self.own and self.own not in {*before, *ids}:
-            yield self._keep_ended(self._jobs.get_created(self.own), before)
+            from ._create import get_created
+
+            yield self._keep_ended(get_created(self._jobs, self.own), before)
         for job in self._seen.jobs:
             if job.active and job.id not in known and (job.interval or job.id in {self.own, *self.past.kept}):
                 found = self._jobs.find(job.id)
@@ -187,8 +197,8 @@ class Observer:
     def _with_what_is_known(self, job: Job) -> Job:
         """Return the job with what this task knows about it and NetBox may not tell yet."""
         if job.id == self.own and self._new:
-            job = replace(job, kind=Kind.SYNC, scope=job.scope or self._new.scope)
-        return replace(job, dead=self._dead.get(job.id) if job.active else None)
+            job = job._replace(kind=Kind.SYNC, scope=job.scope or self._new.scope)
+        return job._replace(dead=self._dead.get(job.id) if job.active else None)
 
     def _observe(self, rows: list[Job], *, all_read: bool = False) -> Observation:
         """Return what is observed, with the older jobs that the goal needs."""
@@ -199,20 +209,20 @@ class Observer:
             self._older_complete = self._read_older(missing, seen)
             # A sync that runs once may run and end between two looks, so its older jobs are read again if need be.
             self._older_read = not missing.once
-            seen = replace(self._with_older(seen), older_read=True, older_complete=self._older_complete)
+            seen = self._with_older(seen)._replace(older_read=True, older_complete=self._older_complete)
         self._seen = seen
         return seen
 
     def _with_older(self, seen: Observation) -> Observation:
         newest = {job.id: job for job in seen.jobs}
         older = {job_id: self._with_what_is_known(job) for job_id, job in self._older.items()}
-        return replace(seen, jobs=tuple({**older, **newest}.values()))
+        return seen._replace(jobs=tuple({**older, **newest}.values()))
 
     def _read_older(self, missing: Older, seen: Observation) -> bool:
         """Read older jobs until the goal needs no more of them. Return whether these are all."""
         rows, complete = self._jobs.older(missing)
         for job in rows:
             self._older[job.id] = job
-            if missing.once and self._goal.missing(replace(seen, jobs=(*seen.jobs, job))) is None:
+            if missing.once and self._goal.missing(seen._replace(jobs=(*seen.jobs, job))) is None:
                 break
         return complete

@@ -10,15 +10,13 @@ Pure: no network, no clock, no Ansible. Check mode, the diff, ``changed`` and th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from ._job import Job, Kind, NewJob
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """How a task treats running jobs, and whether it writes.
 
     ``when_running`` is for a running job that is to be cancelled: ``wait`` waits for its end, ``cancel`` cancels it,
@@ -34,8 +32,7 @@ class Policy:
     finds_dead: bool = True
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """What a task has seen and done so far.
 
     ``first`` are the jobs of its first look. ``cancelled`` are the jobs that it has cancelled, and ``ended`` the jobs
@@ -52,8 +49,7 @@ class Past:
     kept: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """The jobs that a task has read, and NetBox's clock at that time.
 
     ``older_read`` tells whether the jobs were read that ``Goal.missing`` asks for, and ``older_complete`` whether
@@ -72,8 +68,7 @@ class Observation:
         return sorted(found, key=lambda job: job.id)
 
 
-@dataclass(frozen=True)
-class Older:
+class Older(NamedTuple):
     """The jobs of a name that have ended and that a goal needs to see.
 
     With ``once``, only jobs without an interval, and only at the time ``scheduled`` if it is given.
@@ -84,8 +79,7 @@ class Older:
     scheduled: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a task does next: create, then cancel and wait for runs to end, then delete rows.
 
     ``keep`` is the job that stays as it is. ``wait_for`` are running jobs that are to end by themselves; NetBox then
@@ -114,7 +108,7 @@ class Plan:
     def letting_runs_end(self, created: Iterable[int]) -> Plan:
         """Return the same plan, which waits for the end of running jobs. It cancels those that the task ``created``."""
         running = tuple(job for job in self.cancel if job.runs and job.id not in created)
-        return replace(self, cancel=tuple(job for job in self.cancel if job not in running), wait_for=running)
+        return self._replace(cancel=tuple(job for job in self.cancel if job not in running), wait_for=running)
 
     def after(self) -> Job | NewJob | None:
         """Return the job that is there once the plan is carried out."""
@@ -134,8 +128,7 @@ class Plan:
         return diff
 
 
-@dataclass(frozen=True)
-class TaskResult:
+class TaskResult(NamedTuple):
     """What a task has done, or in check mode would do.
 
     ``plan`` is what the task set out to do. ``job`` is the job that is left. ``cancelled`` are the jobs that were
@@ -152,26 +145,6 @@ class TaskResult:
     successor: Job | NewJob | None = None
     waited: bool = False
     changed: bool = False
-
-
-class Goal(Protocol):
-    """What a task wants."""
-
-    @property
-    def name(self) -> str:
-        """The name of the schedule, for messages."""
-
-    def concerns(self, job: Job) -> bool:
-        """Return whether the goal depends on a job, or may depend on it if NetBox does not tell yet what it is."""
-
-    def decide(self, seen: Observation) -> Plan:
-        """Return what is to be done, by the same rule in every task: of several equal jobs, the lowest id stays.
-
-        :raises ProxboxError: with a sentence, if the goal cannot be reached; nothing more is written then.
-        """
-
-    def missing(self, seen: Observation) -> Older | None:
-        """Return the older jobs without which ``decide`` cannot judge; None if it can."""
 
 
 def _settings(name: str, job: Job | NewJob | None, surplus: Iterable[Job]) -> dict[str, Any]:

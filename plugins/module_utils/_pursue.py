@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ._jobs import Jobs
 from ._observe import FirstLook, Look, Observer
-from ._plan import Goal, Policy, TaskResult
+from ._plan import Policy, TaskResult
+
+if TYPE_CHECKING:
+    from ._goal import Goal
 
 
 def pursue(jobs: Jobs, goal: Goal, policy: Policy, look: Look, first_look: FirstLook | None = None) -> TaskResult:
@@ -37,4 +40,4 @@ def pursue(jobs: Jobs, goal: Goal, policy: Policy, look: Look, first_look: First
     warnings += loop.check(plan)
     if policy.check_mode:
         return TaskResult(plan, plan.after(), seen, plan.cancel, warnings, changed=plan.changed)
-    return replace(loop.run(plan, seen), warnings=warnings)
+    return loop.run(plan, seen)._replace(warnings=warnings)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ._errors import ProxboxError
 from ._plugin import STAGES
@@ -26,8 +26,7 @@ LISTS_SYNCS_SINCE = (0, 0, 26)
 """The first release with the route ``plugins/proxbox/sync-jobs/``. Older ones are asked through ``core/jobs/``."""
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(NamedTuple):
     """A release of netbox-proxbox. ``version`` is its name, ``0.0.29.post6`` for example."""
 
     version: str

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ._errors import ProxboxError
 from ._job import Job, Kind, NewJob, follows, iso
@@ -15,8 +15,7 @@ from ._plan import Observation, Older, Plan
 from ._times import LEAD
 
 
-@dataclass(frozen=True)
-class CancelRuns:
+class CancelRuns(NamedTuple):
     """The goal that jobs have ended: the job ``job_id``, or all jobs with this name of the first look.
 
     With ``keep_schedule``, a recurring schedule has one job afterwards that has not ended. NetBox itself creates no
@@ -69,8 +68,7 @@ class CancelRuns:
         return job.name == self.name and not (self.keep_schedule and next_run)
 
 
-@dataclass(frozen=True)
-class RunNow:
+class RunNow(NamedTuple):
     """The goal that a sync runs now, or that another sync of the same scope serves, whatever its name.
 
     ``when_running``: ``start`` runs the sync in any case. ``join`` and ``skip`` keep a sync that is pending or running.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: declare one schedule, or many schedules that are read at once."""
+"""Private to the collection: declare many schedules, which are read at once."""
 
 from __future__ import annotations
 
@@ -17,23 +17,10 @@ from ._jobs import Jobs
 from ._observe import FirstLook, read_known
 from ._plan import Observation, Past, Policy, TaskResult
 from ._pursue import pursue
+from ._schedule import newest_and_active
 
 FRESH = 10.0
 """How old, in seconds, one read of all schedules may be when the next schedule is looked at."""
-
-NEWEST = 10
-"""How many of the newest jobs are read first to find the run of a one-time schedule."""
-
-
-def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
-    """Make a schedule exist, or make it end.
-
-    :raises ProxboxError: with a sentence.
-    """
-    if isinstance(goal, End) and goal.purge:
-        return pursue(jobs, goal, policy, partial(jobs.named, goal.name))
-    first_look = partial(_newest_and_active, jobs, goal.name) if isinstance(goal, Declare) and goal.once else None
-    return pursue(jobs, goal, policy, partial(jobs.active, goal.name), first_look)
 
 
 def declare_all(
@@ -85,7 +72,7 @@ class _Active:
             rows = self._by_name.get(goal.name, [])
             seen = Observation(tuple(rows), self._jobs.session.server_now, Past())
             if isinstance(goal, Declare) and goal.once and goal.missing(seen):
-                return _newest_and_active(self._jobs, goal.name)
+                return newest_and_active(self._jobs, goal.name)
             return rows, False
 
         return look
@@ -95,12 +82,3 @@ class _Active:
         for job in read_known(self._jobs, self._jobs.active, self._concerns):
             self._by_name.setdefault(job.name, []).append(job)
         self._read_at = time.monotonic()
-
-
-def _newest_and_active(jobs: Jobs, name: str) -> tuple[list[Job], bool]:
-    """Return the newest jobs of a name and the active ones, and whether these are all; one GET, or two."""
-    found, complete = jobs.newest(name, NEWEST)
-    if not complete:
-        known = {job.id for job in found}
-        found += [job for job in jobs.active(name) if job.id not in known]
-    return found, complete

@@ -13,26 +13,27 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._connection import Connection, checked
 from ._errors import ProxboxError
 from ._http import Http
-from ._http_errors import failures_explained, not_netbox, refused
-from ._library import Request, RequestError, requests
+from ._library import AllocationError, ContentError, HTTPError, Request, RequestError, RequestException, requests
 
 FRUITLESS_PAGES = 20
 """How many pages without a new row are read, one after the other, before the reader gives up."""
 
 Row = dict[str, Any]
 
+_FAILURES = (RequestError, ContentError, AllocationError, RequestException, HTTPError, OSError, ValueError)
+"""What requests and pynetbox raise. ValueError: requests reads the target of a redirect that it does not follow."""
 
-@dataclass(frozen=True)
-class Page:
+
+class Page(NamedTuple):
     """A web page of NetBox. ``location`` is where a redirect leads, or None."""
 
     status: int
@@ -151,6 +152,8 @@ class Session:
         with failures_explained("OPTIONS", url):
             response = self._answer(self._api, "OPTIONS", url, repeat=True, headers=headers)
         if response.status_code >= 300:
+            from ._http_errors import refused
+
             raise refused(response, "OPTIONS", url)
 
     def page(self, method: str, path: str, form: Mapping[str, Any] | None = None, *, token: bool = False) -> Page:
@@ -173,6 +176,8 @@ class Session:
         with failures_explained(method, url):
             response = self._answer(http, method, url, repeat=method == "GET", **parts)
         if response.status_code >= 500:
+            from ._http_errors import refused
+
             raise refused(response, method, url)
         return Page(response.status_code, response.text, response.headers.get("Location"))
 
@@ -210,6 +215,29 @@ class Session:
             token=self._connection.token,
             http_session=_ApiCalls(partial(self._answer, self._api), repeat_post=repeat_post),
         )
+
+
+@contextmanager
+def failures_explained(method: str, url: str) -> Iterator[None]:
+    """Turn what requests and pynetbox raise in the ``with`` block into a ``ProxboxError``."""
+    try:
+        yield
+    except _FAILURES as exc:
+        from ._http_errors import explained  # only a failure needs a sentence
+
+        raise explained(exc, method, url) from None
+
+
+def not_netbox(method: str, url: str) -> ProxboxError:
+    """Return the error for an answer that is JSON, but not of the shape that NetBox gives."""
+    return ProxboxError(
+        "The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
+        f"({method} {url}).",
+        url=url,
+        method=method,
+        status=200,
+        outcome_unknown=method == "POST",
+    )
 
 
 class _ApiCalls:

@@ -11,7 +11,6 @@ through ``GET core/jobs/``, and the rows are filtered here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
@@ -101,7 +100,7 @@ def _syncs(jobs: Jobs, filters: Mapping[str, Any], *, page: int = 0) -> Iterator
             try:
                 for row in jobs.session.list(_SYNC_JOBS, filters, limit=page):
                     # NetBox itself says that it is a sync, whatever its data says at the moment.
-                    yield replace(jobs.job(row), kind=Kind.SYNC)
+                    yield jobs.job(row)._replace(kind=Kind.SYNC)
                 return
             except ProxboxError as exc:
                 if exc.status != 404 or jobs.release(exc).lists_syncs:

@@ -10,10 +10,9 @@ Pure: "now" is always an argument.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from math import gcd
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
 from ._errors import ProxboxError
 
@@ -66,7 +65,11 @@ def parse_timezone(name: str) -> tzinfo:
     :raises ProxboxError: with a sentence, when this host does not know it.
     """
     try:
-        return timezone.utc if name.upper() == "UTC" else ZoneInfo(name)
+        if name.upper() == "UTC":
+            return timezone.utc
+        from zoneinfo import ZoneInfo  # UTC does not need it
+
+        return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         raise ProxboxError(
             f"timezone {_quoted(name)} is not known on this host: give an IANA name such as Europe/Berlin (and install "
@@ -74,8 +77,7 @@ def parse_timezone(name: str) -> tzinfo:
         ) from None
 
 
-@dataclass(frozen=True)
-class At:
+class At(NamedTuple):
     """When a schedule is to run, as the user said it.
 
     ``day`` is None for a time of day (any day will do). ``hour`` is None too for a minute of the hour. ``zone`` is the

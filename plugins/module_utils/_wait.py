@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ._errors import ProxboxError
 from ._job import ACTIVE, Job
@@ -42,8 +41,7 @@ LONGEST_SHARE = 15.0
 """The longest pause, in seconds, that follows from ``SHARE``."""
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """How a task waits. ``timeout`` and ``poll_interval``, the longest pause between two looks, are in seconds.
 
     ``progress`` shows what happens. With it, each look reads the log.

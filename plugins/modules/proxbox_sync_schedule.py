@@ -440,7 +440,7 @@ from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
 from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
 from ..module_utils._options import checked_name, read_policy, read_schedule
-from ..module_utils._schedules import declare
+from ..module_utils._schedule import declare
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

@@ -193,7 +193,6 @@ failure:
       sample: Invalid v1 token
 """
 
-from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -231,7 +230,7 @@ def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
         # A run that does not tell what it is counts if its name was given. Else a monitor would report it as lost.
         is_run = bool(name) and job.kind is Kind.NOT_KNOWN and job.status == "running"
         if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:
-            by_name.setdefault(job.name, []).append(replace(job, kind=Kind.SYNC))
+            by_name.setdefault(job.name, []).append(job._replace(kind=Kind.SYNC))
     # A sync that somebody runs at once is no member of a schedule with the same name.
     found = {key: [job for job in group if not job.at_once] or group for key, group in by_name.items()}
     return {key: members for key, members in found.items() if name or is_schedule(members)}

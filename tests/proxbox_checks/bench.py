@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -16,6 +17,7 @@ from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import parse_qs
 
 from proxbox_checks import process
 from proxbox_checks.stack import TestStack
@@ -34,9 +36,11 @@ MANY = f"proxbox_sync_schedules, {SCHEDULES} unchanged"
 PING = "ansible.builtin.ping"
 URI = "ansible.builtin.uri, the same GET"
 TAG = "netbox.netbox.netbox_tag, unchanged"
+PROCESS = "proxbox_sync_schedule, unchanged, process alone"
+BARE = "bare module with pynetbox, the same GET, process alone"
 
-RATIOS = ((ONE, URI, "<= 1.15"), (ONE, TAG, "< 1"), (MANY, ONE, "<= 2"))
-"""Which task's time is compared with which, and the aim."""
+RATIOS = ((ONE, URI, "<= 1.15"), (ONE, TAG, "<= 0.9"), (MANY, ONE, "<= 2"), (PROCESS, BARE, "<= 1.15"))
+"""Which time is compared with which, and the aim."""
 
 # Runs inside NetBox. The history is copies of one finished job, each a day older than the one before of its schedule.
 _SEED = """
@@ -100,7 +104,7 @@ class Figures:
     counted: list[tuple[list[str], int]]
     """Requests and bytes of the answers, for each task."""
     seconds: dict[str, list[float]]
-    """Whole-task times by label, one for each round."""
+    """Times by label, one for each round: of whole tasks, and the CPU's for processes."""
 
 
 def bench(tools: Tools, stack: TestStack, rounds: int) -> str:
@@ -126,7 +130,8 @@ def bench(tools: Tools, stack: TestStack, rounds: int) -> str:
             # The very request that the module sends.
             same = facts["netbox_url"] + counted[0][0][0].partition(" ")[2]
             timed = _timed(tasks, facts, same, with_tag=not missing)
-            found.append(Figures(counted, _time(tools, collections, timed, rounds)))
+            seconds = _time(tools, collections, timed, rounds)
+            found.append(Figures(counted, {**seconds, **_time_processes(tools, facts, tasks[0], same, rounds)}))
     finally:
         if not was_up:
             stack.down()
@@ -296,6 +301,56 @@ def _time(
     return {name: values[1:] for name, values in seconds.items()}
 
 
+def _time_processes(tools: Tools, facts: dict[str, Any], task: Task, same: str, rounds: int) -> dict[str, list[float]]:
+    """The CPU's seconds for the process of a module, without Ansible's own work around it, after a first run.
+
+    The other process is that of a module that does no more than to send the same GET with pynetbox.
+    """
+    route, _mark, query = same.removeprefix(f"{facts['netbox_url']}/api/").partition("?")
+    netbox = {"netbox_url": facts["netbox_url"], "netbox_token": facts["netbox_superuser_token"]}
+    modules = {
+        PROCESS: (f"proxbox.proxbox.{task.module}", {**netbox, **task.args}),
+        BARE: ("bare", {**netbox, "route": route, "filters": parse_qs(query)}),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in modules}
+    # Each packed module holds its arguments, with a token, and is gone afterwards.
+    with tempfile.TemporaryDirectory() as folder:
+        packed = {name: _pack(tools, Path(folder, str(at)), *modules[name]) for at, name in enumerate(modules)}
+        for turn in range(rounds + 1):
+            for name in sorted(packed, reverse=turn % 2 == 0):
+                before = _cpu_of_children()
+                done = subprocess.run(
+                    [tools.program("python"), packed[name]], env=tools.env, capture_output=True, check=False
+                )
+                used = _cpu_of_children() - before
+                if done.returncode or json.loads(done.stdout).get("changed") is not False:
+                    raise StackError(f"the process of {name!r} failed or changed something: {done.stdout.decode()}")
+                seconds[name].append(used)
+    return {name: values[1:] for name, values in seconds.items()}
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _pack(tools: Tools, folder: Path, module: str, args: dict[str, Any]) -> Path:
+    """The file that Ansible sends to a host, with the module, what it imports, and its arguments."""
+    env = {
+        **tools.playbook_env,
+        "ANSIBLE_KEEP_REMOTE_FILES": "true",
+        "ANSIBLE_REMOTE_TMP": str(folder),
+        "ANSIBLE_LIBRARY": str(Path(__file__).parent / "library"),
+    }
+    command = [tools.program("ansible"), "localhost", "--module-name", module, "--args", json.dumps(args)]
+    done = process.run(command, cwd=tools.staged, env=env, log=tools.logs / "bench-pack.log")
+    files = list(folder.glob("*/AnsiballZ_*.py"))
+    if done.code or not files:
+        process.show_end(done)
+        raise StackError(f"the module {module} failed, or Ansible left no file of it: the lines above say how.")
+    return files[0]
+
+
 def _report(about: str, tasks: list[Task], found: list[Figures], missing: str) -> str:
     head = ["", "no finished jobs", f"{HISTORY:,} finished jobs", "aim", ""]
     rows = [head, ["---"] * len(head)]
@@ -323,7 +378,8 @@ def _report(about: str, tasks: list[Task], found: list[Figures], missing: str) -
     notes = (
         f"{about}; {SCHEDULES} living schedules; {LOG_LINES} log lines in each finished job. Bytes are those of the "
         "answers' bodies, in which ids grow longer. Times are those of whole tasks that change nothing, interleaved in "
-        "one playbook: the minimum; the median. Ratios are that of the minima; the median of each round's own, which "
+        "one playbook: the minimum; the median. Those of a process alone are CPU times, of the file that Ansible sends "
+        "to the host. Ratios are that of the minima; the median of each round's own, which "
         "is held against the aim."
     )
     if missing:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -217,7 +217,7 @@ NO_SCOPE = {"proxbox_sync": {"sync_owner": "rq_job"}}
 def make_job(job_id: int = 1, /, status: str = "scheduled", *, dead: str | None = None, **changes: Any) -> Job:
     """Return the job of a row of ``make_row``. A change may be a time; ``dead`` tells why it will come to nothing."""
     changes = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in changes.items()}
-    return replace(Job.from_row(make_row(job_id, status=status, **changes)), dead=dead)
+    return Job.from_row(make_row(job_id, status=status, **changes))._replace(dead=dead)
 
 
 @pytest.fixture

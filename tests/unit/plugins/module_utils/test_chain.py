@@ -26,7 +26,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._options import read_schedule
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare, declare_all
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare_all
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from ansible_collections.proxbox.proxbox.tests.unit.netbox_model import ALL, SCOPES, TWO, Dice, NetBox, Row, controller
 

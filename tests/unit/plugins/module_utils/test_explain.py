@@ -339,7 +339,7 @@ def job(scenario: str, release: str = "0.0.29.post6") -> Job:
 
 def judged(found: Job, verdict: str, stages: list[Stage]) -> Job:
     """Return the job with another outcome than its row tells."""
-    found = replace(found)
+    found = found._replace()
     vars(found)["outcome"] = Outcome(verdict, tuple(stages))
     return found
 

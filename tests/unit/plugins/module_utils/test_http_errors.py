@@ -19,16 +19,15 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, Pro
 from urllib3.exceptions import SSLError as UrllibSSLError
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
+from ansible_collections.proxbox.proxbox.plugins.module_utils._http import NoTlsAnswer
 from ansible_collections.proxbox.proxbox.plugins.module_utils._http_errors import (
-    NoTlsAnswer,
-    failures_explained,
     is_broken_off,
     no_answer,
-    not_netbox,
     refused,
     root_cause,
     without_secrets,
 )
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import failures_explained, not_netbox
 
 HOST = "netbox.example.com"
 URL = f"https://{HOST}/api/core/jobs/"

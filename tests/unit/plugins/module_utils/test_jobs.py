@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._cancel import CancelResult, cancel_job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._create import create_job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import NewJob, Scope
-from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import CancelResult, Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     CREATE,
     DENIED,
@@ -77,21 +79,21 @@ def test_what_came_of_a_cancel(
     server: Script, jobs: Jobs, answers: list[Answer], result: CancelResult, asked: list[str]
 ) -> None:
     server.answer(*answers)
-    assert jobs.cancel(JOB) is result
+    assert cancel_job(jobs, JOB) is result
     assert server.asked == asked
 
 
 def test_a_cancel_that_is_refused(server: Script, jobs: Jobs) -> None:
     server.answer(DENIED)
     with pytest.raises(ProxboxError, match=r"Grant it the permission core\.delete_job\."):
-        jobs.cancel(JOB)
+        cancel_job(jobs, JOB)
 
 
 def test_what_is_sent_to_create_a_job(server: Script, jobs: Jobs) -> None:
     server.answer(created(7))
     scope = Scope(frozenset({"sdn", "devices"}), frozenset({3, 1}), frozenset({2}))
-    assert jobs.create(NewJob("nightly", scope, datetime(2026, 4, 11, 2, 0, tzinfo=UTC), 60)) == 7
-    assert jobs.create(NewJob("now", Scope())) == 7
+    assert create_job(jobs, NewJob("nightly", scope, datetime(2026, 4, 11, 2, 0, tzinfo=UTC), 60)) == 7
+    assert create_job(jobs, NewJob("now", Scope())) == 7
     assert server.asked == [CREATE] * 2
     assert server.bodies == [
         {
@@ -110,7 +112,7 @@ def test_what_is_sent_to_create_a_job(server: Script, jobs: Jobs) -> None:
 def test_a_create_that_tells_no_id(server: Script, jobs: Jobs) -> None:
     server.answer(Answer({"ok": True, "message": "Sync job scheduled."}, 201))
     with pytest.raises(ProxboxError, match=r"did not tell its id \(POST http.*Check the jobs called 'now'") as told:
-        jobs.create(NewJob("now", Scope()))
+        create_job(jobs, NewJob("now", Scope()))
     assert told.value.outcome_unknown
 
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,10 +16,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job_tasks import cancel_runs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import Pages
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
@@ -56,7 +54,7 @@ Row = Callable[..., dict[str, Any]]
 @pytest.fixture
 def with_login(server: Script) -> Jobs:
     session = Session(Connection(server.url, "0" * 40, timeout=5))
-    return Jobs(session, Pages(session, "automation", "s3cret"))
+    return Jobs(session, "automation", "s3cret")
 
 
 def plugin(version: str | None) -> Answer:
@@ -158,7 +156,7 @@ def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jo
 def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, jobs: Jobs) -> None:
     server.answer(page(), DENIED, plugin("0.0.22"))
     with pytest.raises(ProxboxError, match="view_proxmoxendpoint"):
-        present(jobs, replace(WANTED, scope=Scope(proxmox_endpoints=frozenset({99}))))
+        present(jobs, WANTED._replace(scope=Scope(proxmox_endpoints=frozenset({99}))))
     assert CREATE not in server.asked
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,16 +29,16 @@ def test_what_runs_may_end_first() -> None:
     assert Plan("nightly", cancel=(running, scheduled)).letting_runs_end([1]).cancel == (running, scheduled)
     # Nothing is written for a run that leaves no successor.
     assert Plan("nightly", cancel=(running,)).letting_runs_end([]).changed
-    once = Plan("nightly", cancel=(replace(running, interval=None),)).letting_runs_end([])
+    once = Plan("nightly", cancel=(running._replace(interval=None),)).letting_runs_end([])
     assert not once.changed and not once.done
 
 
 def test_what_a_plan_changes() -> None:
     kept = Plan("nightly", keep=job())
     assert kept.done and not kept.changed and kept.after() == job()
-    for plan in (replace(kept, create=HOURLY), replace(kept, cancel=(job(2),)), replace(kept, delete=(2,))):
+    for plan in (kept._replace(create=HOURLY), kept._replace(cancel=(job(2),)), kept._replace(delete=(2,))):
         assert plan.changed and not plan.done
-    assert replace(kept, create=HOURLY).after() == HOURLY and Plan("nightly").after() is None
+    assert kept._replace(create=HOURLY).after() == HOURLY and Plan("nightly").after() is None
 
 
 def test_the_diff_tells_what_changes() -> None:

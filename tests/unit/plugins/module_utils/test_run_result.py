@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +37,7 @@ def result(
 ) -> tuple[dict[str, Any], list[str]]:
     """What a task that ran this sync returns, and what it warns of."""
     module = Module(**params)
-    found = replace(Job.from_row(recorded(scenario)), **(job or {}))
+    found = Job.from_row(recorded(scenario))._replace(**(job or {}))
     return run_result(module, task(found, waited), timeout=60, partial=partial), module.warnings
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +69,7 @@ def test_cancelling_a_run_keeps_its_schedule() -> None:
     assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time on its phase that is to come"
     assert plan.why == ("job 1 is running", "its schedule goes on at 2026-04-11T02:00:00Z")
     assert at_first(NAMED, RUNNING).create == plan.create
-    assert at_first(replace(ONE, keep_schedule=False), RUNNING).create is None
+    assert at_first(ONE._replace(keep_schedule=False), RUNNING).create is None
     carried_on = at_first(ONE, RUNNING, job(2))
     assert carried_on.create is None and carried_on.keep == job(2) and carried_on.cancel == (RUNNING,)
 
@@ -88,7 +87,7 @@ def test_cancelling_by_name_leaves_the_schedule_alone() -> None:
     scheduled, run = job(1), once(2)
     plan = at_first(NAMED, scheduled, run)
     assert plan.cancel == (run,) and plan.create is None
-    assert at_first(replace(NAMED, keep_schedule=False), scheduled, run).cancel == (scheduled, run)
+    assert at_first(NAMED._replace(keep_schedule=False), scheduled, run).cancel == (scheduled, run)
     assert not at_first(NAMED, scheduled).changed
 
 
@@ -109,7 +108,7 @@ def test_a_schedule_that_cannot_be_kept_is_not_cancelled(changes: dict[str, Any]
     for goal in (ONE, NAMED):
         with pytest.raises(ProxboxError, match=says):
             at_first(goal, run)
-    assert at_first(replace(ONE, keep_schedule=False), run).cancel == (run,)
+    assert at_first(ONE._replace(keep_schedule=False), run).cancel == (run,)
 
 
 @pytest.mark.parametrize("goal", [ONE, NAMED])
@@ -143,7 +142,7 @@ def test_a_successor_that_was_cancelled_is_created_again() -> None:
     assert later(ONE, [yielded], **past).create == NewJob("nightly", Scope(), NEXT, 1440)
 
 
-@pytest.mark.parametrize("goal", [replace(ONE, keep_schedule=False), replace(NAMED, keep_schedule=False)])
+@pytest.mark.parametrize("goal", [ONE._replace(keep_schedule=False), NAMED._replace(keep_schedule=False)])
 def test_the_successor_of_a_run_that_ended_by_itself_goes_with_its_schedule(goal: CancelRuns) -> None:
     first = (RUNNING,)
     assert later(goal, [job(2)], first=first, ended=(RUNNING,)).cancel == (job(2),)
@@ -176,7 +175,7 @@ def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
     plan = run(goal, other_scope, scheduled, pending, running)
     assert plan.keep == running and plan.done
     assert run(goal, other_scope, scheduled, once(5, **FOREIGN)).create == NEW
-    assert run(goal, replace(running, dead="its worker is gone")).create == NEW
+    assert run(goal, running._replace(dead="its worker is gone")).create == NEW
 
 
 def test_a_run_whose_scope_is_not_told_serves_by_its_name() -> None:
@@ -217,12 +216,12 @@ def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
 
 
 def test_a_recent_success_serves() -> None:
-    goal = replace(START, max_age=HOUR)
+    goal = START._replace(max_age=HOUR)
     recent = once(1, "completed", completed=NOW - timedelta(minutes=59))
     assert run(goal, recent).keep == recent
     newer = once(2, "completed", completed=NOW - timedelta(minutes=60))
     assert run(goal, newer, recent).keep == newer
-    assert run(replace(JOIN, max_age=HOUR), recent, once(3)).keep == recent
+    assert run(JOIN._replace(max_age=HOUR), recent, once(3)).keep == recent
     assert run(START, recent).create == NEW
     own = once(9, "pending", name="now")
     assert run(goal, recent, own, created=frozenset({9})).keep == own
@@ -254,7 +253,7 @@ def test_an_unknown_outcome_does_not_serve() -> None:
     data = once(5, "completed").row["data"]
     del data["proxbox_sync"]["response"]
     other = once(5, "completed", completed=NOW, data=data)
-    assert other.outcome.verdict == "unknown" and run(replace(START, max_age=HOUR), other).create == NEW
+    assert other.outcome.verdict == "unknown" and run(START._replace(max_age=HOUR), other).create == NEW
 
 
 def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,7 +51,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def many(
     jobs: Jobs, *names: str, ends_too: Callable[[str], bool] | None = None, check_mode: bool = False
 ) -> dict[str, Any]:
-    goals = {name: replace(WANTED, name=name) for name in names}
+    goals = {name: WANTED._replace(name=name) for name in names}
     return declare_all(jobs, goals, Policy(check_mode=check_mode), ends_too)
 
 
@@ -114,7 +113,7 @@ def test_a_system_job_is_not_waited_for(server: Script, jobs: Jobs, row: Row) ->
 def test_a_one_time_schedule_is_read_with_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:
     ran = row(4, status="completed", scheduled="2026-04-10T02:00:00Z")
     server.answer(page(row(5, name="other", **NIGHTLY)), page(ran))
-    outcomes = declare_all(jobs, {"nightly": ONCE, "other": replace(WANTED, name="other")}, Policy())
+    outcomes = declare_all(jobs, {"nightly": ONCE, "other": WANTED._replace(name="other")}, Policy())
     assert outcomes["nightly"].job.id == 4 and not any(one.plan.changed for one in outcomes.values())
     assert server.asked == [ALL, NEWEST]
 

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the job that a schedule needs, and the time of its first run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from ._declare import Declare, in_minutes
+from ._errors import ProxboxError
+from ._job import Job, NewJob, iso
+from ._plan import Plan
+from ._times import LEAD
+
+
+def plan_to_create(
+    goal: Declare, now: datetime, members: list[Job], cancel: tuple[Job, ...], why: tuple[str, ...]
+) -> Plan:
+    """Return the plan to create the job of a schedule.
+
+    :param members: the jobs of the schedule, by id; none of them is as declared.
+    :param cancel: those that are to be cancelled, and in ``why`` the reasons.
+    :raises ProxboxError: for a time that has passed without a run, and for one beyond the retention.
+    """
+    active = [job for job in members if job.active]
+    new = NewJob(goal.name, goal.scope, _first_run(goal, active, now), goal.interval)
+    if new.schedule_at and new.schedule_at <= now and not goal.interval:
+        return _after_its_time(goal, new.schedule_at, members, why, now)
+    _check_retention(goal, new, now)
+    why += ("no active job matches" if active else "no active job",)
+    return Plan(goal.name, create=new, cancel=cancel, why=why)
+
+
+def _first_run(goal: Declare, active: Iterable[Job], now: datetime) -> datetime | None:
+    """Return when the job to create is to run; None for at once."""
+    replaced = [job for job in active if job.interval and not job.dead]
+    if goal.at and not goal.interval:
+        return goal.at.first(now)
+    if goal.at and goal.interval:
+        # A time of day has no day, so the day is that of the job that is replaced.
+        times = (job.scheduled for job in replaced if job.scheduled and job.interval == goal.interval)
+        return goal.at.next(goal.interval, now, next(times, None))
+    if not goal.interval or not replaced:
+        return None
+    # Without schedule_at, the time of the next run stays, but it is one interval away at most.
+    latest = now + timedelta(minutes=goal.interval)
+    if any(job.status == "running" for job in replaced):
+        return latest
+    upcoming = min((job.scheduled for job in replaced if job.scheduled), default=now)
+    return min(upcoming, latest) if upcoming > now + LEAD else None
+
+
+def _after_its_time(goal: Declare, time: datetime, members: list[Job], why: tuple[str, ...], now: datetime) -> Plan:
+    """Return the plan for a time that has passed, if NetBox may have forgotten its run.
+
+    :raises ProxboxError: if NetBox would still show a run for that time.
+    """
+    passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
+    shown = any(job.active or goal.has_the_time(job, now) for job in members)
+    if goal.retention and now - time > goal.retention / 10 and not shown:
+        warning = (
+            f"{passed}. NetBox has no job {goal.name!r} for it. NetBox deletes jobs (JOB_RETENTION), so the module "
+            "cannot tell whether the sync has run. Nothing was done. Remove the schedule from the playbook."
+        )
+        return Plan(goal.name, warnings=(warning,))
+    reasons = "".join(f"; {reason}" for reason in why)
+    raise ProxboxError(
+        f"{passed}, and NetBox has no sync {goal.name!r} that ran for that time{reasons}: set schedule_at to a "
+        "future time, or set an interval. state: absent cancels the jobs that are left."
+    )
+
+
+def _check_retention(goal: Declare, new: NewJob, now: datetime) -> None:
+    """Refuse a job that NetBox deletes before it runs, or before the next task can see that it has run."""
+    if goal.retention is None:
+        return
+    limit = goal.retention * 0.9
+    ahead = new.schedule_at - now if new.schedule_at else timedelta()
+    if ahead <= limit and timedelta(minutes=new.interval or 0) <= limit:
+        return
+    what = f"schedule_at is {ahead.days} days ahead" if ahead > limit else f"interval is {in_minutes(new.interval)}"
+    raise ProxboxError(
+        f"{what}, and NetBox deletes a job {goal.retention.days} days after its creation (JOB_RETENTION), also one "
+        f"that has not run yet: choose less than {limit.days} days, or set job_retention to the value of "
+        "JOB_RETENTION in NetBox."
+    )
