@@ -94,6 +94,8 @@ class NewJob(NamedTuple):
 
 
 class _Fields(NamedTuple):
+    """The fields of a ``Job``. A NamedTuple itself cannot keep the outcome that it has worked out."""
+
     id: int
     name: str
     status: str

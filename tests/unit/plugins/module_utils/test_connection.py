@@ -198,3 +198,8 @@ def test_a_url_with_a_secret_is_masked(url: str) -> None:
 def test_a_header_with_a_secret_is_masked(name: str) -> None:
     value = "opensesame opens"
     assert secret_values({"headers": {f"X-{name.title()}-1": f" {value}"}}) == {f" {value}", value, "opensesame"}
+
+
+def test_a_connection_shows_no_secret() -> None:
+    shown = repr(Connection("https://netbox.example.com", "opensesame", headers={"X-Key": "opensesame"}))
+    assert "https://netbox.example.com" in shown and "opensesame" not in shown
