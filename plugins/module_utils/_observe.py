@@ -61,6 +61,10 @@ def is_starting(job: Job, now: datetime) -> bool:
     return job.active and since is not None and since > now - limit
 
 
+def _is_due(job: Job, now: datetime) -> bool:
+    return job.due is not None and job.due < now
+
+
 class Observer:
     """Reads the jobs that a goal is about, look by look.
 
@@ -101,7 +105,7 @@ class Observer:
         named = self._goal.name
         known = [job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == named)]
         now = self._jobs.session.server_now
-        begun = [job for job in known if job.status == "running" or (job.due and job.due < now)]
+        begun = [job for job in known if job.kind is Kind.NOT_KNOWN or job.status == "running" or _is_due(job, now)]
         warnings: dict[int, str] = {}
         if begun and policy.finds_dead:
             from ._liveness import examine  # a job that is not due yet does not need it
