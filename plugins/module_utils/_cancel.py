@@ -59,6 +59,17 @@ def check_cancel(jobs: Jobs) -> None:
     """
     if jobs.may_cancel:
         return
+    if jobs.may_not_cancel:
+        raise jobs.may_not_cancel
+    try:
+        _ask_for_cancel(jobs)
+    except ProxboxError as exc:
+        jobs.may_not_cancel = None if exc.away else exc
+        raise
+    jobs.may_cancel = True
+
+
+def _ask_for_cancel(jobs: Jobs) -> None:
     try:
         with needs("core.delete_job"):
             jobs.session.options(_cancel_route(0))
@@ -69,7 +80,6 @@ def check_cancel(jobs: Jobs) -> None:
             jobs.pages.check_cancel()
         elif exc.status not in (405, 501):  # a proxy may refuse OPTIONS; then the cancel itself has to tell
             raise
-    jobs.may_cancel = True
 
 
 def withdraw(jobs: Jobs, job_id: int) -> bool:

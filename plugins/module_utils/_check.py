@@ -9,7 +9,6 @@ from __future__ import annotations
 from ._cancel import check_cancel
 from ._jobs import Jobs
 from ._plan import Plan, Policy
-from ._plugin import SYNC_TYPES
 
 
 def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
@@ -20,13 +19,14 @@ def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
     :raises ProxboxError: for what NetBox would refuse, and for what it would take although it is wrong.
     """
     if plan.create and policy.check_mode:
-        jobs.release()  # no request tells whether the token may create jobs, except one that creates a job
+        # Whether the token may create jobs, only a list tells that holds every failed job: it may take 20 seconds.
+        jobs.release()
     cancels = bool(plan.cancel) or any(job.interval for job in plan.wait_for)
     if cancels and (plan.create or plan.wait_for or policy.check_mode):
         check_cancel(jobs)
     if plan.delete and not policy.check_mode:
         jobs.pages.check_delete()
-    return (*_endpoints(jobs, plan), *(_sync_types(plan) if policy.check_mode else ()))
+    return (*_endpoints(jobs, plan), *(_sync_types(jobs, plan) if policy.check_mode else ()))
 
 
 def _endpoints(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
@@ -38,12 +38,15 @@ def _endpoints(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
     return ()
 
 
-def _sync_types(plan: Plan) -> tuple[str, ...]:
-    """Warn of sync types that no known release takes. Only a POST would show what this NetBox takes."""
-    unknown = sorted(plan.create.scope.sync_types - set(SYNC_TYPES)) if plan.create else []
+def _sync_types(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
+    """Warn of sync types that the release is not known to take. Only a POST would show what this NetBox takes."""
+    if plan.create is None:
+        return ()
+    release = jobs.release()
+    unknown = sorted(plan.create.scope.sync_types - {"all", *release.stages})
     if not unknown:
         return ()
     return (
-        f"NetBox may refuse the sync types {', '.join(unknown)}, and check mode cannot ask it. netbox-proxbox 0.0.29 "
-        f"takes {', '.join(SYNC_TYPES)}.",
+        f"NetBox may refuse the sync types {', '.join(unknown)}, and check mode cannot ask it. netbox-proxbox "
+        f"{release.version} takes {', '.join(['all', *sorted(release.stages)])}.",
     )

@@ -193,7 +193,7 @@ class End(NamedTuple):
         delete = tuple(job.id for job in syncs if job in cancel or not job.active) if self.purge else ()
         warnings = []
         if delete:
-            why.append(f"{len(delete)} jobs are to be deleted")
+            why.append(f"jobs to be deleted: {len(delete)}")
         unknown = [str(job.id) for job in seen.jobs if job.name == self.name and job.kind is Kind.NOT_KNOWN]
         if self.purge and unknown:
             warnings.append(

@@ -51,6 +51,7 @@ class Jobs:
         self._login = username, password
         self._release: Release | None = None
         self.may_cancel = False
+        self.may_not_cancel: ProxboxError | None = None
         """Whether this task has found out that it may cancel jobs."""
 
     @cached_property

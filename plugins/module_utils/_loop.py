@@ -148,9 +148,11 @@ class Loop:
         """
         left = sorted(self._deleted.intersection(plan.delete))
         if left:
+            self._deleted.difference_update(left)
             raise ProxboxError(
-                f"NetBox's web page deleted the rows of {plan.name!r}, but {len(left)} of them are still there (job "
-                f"{left[0]}): check what creates them again, and run the task again."
+                f"NetBox's web page accepted to delete the jobs called {plan.name!r}, but still shows {len(left)} of "
+                f"them (job {left[0]}): check that the user of netbox_username may see and delete them (core.view_job, "
+                "core.delete_job, and the constraints of these permissions)."
             )
         self._jobs.pages.delete(plan.delete)
         self._deleted.update(plan.delete)
@@ -182,8 +184,9 @@ class Loop:
     def _with_what_was_written(self, exc: ProxboxError) -> ProxboxError:
         past = self._observer.past
         created = sorted(past.created - past.withdrawn)
-        if exc.changed or not (created or past.cancelled):
+        if exc.changed or not (created or past.cancelled or self._deleted):
             return exc
         words = [f"job {job_id} was created" for job_id in created]
         words += [f"job {job.id} was cancelled" for job in past.cancelled]
+        words += [f"{len(self._deleted)} jobs were deleted"] if self._deleted else []
         return exc.saying(f"{exc} Before that, {' and '.join(words)}.", changed=True)

@@ -35,6 +35,7 @@ class Pages:
         self._username = username
         self._password = password
         self._form_token: str | None = None
+        self._login_failure: ProxboxError | None = None
         self._token_fails = False
 
     @property
@@ -100,6 +101,15 @@ class Pages:
         """
         if self._form_token:
             return
+        if self._login_failure:
+            raise self._login_failure  # a directory may lock an account after a few wrong passwords
+        try:
+            self._log_in()
+        except ProxboxError as exc:
+            self._login_failure = exc
+            raise
+
+    def _log_in(self) -> None:
         self.check_login()
         page = self.session.page("GET", "login/")
         form_token = _form_token(page)

@@ -194,6 +194,7 @@ failure:
   returned: failure, unless only single schedules failed
 """
 
+import re
 from collections import Counter
 from fnmatch import fnmatchcase
 from typing import Any
@@ -247,10 +248,10 @@ def fits(name: str, pattern: str) -> bool:
 def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
     schedules: list[dict[str, Any]] = []
     diffs: list[dict[str, Any]] = []
-    failures: dict[str, list[str]] = {}
+    failures: dict[str, list[tuple[str, str]]] = {}
     for name, one in done.items():
         if isinstance(one, ProxboxError):
-            failures.setdefault(str(one), []).append(name)
+            failures.setdefault(re.sub(r"/jobs/\d+/", "/jobs/N/", str(one)), []).append((name, str(one)))
             told: dict[str, Any] = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
         else:
             told = {"failed": False, **task_result(module, one)}
@@ -262,9 +263,10 @@ def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) ->
         "diff": [diff for diff in diffs if diff["before"] != diff["after"]],
     }
     if failures:
-        # Several schedules may fail for the same reason.
-        reasons = " | ".join(f"{', '.join(names)}: {message}" for message, names in failures.items())
-        count = sum(map(len, failures.values()))
+        # Several schedules may fail for the same reason, each with a job of its own.
+        groups = failures.values()
+        reasons = " | ".join(f"{', '.join(name for name, _text in group)}: {group[0][1]}" for group in groups)
+        count = sum(map(len, groups))
         together |= {"failed": True, "msg": f"{count} of {len(schedules)} schedules failed: {reasons}"}
     return together
 

@@ -127,3 +127,18 @@ def test_a_sync_type_that_no_known_release_has(server: Script, jobs: Jobs) -> No
     assert check_before(jobs, plan, REAL) == (), "the POST tells"
     known = NewJob("nightly", Scope(frozenset({"devices", "sdn"})))
     assert check_before(jobs, Plan("nightly", create=known), CHECK_MODE) == ()
+
+
+def test_a_refused_cancel_is_asked_for_once(server: Script, jobs: Jobs) -> None:
+    server.answer(DENIED)
+    for _schedule in range(3):
+        with pytest.raises(ProxboxError, match=r"core\.delete_job"):
+            check_before(jobs, CANCEL, CHECK_MODE)
+    assert server.asked == [MAY_CANCEL]
+
+
+def test_check_mode_knows_the_sync_types_of_an_old_plugin(server: Script, jobs: Jobs) -> None:
+    server.answer(Answer({"netbox-version": "4.6.8", "plugins": {"netbox_proxbox": "0.0.12"}}))
+    sdn = Plan("nightly", create=NewJob("nightly", Scope(frozenset({"sdn"}))))
+    (warning,) = check_before(jobs, sdn, CHECK_MODE)
+    assert warning.startswith("NetBox may refuse the sync types sdn") and "netbox-proxbox 0.0.12 takes all," in warning

@@ -405,7 +405,7 @@ def test_purge_deletes_the_rows_that_have_ended() -> None:
     plan = decide(End("nightly", purge=True), *rows, copy, *other)
     assert [each.id for each in plan.cancel] == [1, 2]
     assert plan.delete == (1, 2, 3, 4), "the row of a job that has not ended would come back"
-    assert plan.why[-1] == "4 jobs are to be deleted" and not plan.warnings
+    assert plan.why[-1] == "jobs to be deleted: 4" and not plan.warnings
     assert plan.diff()["before"]["rows"] == [1, 2, 3, 4] and plan.diff()["after"]["rows"] == []
     assert not decide(End("nightly", purge=True), *other).changed
     assert not decide(End("nightly"), *rows).delete

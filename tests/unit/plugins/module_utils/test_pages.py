@@ -187,6 +187,14 @@ def test_a_login_that_would_not_cancel_is_known_beforehand(
     assert CANCEL not in server.asked
 
 
+def test_a_wrong_password_is_sent_once(server: Script) -> None:
+    one = pages(server, NO_LOGIN, form(), form(), login=True)
+    for _schedule in range(3):
+        with pytest.raises(ProxboxError, match=NOT_ACCEPTED):
+            one.check_cancel()
+    assert server.asked.count(LOG_IN) == 1
+
+
 @pytest.mark.parametrize(("username", "password"), [(None, None), ("automation", None), (None, "s3cret"), ("", "")])
 def test_half_a_login_is_none(server: Script, username: str | None, password: str | None) -> None:
     one = Pages(Session(Connection(server.url, TOKEN)), username, password)

@@ -17,6 +17,7 @@ from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_sch
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ALL,
     DATE,
+    DENIED,
     NIGHTLY,
     Answer,
     Script,
@@ -64,11 +65,15 @@ def test_some_that_fail(server: Script, jobs: Jobs, row: Row) -> None:
     assert [diff["before_header"] for diff in result["diff"]] == ["c"]
 
 
-def test_one_reason_is_told_once(server: Script, jobs: Jobs) -> None:
+def test_one_reason_is_told_once(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page())
     result, _warnings = run(jobs, {"name": "a", "interval": "0"}, {"name": "b", "interval": "0"})
     assert result["msg"].startswith("2 of 2 schedules failed: a, b: interval '0' is less than a minute")
     assert not result["changed"]
+    # Each cancel is refused at the address of its own job.
+    server.answers[:] = [page(row(4, name="a", **NIGHTLY), row(5, name="b", **NIGHTLY)), DENIED]
+    result, _warnings = run(jobs, {"name": "a", "state": "absent"}, {"name": "b", "state": "absent"})
+    assert result["msg"].count("core.delete_job") == 1 and "2 of 2 schedules failed: a, b: " in result["msg"]
 
 
 def test_what_is_not_listed_ends_but_for_what_is_kept(server: Script, jobs: Jobs, row: Row) -> None:
