@@ -143,7 +143,7 @@ class Declare(NamedTuple):
         earlier = [other for other in self._members(seen) if other.id < job.id]
         for other in reversed(earlier):
             same = other.interval == self.interval and other.scope in (None, self.scope)
-            if not same or (other.cancelled and not self._is_same_phase(other, job)):
+            if not same or (other.cancelled and not self._is_same_phase(job, other)):
                 return True  # the chain begins after it
             if self._on_phase(other):
                 return False

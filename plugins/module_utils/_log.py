@@ -29,9 +29,6 @@ _BACKEND_EVENT = r"(?s)\[proxbox-stream\] (?P<event>\w+): (?P<data>.*)"
 _PYTHON_EXCEPTION = r"(?s)[A-Za-z_.]+\((?P<text>['\"].*['\"]),?\)"
 _READINESS = "Checking backend readiness for stage "
 
-StageKey = tuple[int | None, str]
-"""The id of the Proxmox endpoint, None if it is not known, and the sync type."""
-
 
 class RunLog:
     """What the log of a run tells about its stages.
@@ -44,15 +41,15 @@ class RunLog:
     def __init__(self, entries: Iterable[Mapping[str, object]]) -> None:
         self.stages: list[str] = []
         self.endpoints: list[int] = []
-        self.completed: list[StageKey] = []
-        self.failures: dict[StageKey, str] = {}
-        self._retries: dict[StageKey, int] = {}
+        self.completed: list[tuple[int | None, str]] = []
+        self.failures: dict[tuple[int | None, str], str] = {}
+        self._retries: dict[tuple[int | None, str], int] = {}
         self._read = False
         for entry in entries:
             self._read = True
             self._add(message_of(entry))
 
-    def attempts(self, key: StageKey) -> int | None:
+    def attempts(self, key: tuple[int | None, str]) -> int | None:
         """How often the plugin tried a stage; None if the log was not read."""
         return 1 + self._retries.get(key, 0) if self._read else None
 

@@ -132,9 +132,11 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
     script = Script(f"{'https' if tls else 'http'}://127.0.0.1:{httpd.server_port}")
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    yield script
-    httpd.shutdown()
-    httpd.server_close()
+    try:
+        yield script
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
 
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -170,7 +172,7 @@ def recorded_rq(name: str) -> dict[str, Any]:
 
 
 def make_row(
-    job_id: int, /, name: str = "nightly", status: str = "scheduled", *, like: str | None = None, **changes: Any
+    number: int, /, name: str = "nightly", status: str = "scheduled", *, like: str | None = None, **changes: Any
 ) -> dict[str, Any]:
     """Return a recorded row of that status, with another id, name, scope and times.
 
@@ -187,7 +189,7 @@ def make_row(
     found["data"]["proxbox_sync"]["params"].update({key: value for key, value in scope.items() if value is not None})
     return {
         **found,
-        "id": job_id,
+        "id": number,
         "name": name,
         "created": "2026-03-31T12:00:00.000001Z",
         "scheduled": None,
@@ -196,7 +198,7 @@ def make_row(
         "completed": found["completed"] and "2026-04-10T09:30:40.000001Z",
         "job_id": "5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55",
         "user": {"id": 2, "username": "operator"},
-        "display_url": f"http://netbox/core/jobs/{job_id}/",
+        "display_url": f"http://netbox/core/jobs/{number}/",
         **changes,
     }
 
@@ -214,10 +216,10 @@ NO_SCOPE = {"proxbox_sync": {"sync_owner": "rq_job"}}
 """The data of a run in netbox-proxbox 0.0.25 that has not ended: it does not tell its scope."""
 
 
-def make_job(job_id: int = 1, /, status: str = "scheduled", *, dead: str | None = None, **changes: Any) -> Job:
+def make_job(number: int = 1, /, status: str = "scheduled", *, dead: str | None = None, **changes: Any) -> Job:
     """Return the job of a row of ``make_row``. A change may be a time; ``dead`` tells why it will come to nothing."""
     changes = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in changes.items()}
-    return Job.from_row(make_row(job_id, status=status, **changes))._replace(dead=dead)
+    return Job.from_row(make_row(number, status=status, **changes))._replace(dead=dead)
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_a_number_of_jobs_is_not_below_zero() -> None:
         checked_count("limit", -1)
 
 
-@pytest.mark.parametrize("read_one", [lambda number: read_max_age(number), lambda number: read(job_retention=number)])
+@pytest.mark.parametrize("read_one", [read_max_age, lambda number: read(job_retention=number)])
 def test_a_number_beyond_all_times_is_no_defect(read_one: Callable[[float], Any]) -> None:
     # The module tells the user of the option; see run_module.
     with pytest.raises(OverflowError):
