@@ -41,8 +41,8 @@ options:
     default: wait
   wait_timeout:
     description:
-      - Seconds to wait for the end of a running sync with O(when_running=wait). After this time the task fails, and the
-        sync goes on.
+      - Seconds to wait for the end of a running sync with O(when_running=wait). If more than one sync of a schedule is
+        running, the time counts for all of them together. After this time the task fails, and the sync goes on.
     type: float
     default: 3600
   job_retention:
