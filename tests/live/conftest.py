@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._cancel import cancel_job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 
@@ -48,7 +49,7 @@ def name(netbox: Jobs, request: pytest.FixtureRequest) -> Iterator[str]:
     yield name
     for job in netbox.active():
         if job.name.startswith(name):
-            netbox.cancel(job)
+            cancel_job(netbox, job)
 
 
 @pytest.fixture
