@@ -43,10 +43,10 @@ def _sync_types(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
     if plan.create is None:
         return ()
     release = jobs.release()
-    unknown = sorted(plan.create.scope.sync_types - {"all", *release.stages})
+    unknown = sorted(plan.create.scope.sync_types.difference(release.sync_types))
     if not unknown:
         return ()
     return (
         f"NetBox may refuse the sync types {', '.join(unknown)}, and check mode cannot ask it. netbox-proxbox "
-        f"{release.version} takes {', '.join(['all', *sorted(release.stages)])}.",
+        f"{release.version} takes {', '.join(release.sync_types)}.",
     )

@@ -17,7 +17,6 @@ from ._cancel import withdraw
 from ._errors import ProxboxError, needs
 from ._job import Job, NewJob, iso
 from ._jobs import Jobs
-from ._plugin import SYNC_TYPES
 from ._wait import AWAY
 
 ARRIVAL = 10.0
@@ -49,9 +48,9 @@ def create_job(jobs: Jobs, new: NewJob) -> int:
         if exc.status == 404:
             jobs.explain_missing(exc)
         if exc.status == 400 and "sync_types" in (exc.detail or ""):
-            valid = [name for name in SYNC_TYPES if name == "all" or name in jobs.release().stages]
+            release = jobs.release()
             raise exc.saying(
-                f"{exc} netbox-proxbox {jobs.release().version} takes the sync types {', '.join(valid)}."
+                f"{exc} netbox-proxbox {release.version} takes the sync types {', '.join(release.sync_types)}."
             ) from None
         raise
     if not isinstance(answer.get("job_id"), int):

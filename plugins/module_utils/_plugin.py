@@ -30,9 +30,6 @@ STAGES = (
 )
 """The stages of a sync of everything, in the order in which they run (``_SYNC_STAGE_ORDER``, 0.0.22 and newer)."""
 
-SYNC_TYPES = ("all", *sorted(STAGES))
-"""The sync types of 0.0.29 (``SyncTypeChoices``). Other releases have other types, and the server checks them."""
-
 STAGES_OF_VMS = frozenset({"virtual-machines", "vm-disks", "vm-backups", "vm-snapshots"})
 """The stages that run once for each virtual machine in a sync of single virtual machines."""
 

@@ -56,6 +56,11 @@ class Release(NamedTuple):
         """The stages of a sync of everything."""
         return STAGES if self.numbers >= SDN_SINCE else tuple(stage for stage in STAGES if stage != "sdn")
 
+    @property
+    def sync_types(self) -> tuple[str, ...]:
+        """The sync types that it is known to take (``SyncTypeChoices``). The server has the last word."""
+        return ("all", *sorted(self.stages))
+
 
 def read_release(session: Session, missing_route: ProxboxError | None = None) -> Release:
     """Ask for the release; one GET of ``status/`` (NetBox 4.5-4.7).

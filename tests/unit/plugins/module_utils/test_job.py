@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Kind, NewJob, Scope
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plugin import SYNC_TYPES
+from ansible_collections.proxbox.proxbox.plugins.module_utils._release import Release
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NIGHTLY, NO_SCOPE, make_job, recorded
 
 PLUGINS = "ansible_collections.proxbox.proxbox.plugins"
@@ -56,7 +56,7 @@ def test_the_examples_use_options_that_exist(module: str) -> None:
 def test_the_sync_types_are_the_documented_ones() -> None:
     fragment = importlib.import_module("ansible_collections.proxbox.proxbox.plugins.doc_fragments.connection")
     text = fragment.ModuleDocFragment.SCOPE
-    assert [kind for kind in SYNC_TYPES if f"V({kind})" not in text] == []
+    assert [kind for kind in Release("0.0.29").sync_types if f"V({kind})" not in text] == []
 
 
 def test_a_job_as_the_api_gives_it(row) -> None:
