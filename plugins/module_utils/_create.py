@@ -99,13 +99,18 @@ def create_once(jobs: Jobs, new: NewJob, known: set[int]) -> int:
         return _find_lost(jobs, new, known, since, exc)
 
 
+def _created(jobs: Jobs, new: NewJob, known: set[int], since: datetime) -> list[int]:
+    """Return the ids of the jobs that a request to create this job may have left."""
+    return [job.id for job in jobs.created_since(new.name, since) if job.id not in known and new.became(job)]
+
+
 def _with_what_is_left(jobs: Jobs, new: NewJob, known: set[int], since: datetime, failed: ProxboxError) -> ProxboxError:
     """Return the failure, with the job that NetBox saved before it failed.
 
     NetBox saves a job first. If Redis then refuses it, the job stays, and RQ does not know it (NetBox 4.7.3).
     """
     try:
-        left = [job.id for job in jobs.created_since(new.name, since) if job.id not in known and new.became(job)]
+        left = _created(jobs, new, known, since)
     except ProxboxError:
         left = []
     if not left:
@@ -122,7 +127,7 @@ def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: 
     back_by, deadline = time.monotonic() + AWAY, None
     while True:
         try:
-            found = jobs.created_since(new.name, since)
+            found = _created(jobs, new, known, since)
         except ProxboxError as exc:
             if not exc.away or time.monotonic() > back_by:
                 raise lost.saying(
@@ -130,9 +135,8 @@ def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: 
                     "the task again."
                 ) from None
         else:
-            fitting = [job.id for job in found if job.id not in known and new.became(job)]
-            if fitting:
-                return min(fitting)
+            if found:
+                return min(found)
             deadline = deadline or time.monotonic() + ARRIVAL
             if time.monotonic() > deadline:
                 raise lost.saying(
