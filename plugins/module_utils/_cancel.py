@@ -46,7 +46,7 @@ def cancel_job(jobs: Jobs, job: Job) -> CancelResult:
         if exc.status == 400 and job.kind is Kind.SYNC and is_refused_as_foreign(exc.detail or ""):
             return CancelResult.NOT_YET
         raise
-    # The answer is the same for a job that was cancelled before and for one that has just ended by itself.
+    # The answer does not tell whether the job was cancelled before or has just ended by itself.
     if answer.get("status") == "failed" and not cancel_was_too_late(str(answer.get("detail"))):
         return CancelResult.CANCELLED
     return _how_it_ended(jobs, job)

@@ -36,6 +36,14 @@ class Declare(NamedTuple):
         """Whether an earlier run may have fulfilled the goal."""
         return self.interval is None and (self.at is None or self.at.day is not None)
 
+    @property
+    def shown_for(self) -> timedelta | None:
+        """How long after its creation NetBox shows a job for sure; None if it keeps all jobs.
+
+        The last tenth of the retention is left for the next task, which has to see that the job has run.
+        """
+        return self.retention * 0.9 if self.retention else None
+
     def concerns(self, job: Job) -> bool:
         """Return whether a job has the name of the schedule."""
         return job.name == self.name
@@ -100,7 +108,7 @@ class Declare(NamedTuple):
         return f"its time is {iso(job.scheduled)}, which schedule_at does not allow"
 
     def _moved(self, job: Job, seen: Observation) -> bool:
-        """Whether the time of a recurring job is not the one that the wanted phase has next."""
+        """Whether a recurring job is not at the next time of the wanted phase."""
         same = job.interval == self.interval and job.scope in (None, self.scope) and not job.dead
         if not (same and self.at and self.interval and job.scheduled):
             return False
@@ -122,7 +130,7 @@ class Declare(NamedTuple):
         return job.status == "running" or not self.repair_drift
 
     def _doubts(self, job: Job, seen: Observation) -> tuple[str, ...]:
-        """Return a warning if nobody can tell why a job is off the wanted time."""
+        """Return a warning if it is not known why a job is off the wanted time."""
         if not (self._moved(job, seen) and self._leaves_moved(job) and seen.older_read):
             return ()
         if self._time_was_changed(job, seen) is not None:
@@ -148,7 +156,7 @@ class Declare(NamedTuple):
             if self._on_phase(other):
                 return False
         oldest = (earlier or [job])[0]
-        forgotten = self.retention and oldest.created and oldest.created < seen.now - self.retention * 0.9
+        forgotten = self.shown_for and oldest.created and oldest.created < seen.now - self.shown_for
         return True if seen.older_complete and not forgotten else None
 
     def has_the_time(self, job: Job, now: datetime) -> bool:

@@ -49,7 +49,7 @@ def explain(job: Job) -> str:
 
 
 def in_one_line(job: Job) -> str:
-    """The first cause of ``explain`` without a full stop, for a sentence about a schedule."""
+    """The first cause that ``explain`` gives, without its full stop. It becomes a part of another sentence."""
     found = list(problems(job))
     if not found:
         return headline(job)

@@ -22,7 +22,8 @@ def plan_to_create(
     """Return the plan to create the job of a schedule.
 
     :param members: the jobs of the schedule, by id; none of them is as declared.
-    :param cancel: those that are to be cancelled, and in ``why`` the reasons.
+    :param cancel: the jobs that are to be cancelled.
+    :param why: the reasons, one for each of them.
     :raises ProxboxError: for a time that has passed without a run, and for one beyond the retention.
     """
     active = [job for job in members if job.active]
@@ -60,7 +61,7 @@ def _after_its_time(goal: Declare, time: datetime, members: list[Job], why: tupl
     """
     passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
     shown = any(job.active or goal.has_the_time(job, now) for job in members)
-    if goal.retention and now - time > goal.retention / 10 and not shown:
+    if goal.retention and goal.shown_for and now - time > goal.retention - goal.shown_for and not shown:
         warning = (
             f"{passed}. NetBox has no job {goal.name!r} for it. NetBox deletes jobs (JOB_RETENTION), so the module "
             "cannot tell whether the sync has run. Nothing was done. Remove the schedule from the playbook."
@@ -75,9 +76,9 @@ def _after_its_time(goal: Declare, time: datetime, members: list[Job], why: tupl
 
 def _check_retention(goal: Declare, new: NewJob, now: datetime) -> None:
     """Refuse a job that NetBox deletes before it runs, or before the next task can see that it has run."""
-    if goal.retention is None:
+    limit = goal.shown_for
+    if goal.retention is None or limit is None:
         return
-    limit = goal.retention * 0.9
     ahead = new.schedule_at - now if new.schedule_at else timedelta()
     if ahead <= limit and timedelta(minutes=new.interval or 0) <= limit:
         return

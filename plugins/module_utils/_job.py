@@ -251,7 +251,7 @@ class Job(_Fields):
 
 
 def follows(job: Job, earlier: Job) -> bool:
-    """Return whether a job may be the successor of an earlier one, or one that was created in its place."""
+    """Return whether a job may carry on the schedule of an earlier job: as its successor, or created in its place."""
     same_scope = None in (job.scope, earlier.scope) or job.scope == earlier.scope
     return job.id > earlier.id and job.name == earlier.name and job.interval == earlier.interval and same_scope
 

@@ -22,7 +22,7 @@ from ._wait import Waiting, retry_while_away, wait_for_end
 def run_now(
     jobs: Jobs, goal: RunNow, policy: Policy, waiting: Waiting | None, *, include_log: bool = False
 ) -> TaskResult:
-    """Run a sync now, or take another one that serves. With ``waiting``, wait for its end.
+    """Run a sync now, or join another sync of the same scope. With ``waiting``, wait for its end.
 
     GET, POST, GET; one GET more with ``max_age``. The caller must check the outcome of the job.
 

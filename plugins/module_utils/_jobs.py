@@ -51,8 +51,9 @@ class Jobs:
         self._login = username, password
         self._release: Release | None = None
         self.may_cancel = False
-        self.may_not_cancel: ProxboxError | None = None
         """Whether this task has found out that it may cancel jobs."""
+        self.may_not_cancel: ProxboxError | None = None
+        """Why it may not, if it has found out that."""
 
     @cached_property
     def pages(self) -> Pages:

@@ -41,11 +41,9 @@ class Rq:
             if exc.status == 403:
                 self._is_forbidden = True
                 return None
-            # A 404 without details is a web page, for example of a proxy that hides this route.
-            lost = exc.status == 404 and exc.detail is not None
-            if exc.status == 404 and not lost:
-                return None
-            if lost or (exc.status == 500 and "NoSuchJob" in (exc.detail or "")):
+            if exc.status == 404 and exc.detail is None:
+                return None  # a web page, for example of a proxy that hides this route
+            if exc.status == 404 or (exc.status == 500 and "NoSuchJob" in (exc.detail or "")):
                 return Task(status=None)
             raise
 

@@ -15,7 +15,7 @@ from ._errors import ProxboxError
 from ._job import Job, Kind
 from ._jobs import Jobs
 from ._observe import FirstLook, read_known
-from ._plan import Observation, Past, Policy, TaskResult
+from ._plan import Observation, Policy, TaskResult
 from ._pursue import pursue
 from ._schedule import newest_and_active
 
@@ -70,7 +70,7 @@ class _Active:
             if time.monotonic() > self._read_at + FRESH:
                 self._read()
             rows = self._by_name.get(goal.name, [])
-            seen = Observation(tuple(rows), self._jobs.session.server_now, Past())
+            seen = Observation(tuple(rows), self._jobs.session.server_now)
             if isinstance(goal, Declare) and goal.once and goal.missing(seen):
                 return newest_and_active(self._jobs, goal.name)
             return rows, False

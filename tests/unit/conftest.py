@@ -140,7 +140,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
 
 
 RECORDED = Path(__file__).parent / "recorded"
-"""Rows of NetBox's ``core.Job`` as real runs left them, by the release of netbox-proxbox; tests/record makes them."""
+"""Rows of NetBox's ``core.Job`` that real runs left, by release. tests/record makes most of them."""
 
 LIKE = {
     "scheduled": "scheduled",
