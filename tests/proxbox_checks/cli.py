@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from proxbox_checks import returned, staging
+from proxbox_checks import results, returned, staging
 from proxbox_checks.bench import bench
 from proxbox_checks.demo import demo
+from proxbox_checks.lanes import run_lanes
 from proxbox_checks.mutants import mutants
-from proxbox_checks.results import table
 from proxbox_checks.stack import TestStack
 from proxbox_checks.steps import GROUPS, Choice, run_steps
 from proxbox_checks.tools import Tools
@@ -40,14 +40,22 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _test(args: argparse.Namespace) -> int:
-    groups = args.only or list(GROUPS)
-    if args.target and not {"integration", "previous"} & set(groups):
+    if args.target and not {"integration", "previous"} & set(args.only):
         raise StackError("--target names an integration target: it goes with --only integration or previous.")
-    choice = Choice(groups=groups, targets=args.target, unsupported=args.unsupported, cleanup=not args.no_cleanup)
-    with staging.lock(CHECKOUT):
-        results = run_steps(CHECKOUT, choice)
-    print("\n" + table(results), flush=True)
-    return 0 if all(result.ok for result in results) else 1
+    if args.only:
+        choice = Choice(
+            groups=args.only, targets=args.target, unsupported=args.unsupported, cleanup=not args.no_cleanup
+        )
+        with staging.lock(CHECKOUT):
+            found = run_steps(CHECKOUT, choice)
+    else:
+        options = {"--unsupported": args.unsupported, "--no-cleanup": args.no_cleanup}
+        found = run_lanes(CHECKOUT, [option for option, given in options.items() if given])
+    if args.results:
+        results.write(found, args.results)
+    else:
+        print("\n" + results.table(found), flush=True)
+    return 0 if all(result.ok for result in found) else 1
 
 
 def _stage(args: argparse.Namespace) -> int:
@@ -112,13 +120,16 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    test = command("test", _test, "run the tests, all of them by default")
-    test.add_argument("--only", action="append", choices=GROUPS, help="just this group; may be given again")
+    test = command("test", _test, "run the tests, all of them by default, in two lanes side by side")
+    test.add_argument(
+        "--only", action="append", default=[], choices=GROUPS, help="just this group; may be given again, then in turn"
+    )
     test.add_argument("--target", action="append", default=[], help="just this integration target; may be given again")
     test.add_argument(
         "--unsupported", action="store_true", help="also integration targets marked unsupported or destructive"
     )
     test.add_argument("--no-cleanup", action="store_true", help="leave the stack up that the integration tests started")
+    test.add_argument("--results", type=Path, help="write the results to this file, as JSON, in place of the table")
     command("stage", _stage, "copy the collection to where ansible-test wants it, and print the path")
     command("returned", _returned, "write the shared parts of RETURN into the modules")
     command("demo", _demo, "a real NetBox with the collection at work in it")

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 _LONG_REASON = re.compile(r'Skipping sanity test ".*?" on Python (\S+) because it ')
@@ -26,6 +27,7 @@ class Result:
     impossible: str = ""
     """Why this machine cannot run the step, where it cannot."""
     log: Path | None = None
+    group: str = ""
     name: str = ""
     seconds: float = 0.0
 
@@ -38,6 +40,19 @@ class Result:
     def verdict(self) -> str:
         """One word for the summary."""
         return "skipped" if self.impossible else "ok" if self.ok else "FAILED"
+
+
+def write(results: list[Result], path: Path) -> None:
+    """Write results to a file, from which :func:`read` reads them."""
+    path.write_text(json.dumps([asdict(result) for result in results], default=str), encoding="utf-8")
+
+
+def read(path: Path) -> list[Result]:
+    """Read what :func:`write` wrote."""
+    found = [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    for result in found:
+        result.log = Path(result.log) if result.log else None
+    return found
 
 
 def read_junit(folder: Path) -> Result:

@@ -22,8 +22,10 @@ _KEPT = "tests/output"
 
 
 def workspace(checkout: Path) -> Path:
-    """The folder of ``checkout`` in the scratch folder; two checkouts never share one."""
-    return scratch.subfolder("stage", hashlib.sha256(str(checkout.resolve()).encode()).hexdigest()[:8])
+    """The folder of ``checkout`` in the scratch folder; two checkouts never share one, nor do the lanes of a run."""
+    name = hashlib.sha256(str(checkout.resolve()).encode()).hexdigest()[:8]
+    lane = os.environ.get("PROXBOX_LANE")
+    return scratch.subfolder("stage", f"{name}-{lane}" if lane else name)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -46,12 +48,13 @@ def run_steps(checkout: Path, choice: Choice) -> list[Result]:
         return Result(passed=1)
 
     for name, step in (("dev environment", dev_environment), ("stage", stage)):
-        results.append(_timed(name, step))
+        results.append(_timed("", name, step))
         if not results[-1].ok:
             return results
     tools = found[0]
-    for name, step in _steps(tools, choice):
-        results.append(_timed(name, step))
+    with ExitStack() as at_end:
+        for group, name, step in _steps(tools, choice, at_end):
+            results.append(_timed(group, name, step))
     return results
 
 
@@ -60,7 +63,18 @@ def stack_name() -> str:
     return os.environ.get("PROXBOX_STACK_NAME") or "test"
 
 
-def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]]]:
+def _steps(tools: Tools, choice: Choice, at_end: ExitStack) -> Iterator[tuple[str, str, Callable[[], Result]]]:
+    """Yield the group, the name and the function of each step."""
+    current = TestStack(tools.checkout, stack_name())
+    previous = TestStack(tools.checkout, f"{stack_name()}-previous", "previous")
+
+    def keep_up() -> Result:
+        at_end.enter_context(current.in_use(choice.cleanup))
+        return Result(passed=1)
+
+    def playbooks(tools: Tools, stack: TestStack) -> Result:
+        return integration(tools, stack, choice.targets, unsupported=choice.unsupported, cleanup=choice.cleanup)
+
     every = {
         "lint": [
             ("lint: ruff check", lint.ruff_check),
@@ -76,33 +90,29 @@ def _steps(tools: Tools, choice: Choice) -> list[tuple[str, Callable[[], Result]
         ],
         "sanity": [("ansible-test sanity", ansible_test.sanity)],
         "units": [("pytest", ansible_test.units_by_pytest), ("ansible-test units", ansible_test.units)],
-        "integration": [("integration", lambda tools: _integration(tools, choice, "current"))],
-        "live": [("live", lambda tools: live(tools, TestStack(tools.checkout, stack_name()), cleanup=choice.cleanup))],
-        "previous": [("integration, previous pair", lambda tools: _integration(tools, choice, "previous"))],
-        "role": [("role", lambda tools: role(tools, TestStack(tools.checkout, stack_name()), cleanup=choice.cleanup))],
+        "integration": [("integration", lambda tools: playbooks(tools, current))],
+        "live": [("live", lambda tools: live(tools, current, cleanup=choice.cleanup))],
+        "previous": [("integration, previous pair", lambda tools: playbooks(tools, previous))],
+        "role": [("role", lambda tools: role(tools, current, cleanup=choice.cleanup))],
     }
-    return [
-        (name, lambda step=step: step(tools))
-        for group in GROUPS
-        if group in choice.groups
-        for name, step in every[group]
-    ]
+    on_current = [group for group in GROUPS if group in choice.groups and group in ("integration", "live", "role")]
+    for group in GROUPS:
+        if group in on_current[:1] and len(on_current) > 1:
+            # Otherwise each of them would bring it up and take it down.
+            yield group, "stack", keep_up
+        if group in choice.groups:
+            for name, step in every[group]:
+                yield group, name, lambda step=step: step(tools)
 
 
-def _integration(tools: Tools, choice: Choice, pair: str) -> Result:
-    name = stack_name() if pair == "current" else f"{stack_name()}-{pair}"
-    stack = TestStack(tools.checkout, name, pair)
-    return integration(tools, stack, choice.targets, unsupported=choice.unsupported, cleanup=choice.cleanup)
-
-
-def _timed(name: str, step: Callable[[], Result]) -> Result:
+def _timed(group: str, name: str, step: Callable[[], Result]) -> Result:
     say(f"{name} ...")
     started = time.monotonic()
     try:
         result = step()
     except StackError as exc:
         result = Result(failed=[str(exc)])
-    result.name = name
+    result.group, result.name = group, name
     result.seconds = time.monotonic() - started
     verdict = result.verdict if result.ok else f"FAILED: {(result.failed or ['nothing ran'])[0]}"
     say(f"{name}: {verdict}, {result.passed} passed, {len(result.failed)} failed, {len(result.skipped)} skipped")

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import subprocess
 from pathlib import Path
 
+from proxbox_stack import scratch
 from proxbox_stack.processes import clean_environment
 from proxbox_stack.report import StackError
 
@@ -17,6 +19,7 @@ ALLOWED_HOSTS = ["*"]
 DATABASES = {{
     "default": {{
         "ENGINE": "django.db.backends.postgresql", "NAME": "netbox", "USER": "netbox", "HOST": {socket!r},
+        "CONN_MAX_AGE": 300, "CONN_HEALTH_CHECKS": True,
     }},
 }}
 REDIS = {{
@@ -48,6 +51,7 @@ class NetBox:
     def __init__(self, root: Path, venv: Path) -> None:
         self.root = root
         self.venv = venv
+        self._static = venv / "static"
         self.env = {
             "NETBOX_ROOT": str(root),
             "PYTHONPATH": str(root / "conf"),
@@ -58,8 +62,11 @@ class NetBox:
         """Write the configuration once; secrets stay as they were."""
         conf = self.root / "conf"
         conf.mkdir(parents=True, exist_ok=True)
-        for folder in ("media", "reports", "scripts", "static"):
+        for folder in ("media", "reports", "scripts"):
             (self.root / folder).mkdir(exist_ok=True)
+        if not (self.root / "static").exists():
+            self._static.mkdir(exist_ok=True)
+            (self.root / "static").symlink_to(self._static)
         configuration = conf / "configuration.py"
         if not configuration.exists():
             configuration.touch(mode=0o600)
@@ -87,9 +94,25 @@ class NetBox:
             raise StackError(f"netbox {' '.join(args)} failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
         return done.stdout
 
-    def fits(self) -> bool:
-        """Whether the database holds just this release's migrations (``migrate --check``)."""
-        return self._run(("migrate", "--check"), None).returncode == 0
+    def collect_static(self) -> None:
+        """Collect the static files once for all stacks with the same environment: they do not depend on the stack."""
+        complete = self._static / ".complete"
+        with scratch.lock("static"):
+            if not complete.exists():
+                self.manage("collectstatic", "--no-input")
+                complete.touch()
+
+    def fits(self, baseline: Path) -> bool:
+        """Whether the database, restored from ``baseline``, holds just this release's migrations (``migrate --check``).
+
+        What fitted this environment once is not checked again.
+        """
+        known = self.venv / f".fits-{hashlib.sha256(baseline.read_bytes()).hexdigest()[:12]}"
+        if not known.exists():
+            if self._run(("migrate", "--check"), None).returncode:
+                return False
+            known.touch()
+        return True
 
     def _run(self, args: tuple[str, ...], stdin: str | None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

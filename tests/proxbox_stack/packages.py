@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from proxbox_stack import scratch
 from proxbox_stack.report import StackError, say
 
 
@@ -60,8 +61,10 @@ def install(*packages: str) -> None:
         raise StackError(f"{', '.join(packages)} is missing. Type: sudo apt-get update && sudo {' '.join(command)}")
     say(f"installing {', '.join(packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["apt-get", "update"], command):
-        done = subprocess.run(step, env=env, capture_output=True, text=True, check=False)
+    # dpkg refuses a second installation at the same time.
+    with scratch.lock("apt"):
+        for step in (["apt-get", "update"], command):
+            done = subprocess.run(step, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise StackError(f"{' '.join(command)} failed: {done.stderr.strip()[-500:]}")
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from proxbox_stack.report import StackError
@@ -31,6 +34,14 @@ def subfolder(*names: str) -> Path:
     path = home().joinpath(*names)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Wait for the lock ``name`` of the scratch folder, and hold it."""
+    with open(home() / f"{name}.lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def stack_dir(name: str) -> Path:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -316,8 +315,9 @@ class Stack:
         # Some are missing too when an older checkout made the stack.
         missing = [component for component in _PORTS if component not in self.state["ports"]]
         if missing:
-            self.state["ports"].update(zip(missing, probes.free_ports(len(missing), kept_ports())))
-            self._save()
+            with scratch.lock("ports"):
+                self.state["ports"].update(zip(missing, probes.free_ports(len(missing), kept_ports())))
+                self._save()
         self._netbox_venv = ensure_venv(f"netbox-{pair}", self.pair.netbox_requirements, compiles=True)
         self._backend_venv = ensure_venv("backend", self.pair.backend_requirements)
         self._postgres = Postgres(self.root)
@@ -334,8 +334,7 @@ class Stack:
             say(f"restoring {baseline.name}")
             try:
                 self._postgres.restore(baseline)
-                say("checking that it fits")
-                problem = "" if self._netbox.fits() else "NetBox and the plugin want other migrations"
+                problem = "" if self._netbox.fits(baseline) else "NetBox and the plugin want other migrations"
             except StackError as exc:
                 problem = str(exc)
             if not problem:
@@ -350,7 +349,7 @@ class Stack:
 
     def _database_done(self) -> None:
         say("collecting static files")
-        self._netbox.manage("collectstatic", "--no-input")
+        self._netbox.collect_static()
         provision.make_users(self._netbox, self.state["password"], self.state["tokens"])
         self.state["database"] = self.pair.baseline
         # They were in the database before this one.
@@ -564,8 +563,7 @@ class Stack:
     def _lock(self) -> Iterator[None]:
         """One command at a time; the state is read anew under the lock."""
         scratch.subfolder("stacks")
-        with open(scratch.home() / "stacks" / f"{self.name}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with scratch.lock(f"stacks/{self.name}"):
             self._load()
             yield
 
