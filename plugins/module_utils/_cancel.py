@@ -9,6 +9,7 @@ Route: ``POST plugins/proxbox/jobs/<id>/cancel/`` (netbox-proxbox 0.0.24). Older
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 from ._errors import ProxboxError, needs
@@ -37,7 +38,7 @@ def cancel_job(jobs: Jobs, job: Job) -> CancelResult:
             answer = jobs.session.post(_cancel_route(job.id), {}, repeatable=True)
     except ProxboxError as exc:
         if exc.status == 404 and exc.detail is None:  # a web page: the route is missing
-            check_cancel(jobs)
+            check_cancel(jobs, [job])
             return _cancel_by_page(jobs, job)
         # Of two tasks that cancel the same job at once, NetBox 4.7.3 answers one with an IntegrityError (HTTP 500).
         # A job that is not found was deleted a moment ago.
@@ -52,34 +53,38 @@ def cancel_job(jobs: Jobs, job: Job) -> CancelResult:
     return _how_it_ended(jobs, job)
 
 
-def check_cancel(jobs: Jobs) -> None:
-    """Find out whether ``cancel_job`` would work; one OPTIONS, a few requests with an old plugin. Nothing is written.
+def check_cancel(jobs: Jobs, targets: Iterable[Job]) -> None:
+    """Find out whether ``cancel_job`` would work for these jobs; nothing is written.
+
+    It costs one OPTIONS for the task, and a few requests with an old plugin.
 
     :raises ProxboxError: if neither the API nor the web page may be used to cancel.
     """
-    if jobs.may_cancel:
-        return
     if jobs.may_not_cancel:
         raise jobs.may_not_cancel
     try:
-        _ask_for_cancel(jobs)
+        if jobs.cancels and not jobs.may_cancel:
+            jobs.may_cancel = _may_cancel_by_api(jobs)
+        if not jobs.may_cancel:
+            jobs.pages.check_cancel(job.id for job in targets)
     except ProxboxError as exc:
         jobs.may_not_cancel = None if exc.away else exc
         raise
-    jobs.may_cancel = True
 
 
-def _ask_for_cancel(jobs: Jobs) -> None:
+def _may_cancel_by_api(jobs: Jobs) -> bool:
+    """Return whether the API has the route to cancel, and the token may use it."""
     try:
         with needs("core.delete_job"):
             jobs.session.options(_cancel_route(0))
     except ProxboxError as exc:
-        if exc.status == 404 and jobs.release(exc).cancels:
-            jobs.explain_missing(exc)
         if exc.status == 404:
-            jobs.pages.check_cancel()
-        elif exc.status not in (405, 501):  # a proxy may refuse OPTIONS; then the cancel itself has to tell
+            if jobs.release(exc).cancels:
+                jobs.explain_missing(exc)
+            return False
+        if exc.status not in (405, 501):  # a proxy may refuse OPTIONS; then the cancel itself has to tell
             raise
+    return True
 
 
 def withdraw(jobs: Jobs, job_id: int) -> bool:
@@ -95,15 +100,21 @@ def withdraw(jobs: Jobs, job_id: int) -> bool:
 
 
 def _how_it_ended(jobs: Jobs, job: Job) -> CancelResult:
-    found = jobs.find(job.id, "id,status,error")
+    return _result(jobs.find(job.id, "id,status,error"))
+
+
+def _result(found: Job | None) -> CancelResult:
+    """Return what came of a cancel, from the job as it is afterwards, or None if it is gone."""
+    if found and found.active:
+        return CancelResult.NOT_YET  # the page does nothing while a run has no data
     return CancelResult.CANCELLED if found is None or found.cancelled else CancelResult.ENDED
 
 
 def _cancel_by_page(jobs: Jobs, job: Job) -> CancelResult:
-    if jobs.status(job.id) in ACTIVE:
-        jobs.pages.cancel(job.id)
-        if jobs.status(job.id) in ACTIVE:
-            return CancelResult.NOT_YET  # the page does nothing while a run has no data
+    found = jobs.find(job.id, "id,status,error")
+    if found is None or not found.active:
+        return _result(found)
+    jobs.pages.cancel(job.id)
     return _how_it_ended(jobs, job)
 
 

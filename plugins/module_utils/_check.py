@@ -21,10 +21,10 @@ def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
     if plan.create and policy.check_mode:
         # Whether the token may create jobs, only a list tells that holds every failed job: it may take 20 seconds.
         jobs.release()
-    cancels = bool(plan.cancel) or any(job.interval for job in plan.wait_for)
-    if cancels and (plan.create or plan.wait_for or policy.check_mode):
-        check_cancel(jobs)
-    if plan.delete and not policy.check_mode:
+    cancel = [*plan.cancel, *(job for job in plan.wait_for if job.interval)]
+    if cancel and (plan.create or plan.wait_for or policy.check_mode):
+        check_cancel(jobs, cancel)
+    if plan.delete:
         jobs.pages.check_delete()
     return (*_endpoints(jobs, plan), *(_sync_types(jobs, plan) if policy.check_mode else ()))
 

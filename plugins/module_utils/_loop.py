@@ -55,11 +55,11 @@ class Loop:
         :raises ProxboxError: with a sentence, which also tells what was written before the failure.
         """
         try:
-            return self._write(plan, seen)
+            return self._repeat(plan, seen)
         except ProxboxError as exc:
             raise self._with_what_was_written(exc) from None
 
-    def _write(self, plan: Plan, seen: Observation) -> TaskResult:
+    def _repeat(self, plan: Plan, seen: Observation) -> TaskResult:
         """Act and look again until nothing is left to do.
 
         :raises ProxboxError: with a sentence; also if others change the same jobs all the time.
@@ -136,6 +136,7 @@ class Loop:
         elif left.dead:
             self._observer.note_dead(left)
         else:
+            self._withdraw_own()
             raise ProxboxError(
                 f"The sync {job.name!r} (job {job.id}) is still running after {self._policy.wait_timeout:g} s, and it "
                 "was not cancelled: run the task again later, raise wait_timeout, or set when_running: cancel."
@@ -169,10 +170,15 @@ class Loop:
         """Fail if a job is running that is not to be cancelled as it runs. Take back what this task has created."""
         if not job.runs:
             return
-        own = self._observer.own
-        if own and not self._observer.past.cancelled:
-            self._cancel(self._jobs.get(own))
-        self._refuse_running(job, "that run was not cancelled" if self._observer.own else "nothing was changed")
+        self._withdraw_own()
+        written = self._observer.own or self._observer.past.cancelled
+        self._refuse_running(job, "that run was not cancelled" if written else "nothing was changed")
+
+    def _withdraw_own(self) -> None:
+        """Cancel what this task has created, if it replaces a job that stays. Then nothing was changed."""
+        own = self._observer.own and self._jobs.get(self._observer.own)
+        if own and not own.runs and not self._observer.past.cancelled:
+            self._cancel(own)
 
     def _refuse_running(self, job: Job, what: str) -> None:
         if job.runs:

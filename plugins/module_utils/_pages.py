@@ -36,26 +36,30 @@ class Pages:
         self._password = password
         self._form_token: str | None = None
         self._login_failure: ProxboxError | None = None
-        self._token_fails = False
+        self._token_failure: ProxboxError | None = None
+        self._may_cancel = False
 
     @property
     def can_log_in(self) -> bool:
         """Whether both a user name and a password are given."""
         return bool(self._username and self._password)
 
-    def check_cancel(self) -> None:
-        """Find out whether ``cancel`` would work; nothing is changed.
+    def check_cancel(self, job_ids: Iterable[int]) -> None:
+        """Find out whether ``cancel`` would work for these jobs; nothing is changed.
 
-        :raises ProxboxError: when neither the token nor the login may cancel jobs.
+        :raises ProxboxError: when neither the token nor the login may cancel them.
         """
-        # No NetBox has a job 0. The page looks at the user and at core.delete_job first, and then for the job.
-        self._cancel(0, lambda page: page.status == 404)
-        if self._token_fails:
+        if not self._may_cancel:
+            # No NetBox has a job 0. The page looks at the user and at core.delete_job first, and then for the job.
+            self._cancel(0, lambda page: page.status == 404)
+            self._may_cancel = True
+        if self._token_failure:
             # The user of the token has read the jobs over the API. The user of the login may not see them.
-            path = "core/jobs/0/"
-            page = self.session.page("GET", path)
-            if page.status != 404:
-                raise self._login_refused("GET", path, page)
+            for job_id in job_ids:
+                path = f"core/jobs/{job_id}/"
+                page = self.session.page("GET", path)
+                if page.status != 200:
+                    raise self._login_refused("GET", path, page)
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job by the token, or else by the login.
@@ -132,16 +136,20 @@ class Pages:
 
     def _cancel(self, job_id: int, done: Callable[[Page], bool]) -> None:
         path = f"core/jobs/{job_id}/proxbox-cancel/"
-        if not self._token_fails:
+        if self._token_failure is None:
             page = self.session.page("POST", path, {}, token=True)
             if done(page):
                 return
+            failure = self._token_refused(path, page)
             if not self.can_log_in:
-                raise self._token_refused(path, page)
-            self._token_fails = True
-        page = self._post(path, {})
-        if not done(page):
-            raise self._login_refused("POST", path, page)
+                raise failure
+            self._token_failure = failure
+        try:
+            page = self._post(path, {})
+            if not done(page):
+                raise self._login_refused("POST", path, page)
+        except ProxboxError as exc:
+            raise exc.saying(f"{self._token_failure} The task then tried the login. {exc}") from None
 
     def _delete(self, form: Mapping[str, str | list[str]]) -> None:
         page = self._post(_DELETE_PATH, form)
@@ -153,13 +161,14 @@ class Pages:
         return self.session.page("POST", path, {**form, "csrfmiddlewaretoken": self._form_token})
 
     def _token_refused(self, path: str, page: Page) -> ProxboxError:
-        login = "Give netbox_username and netbox_password, or upgrade netbox-proxbox to 0.0.24 or newer"
+        remedy = ". Give netbox_username and netbox_password, or upgrade netbox-proxbox to 0.0.24 or newer"
+        remedy = "" if self.can_log_in else remedy
         if _leads_to(page, "/login/"):
-            sentence = f"NetBox's web page takes no API token, because LOGIN_REQUIRED is false there. {login}"
+            sentence = f"NetBox's web page takes no API token, because LOGIN_REQUIRED is false there{remedy}"
         elif page.status == 403 and _is_csrf_failure(page):
             sentence = (
                 "NetBox's web page takes no API token, because it expects another CSRF cookie (CSRF_COOKIE_NAME) or "
-                f"another host (CSRF_TRUSTED_ORIGINS). {login}"
+                f"another host (CSRF_TRUSTED_ORIGINS){remedy}"
             )
         elif page.status == 403 and page.text.strip() == "Invalid token":
             sentence = TOKEN_REFUSED

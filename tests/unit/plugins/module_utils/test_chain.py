@@ -607,6 +607,14 @@ def test_the_time_to_wait_counts_for_all_runs_together() -> None:
     assert netbox.now - NOW < timedelta(seconds=70)
 
 
+def test_a_change_that_waits_in_vain_leaves_the_schedule_as_it_was() -> None:
+    netbox, jobs = held(running(1))
+    with pytest.raises(ProxboxError, match=r"still running after 60 s, and it was not cancelled") as told:
+        run(jobs, wish(interval="120"), when_running="wait", wait_timeout=60)
+    assert [row.id for row in netbox.active(NAME)] == [1]
+    assert not told.value.changed and "created" not in str(told.value)
+
+
 @pytest.mark.parametrize("name", ["Proxbox Sync", "now"])
 def test_a_starting_sync_of_another_scope_is_not_joined(name: str) -> None:
     netbox, jobs = held(running(1, None, name=name, sync_types=TWO, scheduled=None, created=NOW, started=NOW))
