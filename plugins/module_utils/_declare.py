@@ -75,7 +75,7 @@ class Declare(NamedTuple):
         if self.once:
             fulfilled = self._run_that_counts(members, seen) or any(not self._mismatch(job, seen) for job in active)
             return None if fulfilled else Older(self.name, True, self.at.first(seen.now) if self.at else None)
-        moved = [job for job in active if self._moved(job, seen) and self._leaves_moved(job)]
+        moved = [job for job in active if self._is_off_time(job, seen) and self._tolerates_drift(job)]
         return Older(self.name, False) if any(not self._on_phase(job) for job in moved) else None
 
     def _members(self, seen: Observation) -> list[Job]:
@@ -95,6 +95,10 @@ class Declare(NamedTuple):
             return "its scope differs"
         if job.interval != self.interval:
             return f"its interval is {in_minutes(job.interval)}, wanted {in_minutes(self.interval)}"
+        return self._time_mismatch(job, seen)
+
+    def _time_mismatch(self, job: Job, seen: Observation) -> str | None:
+        """Return why the time of an active member does not fit; None if it does."""
         if self.at is None:
             # Any phase fits, but the next run may not be later than the schedule itself allows.
             latest = seen.now + LEAD + timedelta(minutes=self.interval or 0)
@@ -102,12 +106,15 @@ class Declare(NamedTuple):
             return f"its next run is at {iso(job.scheduled)}, later than the schedule allows" if too_late else None
         if job.scheduled is None:
             return None if self.interval else "it runs at once"
-        wrong_time = self._moved(job, seen) if self.interval else not self.has_the_time(job, seen.now)
-        if not wrong_time or (self._leaves_moved(job) and self.interval and not self._time_was_changed(job, seen)):
-            return None
-        return f"its time is {iso(job.scheduled)}, which schedule_at does not allow"
+        if self.interval:
+            fits = not self._is_off_time(job, seen) or (
+                self._tolerates_drift(job) and not self._user_changed_time(job, seen)
+            )
+        else:
+            fits = self.has_the_time(job, seen.now)
+        return None if fits else f"its time is {iso(job.scheduled)}, which schedule_at does not allow"
 
-    def _moved(self, job: Job, seen: Observation) -> bool:
+    def _is_off_time(self, job: Job, seen: Observation) -> bool:
         """Whether a recurring job is not at the next time of the wanted phase."""
         same = job.interval == self.interval and job.scope in (None, self.scope) and not job.dead
         if not (same and self.at and self.interval and job.scheduled):
@@ -125,22 +132,22 @@ class Declare(NamedTuple):
         second = timedelta(seconds=1)
         return (job.scheduled - other.scheduled + second) % timedelta(minutes=self.interval) <= 2 * second
 
-    def _leaves_moved(self, job: Job) -> bool:
-        """Whether a job may stay that NetBox has moved off the phase."""
+    def _tolerates_drift(self, job: Job) -> bool:
+        """Whether a job may stay that NetBox has moved off the wanted time."""
         return job.status == "running" or not self.repair_drift
 
     def _doubts(self, job: Job, seen: Observation) -> tuple[str, ...]:
         """Return a warning if it is not known why a job is off the wanted time."""
-        if not (self._moved(job, seen) and self._leaves_moved(job) and seen.older_read):
+        if not (self._is_off_time(job, seen) and self._tolerates_drift(job) and seen.older_read):
             return ()
-        if self._time_was_changed(job, seen) is not None:
+        if self._user_changed_time(job, seen) is not None:
             return ()
         return (
             f"job {job.id} is off the wanted time, and NetBox does not show the beginning of its schedule. If you have "
             "changed schedule_at, run the task once with drift: repair while no sync runs.",
         )
 
-    def _time_was_changed(self, job: Job, seen: Observation) -> bool | None:
+    def _user_changed_time(self, job: Job, seen: Observation) -> bool | None:
         """Whether the user has changed the time since the job was created.
 
         An earlier job of the chain on the wanted phase shows that NetBox has moved the schedule, as after a run that

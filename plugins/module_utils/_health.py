@@ -13,7 +13,7 @@ from typing import Any
 
 from ._explain import headline, in_one_line
 from ._job import Job, iso
-from ._liveness import overdue, unscheduled, unserved
+from ._liveness import no_scheduler_sentence, no_worker_sentence, overdue
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
 from ._worker import Service
 
@@ -87,9 +87,9 @@ class Report:
             found.append(("duplicate", f"more than one job of this schedule has not ended: {ids}"))
         for job in self.members:
             if job.status != "running" and not self.service.serves(job.queue):
-                found.append(("no_worker", unserved(job, self.service)))
+                found.append(("no_worker", no_worker_sentence(job, self.service)))
         for queue in sorted({job.queue for job in self.members if job.status == "scheduled"} & self.stuck_queues):
-            found.append(("no_scheduler", unscheduled(queue)))
+            found.append(("no_scheduler", no_scheduler_sentence(queue)))
         for job in self.members:
             if overdue(job, self.now) and not job.dead:
                 found.append(("overdue", f"job {job.id} should have started at {iso(job.due)}"))

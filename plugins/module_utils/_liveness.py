@@ -59,14 +59,14 @@ def examine(jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None) -> t
             )
         elif job.kind is Kind.SYNC and (job.status == "running" or overdue(job, now)):
             if job.status != "running" and not jobs.rq.service.serves(job.queue):
-                warnings[job.id] = unserved(job, jobs.rq.service)
+                warnings[job.id] = no_worker_sentence(job, jobs.rq.service)
             else:
                 dead = _why_dead(jobs, job, stale_after)
         examined.append(job._replace(dead=dead))
     return examined, warnings
 
 
-def unserved(job: Job, service: Service) -> str:
+def no_worker_sentence(job: Job, service: Service) -> str:
     """Return the sentence about a job that no worker will start."""
     which = f"no worker serves the queue {job.queue!r}" if service.workers else "no worker is running"
     return (
@@ -74,7 +74,7 @@ def unserved(job: Job, service: Service) -> str:
     )
 
 
-def unscheduled(queue: str) -> str:
+def no_scheduler_sentence(queue: str) -> str:
     """Return the sentence about a queue whose scheduled jobs no worker starts."""
     return (
         f"workers serve the queue {queue!r}, but none of them starts its scheduled jobs. If a worker was started less "

@@ -121,7 +121,7 @@ class Observer:
     def again(self) -> tuple[Observation, bool]:
         """Look again. Return also whether no change is expected that NetBox makes by itself."""
         rows = self._look()
-        rows += self._gone({job.id for job in rows})
+        rows += self._ended_since({job.id for job in rows})
         rows = [self._with_what_is_known(job) for job in rows]
         self._find_successors(rows)
         now = self._jobs.session.server_now
@@ -164,7 +164,7 @@ class Observer:
             return True
         return False
 
-    def _gone(self, ids: Collection[int]) -> Iterable[Job]:
+    def _ended_since(self, ids: Collection[int]) -> Iterable[Job]:
         """Return jobs that have ended since the last look, and the created job if NetBox does not list it."""
         known = {job.id for job in (*self.past.cancelled, *self.past.ended)} | self.past.withdrawn | {*ids}
         before = {job.id for job in self._seen.jobs}

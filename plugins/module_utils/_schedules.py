@@ -19,7 +19,7 @@ from ._plan import Observation, Policy, TaskResult
 from ._pursue import pursue
 from ._schedule import newest_and_active
 
-FRESH = 10.0
+READ_AGAIN_AFTER = 10.0
 """How old, in seconds, one read of all schedules may be when the next schedule is looked at."""
 
 
@@ -67,7 +67,7 @@ class _Active:
         """Return how the jobs of one schedule are read first."""
 
         def look() -> tuple[list[Job], bool]:
-            if time.monotonic() > self._read_at + FRESH:
+            if time.monotonic() > self._read_at + READ_AGAIN_AFTER:
                 self._read()
             rows = self._by_name.get(goal.name, [])
             seen = Observation(tuple(rows), self._jobs.session.server_now)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AWAY = 120.0
+AWAY_LIMIT = 120.0
 """How long, in seconds, a task waits for a NetBox that does not answer."""
 
-DOUBT = 60.0
+EXAMINE_EVERY = 60.0
 """How often, in seconds, a task that waits for a sync checks whether the worker still lives."""
 
 FIRST_PAUSE = 0.5
@@ -34,11 +34,11 @@ FIRST_PAUSE = 0.5
 LOG_PAUSE = 3.0
 """The longest pause, in seconds, while the log is shown. A line is to appear within five seconds."""
 
-SHARE = 20
+REQUEST_SHARE = 20
 """A pause is at least 20 times as long as the last request took, so a long log is read less often."""
 
-LONGEST_SHARE = 15.0
-"""The longest pause, in seconds, that follows from ``SHARE``."""
+LONGEST_REQUEST_PAUSE = 15.0
+"""The longest pause, in seconds, that follows from ``REQUEST_SHARE``."""
 
 
 class Waiting(NamedTuple):
@@ -59,10 +59,10 @@ def wait_for_end(
 
     :param stale_after: as for ``examine``.
     :return: None if the job has ended, else the job, which is dead or has taken too long; and warnings.
-    :raises ProxboxError: if a request fails; if NetBox does not answer, only after ``AWAY`` seconds.
+    :raises ProxboxError: if a request fails; if NetBox does not answer, only after ``AWAY_LIMIT`` seconds.
     """
     deadline = time.monotonic() + waiting.timeout
-    doubt = time.monotonic() + DOUBT
+    examine_at = time.monotonic() + EXAMINE_EVERY
     longest = min(waiting.poll_interval, LOG_PAUSE) if waiting.progress else waiting.poll_interval
     pause = min(FIRST_PAUSE, longest)
     while True:
@@ -70,13 +70,13 @@ def wait_for_end(
         if not active:
             return None, ()
         now = time.monotonic()
-        if now >= min(doubt, deadline):
+        if now >= min(examine_at, deadline):
             jobs.rq.forget()
             (job,), warnings = retry_while_away(lambda: examine(jobs, [jobs.get(job_id)], stale_after))
             if job.dead or now >= deadline:
                 return job, tuple(warnings.values())
-            doubt = now + DOUBT
-        time.sleep(max(0.0, min(max(pause, min(SHARE * took, LONGEST_SHARE)), deadline - now)))
+            examine_at = now + EXAMINE_EVERY
+        time.sleep(max(0.0, min(max(pause, min(REQUEST_SHARE * took, LONGEST_REQUEST_PAUSE)), deadline - now)))
         pause = min(pause * 1.25, longest)
 
 
@@ -110,9 +110,9 @@ def retry_while_away(ask: Callable[[], T], tell: Callable[[str], None] = lambda 
     """Ask again while NetBox does not answer, or answers HTTP 429 or 5xx: a sync goes on while NetBox is restarted.
 
     :param tell: shows a line about it.
-    :raises ProxboxError: after ``AWAY`` seconds, and at once for any other failure.
+    :raises ProxboxError: after ``AWAY_LIMIT`` seconds, and at once for any other failure.
     """
-    back_by = time.monotonic() + AWAY
+    back_by = time.monotonic() + AWAY_LIMIT
     told = False
     while True:
         try:

@@ -174,7 +174,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._jobs import Jobs
-from ..module_utils._liveness import unscheduled
+from ..module_utils._liveness import no_scheduler_sentence
 from ..module_utils._module import run_module
 from ..module_utils._worker import SYNC_QUEUE, Service
 
@@ -185,7 +185,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     service = Service.of(workers)
     for queue in queues:
         if queue.is_stuck:
-            module.warn(f"{queue.scheduled} scheduled jobs do not start: {unscheduled(queue.name)}")
+            module.warn(f"{queue.scheduled} scheduled jobs do not start: {no_scheduler_sentence(queue.name)}")
     return {
         "changed": False,
         "workers": sorted((worker.result() for worker in workers), key=lambda worker: worker["name"]),

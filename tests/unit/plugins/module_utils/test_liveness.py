@@ -17,9 +17,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._liveness import (
     dead_by_age,
     dead_for_rq,
     examine,
+    no_worker_sentence,
     overdue,
     time_limit,
-    unserved,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Task
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
@@ -85,11 +85,13 @@ def test_dead_by_age() -> None:
 
 def test_a_job_that_nobody_starts() -> None:
     late = job(scheduled=NOW - timedelta(hours=1))
-    assert unserved(late, Service(0)) == (
+    assert no_worker_sentence(late, Service(0)) == (
         "job 5 (nightly) is due at 2026-04-10T09:00:00Z, but no worker is running: start a worker for the queue "
         "'default'"
     )
-    assert "but no worker serves the queue 'default': start" in unserved(late, Service(1, frozenset({"high"})))
+    assert "but no worker serves the queue 'default': start" in no_worker_sentence(
+        late, Service(1, frozenset({"high"}))
+    )
 
 
 def server_time(server: Script, jobs: Jobs) -> None:

@@ -95,7 +95,7 @@ def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row
 def test_many_are_read_again_when_one_took_its_time(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_schedules, "FRESH", -1.0)
+    monkeypatch.setattr(_schedules, "READ_AGAIN_AFTER", -1.0)
     server.answer(page(row(5, name="a", **NIGHTLY), row(6, name="b", **NIGHTLY)))
     many(jobs, "a", "b")
     assert server.asked == [ALL] * 3

@@ -96,7 +96,7 @@ def test_a_job_that_is_dead_at_the_end_of_the_time(server: Script, jobs: Jobs, r
 def test_a_job_that_dies_meanwhile_ends_the_wait(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_wait, "DOUBT", 0.1)
+    monkeypatch.setattr(_wait, "EXAMINE_EVERY", 0.1)
     running = page(row(5, status="running"))
     server.answer(status(5, "running"), status(5, "running"), running, task("started"), status(5, "running"), running)
     server.answer(task("lost"), status(5, "running"))
@@ -132,4 +132,4 @@ def test_the_patience_ends(server: Script, jobs: Jobs, clock: Clock) -> None:
     server.answer(Answer("", 500))
     with pytest.raises(ProxboxError, match="HTTP 500"):
         retry_while_away(jobs.active)
-    assert clock.now == pytest.approx(_wait.AWAY, abs=2.1)
+    assert clock.now == pytest.approx(_wait.AWAY_LIMIT, abs=2.1)
