@@ -268,6 +268,7 @@ class Stack:
             "fastapi_token": self.state["backend_key"],
             "netbox_version": self.pair.netbox,
             "plugin_version": self.pair.plugin,
+            "recorded_rows": str(Path(__file__).resolve().parent.parent / "unit" / "recorded"),
             "stack_name": self.name,
             "stack_command": str(Path(__file__).resolve().parent.parent / "stack"),
             "backend_pid": pids["backend"],
