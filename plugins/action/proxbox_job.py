@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
                 return True  # the module reports the wrong value
 
         return (
-            args.get("state", "present") == "present"
+            (args.get("state") or "present") == "present"
             and wanted("wait")
             and wanted("show_log")
             and not self._task.async_val

@@ -39,20 +39,24 @@ options:
       - Whether to verify NetBox's TLS certificate.
       - The certificate is verified against the CA store of the system. If the system has none, the CA store of the
         Python library certifi is used.
+      - If not set, the environment variable E(NETBOX_VALIDATE_CERTS) is used.
     type: bool
     default: true
   ca_path:
     description:
       - Path of a bundle of CA certificates (PEM) on the host that runs the module. It is used instead of the CA store
         of the system.
+      - If not set, the environment variable E(NETBOX_CA_PATH) is used.
     type: path
   client_cert:
     description:
       - Path of a client certificate (PEM). Its key must be in the same file or in O(client_key).
+      - If not set, the environment variable E(NETBOX_CLIENT_CERT) is used.
     type: path
   client_key:
     description:
       - Path of the key of O(client_cert). Requires O(client_cert).
+      - If not set, the environment variable E(NETBOX_CLIENT_KEY) is used.
     type: path
   headers:
     description:
@@ -75,6 +79,9 @@ requirements:
   - Python 3.12 or newer
   - pynetbox 7.8.0 or newer
   - requests
+notes:
+  - An option that is blank, V(""), counts as not set. The value of a list can also be text with commas or line breaks
+    between the items, or a list in JSON. Therefore the answers of an AWX survey can be used as they are.
 """
 
     LOGIN = r"""

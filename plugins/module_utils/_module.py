@@ -20,6 +20,7 @@ from ._errors import ProxboxError
 from ._jobs import Jobs
 from ._library import library_problem
 from ._session import Session
+from ._survey import read_answers
 
 if TYPE_CHECKING:
     from ._plan import TaskResult
@@ -41,10 +42,10 @@ CONNECTION_SPEC: dict[str, dict[str, Any]] = {
         "no_log": True,
         "fallback": (_environment, ["NETBOX_TOKEN"]),
     },
-    "validate_certs": {"type": "bool", "default": True},
-    "ca_path": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True, "fallback": (_environment, ["NETBOX_VALIDATE_CERTS"])},
+    "ca_path": {"type": "path", "fallback": (_environment, ["NETBOX_CA_PATH"])},
+    "client_cert": {"type": "path", "fallback": (_environment, ["NETBOX_CLIENT_CERT"])},
+    "client_key": {"type": "path", "fallback": (_environment, ["NETBOX_CLIENT_KEY"])},
     "headers": {"type": "dict", "no_log": True},
     "timeout": {"type": "float", "default": 30},
 }
@@ -81,23 +82,43 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
 Work = Callable[[AnsibleModule, Jobs], dict[str, Any]]
 
 
+class _Module(AnsibleModule):
+    """A module whose options may be the answers of a survey."""
+
+    params: dict[str, Any]
+    problem: ProxboxError | None = None
+    """What is wrong with an answer."""
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        try:
+            self.params = read_answers(self.params, self.argument_spec)
+        except ProxboxError as exc:
+            self.problem = exc  # the module cannot fail before it knows its secrets
+
+    def fail_json(self, msg: str, **result: Any) -> Any:
+        return super().fail_json(str(self.problem or msg), **result)
+
+
 def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> None:
     """Run ``work`` with the module and the jobs of the NetBox it names, and leave with its result.
 
     A ``ProxboxError`` becomes the task's failure with its sentence as ``msg``, and ``failure``. A result with
     ``failed`` true fails the task with everything in it.
     """
-    module = AnsibleModule(
+    module = _Module(
         argument_spec={**CONNECTION_SPEC, **argument_spec},
         required_by={"client_key": "client_cert"},
         supports_check_mode=True,
         **options,
     )
+    if module.problem:
+        module.fail_json("")
     connection = _connection(module.params)
     _mask_only_secrets(module)
     problem = library_problem(sys.executable, platform.python_version())
     if problem:
-        module.fail_json(msg=problem)
+        module.fail_json(problem)
     try:
         session = Session(connection)
         result = work(
@@ -105,7 +126,7 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
             Jobs(session, module.params.get("netbox_username"), module.params.get("netbox_password")),
         )
     except ProxboxError as exc:
-        module.fail_json(msg=str(exc), failure=exc.failure, changed=exc.changed)
+        module.fail_json(str(exc), failure=exc.failure, changed=exc.changed)
     except OverflowError:
         module.fail_json(
             msg="An option reaches before the year 1 or beyond the year 9999: look at the times and the ages."

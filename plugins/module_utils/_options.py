@@ -34,9 +34,8 @@ def read_schedule(options: Mapping[str, Any], common: Mapping[str, Any], endpoin
     return Declare(
         name=checked_name(options["name"]),
         scope=read_scope(options, endpoint_ids),
-        # Blank means not set, as on NetBox's own form.
-        at=parse_at(schedule_at, zone) if schedule_at and schedule_at.strip() else None,
-        interval=parse_interval(interval) if interval and interval.strip() else None,
+        at=parse_at(schedule_at, zone) if schedule_at else None,
+        interval=parse_interval(interval) if interval else None,
         repair_drift=common["drift"] == "repair",
         retention=_retention(common["job_retention"]),
     )
@@ -73,7 +72,7 @@ def read_stale_after(options: Mapping[str, Any]) -> timedelta | None:
     :raises ProxboxError: with a sentence, for an invalid value.
     """
     given = options["stale_after"]
-    return timedelta(minutes=parse_interval(given, "stale_after")) if given and given.strip() else None
+    return timedelta(minutes=parse_interval(given, "stale_after")) if given else None
 
 
 def read_max_age(minutes: float | None) -> timedelta | None:

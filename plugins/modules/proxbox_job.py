@@ -579,7 +579,7 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     if params["job_id"] is not None:
         done = await_job(jobs, params["job_id"], policy, waiting, include_log=params["include_log"])
     else:
-        name = checked_name(params["name"]) if (params["name"] or "").strip() else DEFAULT_NAME
+        name = checked_name(params["name"]) if params["name"] else DEFAULT_NAME
         new = NewJob(name, read_scope(params, jobs.endpoint_ids))
         goal = RunNow(new, params["when_running"], read_max_age(params["max_age"]))
         done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])

@@ -34,6 +34,8 @@ options:
   schedules:
     description:
       - The schedules. Each name can occur only once.
+      - The value can also be text in YAML or JSON, for example the answer of an AWX survey. YAML requires PyYAML on the
+        host that runs the module.
     type: list
     elements: dict
     required: true

@@ -25,7 +25,6 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
     read_policy,
     read_schedule,
     read_scope,
-    read_stale_after,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
 
@@ -126,11 +125,6 @@ def test_a_name_with_a_control_character(character: str) -> None:
 @pytest.mark.parametrize("name", ["true", "[a] b", "a {b}", "Größe ☃", "x" * 200, "null 1", "0"])
 def test_a_name_that_is_unusual(name: str) -> None:
     assert checked_name(f" {name} ") == name
-
-
-def test_blank_is_not_set() -> None:
-    assert read(schedule_at=" ", interval="") == read()
-    assert read_stale_after({"stale_after": " "}) is None
 
 
 def test_sync_types_without_the_spaces_around_them() -> None:

@@ -13,6 +13,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+from ansible_collections.proxbox.proxbox.plugins.module_utils._survey import read_answers
 
 
 class Module:
@@ -41,7 +42,8 @@ def work(
     module: ModuleType, jobs: Jobs, options: dict[str, Any], *, check_mode: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the result of the module and its warnings."""
-    valid = validator(module).validate(options)
+    judge = validator(module)
+    valid = judge.validate(read_answers(options, judge.argument_spec))
     assert not valid.error_messages
     running = Module(valid.validated_parameters, check_mode)
     return module.work(running, jobs), running.warnings

@@ -82,7 +82,7 @@ def test_a_run_that_is_not_waited_for_is_not_judged(server: Script, jobs: Jobs, 
         ({"stale_after": "soon"}, "stale_after 'soon' is not an interval"),
         ({"name": "a\tb"}, "control character"),
         ({"sync_types": []}, "sync_types is empty"),
-        ({"state": "cancelled", "name": " "}, "name ' ' cannot be the name of a job"),
+        ({"state": "cancelled", "name": "null"}, "name 'null' cannot be the name of a job"),
     ],
 )
 def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs, options: dict[str, Any], says: str) -> None:

@@ -73,7 +73,7 @@ def test_a_run_that_netbox_may_have_forgotten_is_a_warning(server: Script, jobs:
         ({"name": "True"}, "is a boolean, a list or a dictionary"),
         ({"name": True}, "is a boolean, a list or a dictionary"),
         ({"name": ["a"]}, "is a boolean, a list or a dictionary"),
-        ({"state": "absent", "name": " "}, "name ' ' cannot be the name of a job"),
+        ({"state": "absent", "name": "null"}, "name 'null' cannot be the name of a job"),
         ({"job_retention": "nan"}, "job_retention nan"),
         ({"wait_timeout": "inf"}, "wait_timeout inf"),
         ({"interval": "0"}, "less than a minute"),

@@ -50,13 +50,13 @@ def test_some_that_fail(server: Script, jobs: Jobs, row: Row) -> None:
     refusal = Answer({"errors": {"job_name": ["No."]}}, 400, headers=DATE)
     server.answer(page(), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
     result, _warnings = run(
-        jobs, {"name": "a", **AT_TWO}, {"name": "b", "interval": "0"}, {"name": "c", **AT_TWO}, {"name": " "}
+        jobs, {"name": "a", **AT_TWO}, {"name": "b", "interval": "0"}, {"name": "c", **AT_TWO}, {"name": "null"}
     )
     assert [(one["name"], one["failed"]) for one in result["schedules"]] == [
         ("a", True),
         ("b", True),
         ("c", False),
-        ("", True),
+        ("null", True),
     ]
     assert result["failed"] and result["changed"]
     assert result["msg"].startswith("3 of 4 schedules failed: ")
