@@ -76,7 +76,7 @@ options:
     type: float
     default: 30
 requirements:
-  - Python 3.12 or newer
+  - Python 3.11 or newer
   - pynetbox 7.8.0 or newer
   - requests
 notes:

@@ -27,8 +27,8 @@ __all__ = [
     "requests",
 ]
 
-PYTHON_MINIMUM = (3, 12)
-"""The oldest Python that NetBox 4.5-4.7 itself and this collection's tests run on."""
+PYTHON_MINIMUM = (3, 11)
+"""The oldest Python that has ``datetime.fromisoformat`` for all of ISO 8601."""
 
 PYNETBOX_MINIMUM = "7.8.0"
 """The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox wants them."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -25,9 +26,11 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job_tasks import 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._options import read_schedule
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
+from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow
 from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare_all
+from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from ansible_collections.proxbox.proxbox.tests.unit.netbox_model import ALL, SCOPES, TWO, Dice, NetBox, Row, controller
 
@@ -241,6 +244,13 @@ def test_no_running_sync_is_killed_unasked(data: st.DataObject, now: datetime, n
     assert set(netbox.killed) <= set(netbox.created)
 
 
+# Before Python 3.12, the objects of a class share one lock for each cached property. The controllers would wait for it.
+for _class in (Jobs, Rq, Session):
+    for _attribute in vars(_class).values():
+        if isinstance(_attribute, cached_property):
+            _attribute.lock = nullcontext()
+
+
 class Baton:
     """Two threads, of which one goes on at a time: the dice say which."""
 
@@ -317,7 +327,8 @@ def test_two_controllers_that_disagree_do_not_lose_the_schedule(
     netbox.works = False
     goals = [data.draw(wishes(recurring=True)) for _number in (0, 1)]
     results = both(netbox, turns, [partial(run, goal=goal) for goal in goals])
-    assert all(isinstance(result, (TaskResult, ProxboxError)) for result in results)
+    unexpected = [result for result in results if not isinstance(result, (TaskResult, ProxboxError))]
+    assert unexpected == []
     alive = members(netbox, goals[0])
     assert alive
     assert len(alive) == 1 or any(isinstance(result, ProxboxError) for result in results)
