@@ -85,7 +85,7 @@ class Tools:
     def _prepare_home(self) -> None:
         cache = self.home / ".ansible" / "test" / "cache"
         cache.mkdir(parents=True, exist_ok=True)
-        for version in set(self._ask(["-c", _PIP_VERSIONS, "3.12", "3.13", "3.14"]).split()):
+        for version in set(self._ask(["-c", _PIP_VERSIONS, "3.11", "3.12", "3.13", "3.14"]).split()):
             bootstrap = cache / f"get_pip_{version.replace('.', '_')}.py"
             if not bootstrap.exists():
                 bootstrap.write_text(_GET_PIP, encoding="utf-8")

@@ -15,6 +15,8 @@ from pathlib import Path
 from proxbox_stack.report import StackError
 
 _VERSIONS = ("3.13", "3.12", "3.14")
+_MODULE_VERSIONS = (*_VERSIONS, "3.11")
+"""Where modules run. NetBox 4.7 and ansible-core 2.21 itself need a newer one than 3.11."""
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
 _PROBE = "import sys, ssl, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
@@ -44,11 +46,14 @@ def find_python() -> Path:
 
 
 def usable_pythons() -> dict[str, Path]:
-    """Every working interpreter by its version, ``{"3.13": Path(...)}``. A shim that fails is not one."""
+    """Every working interpreter that modules run on, by its version, ``{"3.13": Path(...)}``.
+
+    A shim that fails is not one.
+    """
     found: dict[str, Path] = {}
     for candidate in _candidates():
         version = version_of(candidate)
-        if version in _VERSIONS:
+        if version in _MODULE_VERSIONS:
             found.setdefault(version, candidate)
     return found
 
@@ -66,7 +71,7 @@ def version_of(python: Path) -> str | None:
 def _candidates() -> Iterator[Path]:
     """The likely ones first: each try costs a start of Python, and of pyenv where it is a shim."""
     seen = set()
-    for version in _VERSIONS:
+    for version in _MODULE_VERSIONS:
         for candidate in (_which(f"python{version}"), *_pyenv(version), *_in_folders(f"python{version}")):
             if candidate and candidate not in seen:
                 seen.add(candidate)
