@@ -55,6 +55,7 @@ DEV_TOOLS = [
     "mypy==2.4.1",
     "yamllint==1.38.0",
     "ansible-lint==26.10.1",
+    "ansible-runner==2.4.3",
     "pytest==9.2.0",
     "hypothesis==6.170.15",
     "mutmut==3.8.1",

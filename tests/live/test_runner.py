@@ -1,0 +1,246 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbooks under ansible-runner, as AWX runs them: answers of a survey, a credential, events."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
+
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+BLANKS: dict[str, Any] = {"empty": "", "null": None}
+
+
+class Run:
+    """A run of ansible-runner that has ended."""
+
+    def __init__(self, folder: Path, code: int) -> None:
+        self.code = code
+        self._artifacts = folder / "artifacts" / "run"
+
+    @property
+    def status(self) -> str:
+        """How it ended, in the words of ansible-runner."""
+        return (self._artifacts / "status").read_text()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events, in their order."""
+        files = sorted((self._artifacts / "job_events").glob("*-*.json"), key=lambda path: int(path.name.split("-")[0]))
+        return [json.loads(path.read_text()) for path in files if "partial" not in path.name]
+
+    @property
+    def output(self) -> str:
+        """What a terminal would show."""
+        return (self._artifacts / "stdout").read_text()
+
+    def result(self, task: str) -> dict[str, Any]:
+        """The result of a task."""
+        (found,) = [
+            event["event_data"]["res"]
+            for event in self.events
+            if event["event"] in ("runner_on_ok", "runner_on_failed") and event["event_data"]["task"] == task
+        ]
+        return found
+
+    def stats(self) -> dict[str, Any]:
+        """The statistics of the run that a workflow hands on."""
+        (found,) = [event["event_data"] for event in self.events if event["event"] == "playbook_on_stats"]
+        return found.get("artifact_data", {})
+
+    def text_of_all_files(self) -> str:
+        """All that ansible-runner has written about the run."""
+        return "".join(path.read_text(errors="replace") for path in self._artifacts.rglob("*") if path.is_file())
+
+
+class Runner:
+    """ansible-runner, with the environment of a credential."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._numbers = itertools.count()
+
+    def start(self, playbook: str, answers: dict[str, Any]) -> tuple[subprocess.Popen[bytes], Path]:
+        """Start a playbook of the collection."""
+        folder = self._folder / str(next(self._numbers))
+        for name, content in (
+            ("project/play.yml", f"- import_playbook: proxbox.proxbox.{playbook}\n"),
+            ("inventory/hosts", "localhost ansible_connection=local\n"),
+            ("env/extravars", json.dumps(answers)),
+            ("env/envvars", json.dumps(self._environment)),
+        ):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(content)
+        program = Path(sys.executable).with_name("ansible-runner")
+        command = [str(program), "run", str(folder), "--playbook", "play.yml", "--ident", "run", "--quiet"]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), folder
+
+    def run(self, playbook: str, **answers: Any) -> Run:
+        """Run a playbook to its end."""
+        process, folder = self.start(playbook, answers)
+        return Run(folder, process.wait(timeout=600))
+
+
+@pytest.fixture
+def runner(stack: dict[str, Any], tmp_path: Path) -> Runner:
+    """ansible-runner with NetBox's address and token in the environment, as a credential type injects them."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    return Runner(
+        tmp_path,
+        {
+            "NETBOX_API": stack["netbox_url"],
+            "NETBOX_TOKEN": stack["netbox_token"],
+            "NETBOX_VALIDATE_CERTS": "True",
+            "NETBOX_CA_PATH": "",
+            "NETBOX_CLIENT_CERT": "",
+            "NETBOX_CLIENT_KEY": "",
+            "PATH": f"{program.parent}:/usr/bin:/bin",
+        },
+    )
+
+
+def variables(playbook: str) -> set[str]:
+    """The variables that a playbook reads."""
+    (play,) = yaml.safe_load((PLAYBOOKS / f"{playbook}.yml").read_text())
+    return set(re.findall(r"\bproxbox_\w+(?= \| default)", json.dumps(play)))
+
+
+@pytest.fixture
+def active(netbox: Jobs, name: str) -> Callable[[], list[Any]]:
+    """Read the active jobs of the test."""
+    return lambda: [job for job in netbox.active() if job.name.startswith(name)]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_each_answer_may_be_blank(runner: Runner, name: str, active: Callable[[], list[Any]], blank: str) -> None:
+    others = dict.fromkeys(variables("schedule") - {"proxbox_schedule_name"}, BLANKS[blank])
+    later = {"proxbox_schedule_at": "02:00", "proxbox_interval": "daily"}
+    first = runner.run("schedule", **{**others, **later, "proxbox_schedule_name": name})
+    assert first.code == 0, first.output
+    again = runner.run("schedule", **{**others, **later, "proxbox_schedule_name": name})
+    assert not again.result("Declare the schedule")["changed"]
+    (job,) = active()
+    assert job.scope.sync_types == {"all"} and job.interval == 1440
+    ended = runner.run("cancel", **{
+        **dict.fromkeys(variables("cancel"), BLANKS[blank]),
+        "proxbox_cancel_job_id": str(job.id),
+        "proxbox_keep_schedule": "false",
+    })  # fmt: skip
+    assert ended.code == 0 and not active(), ended.output
+
+
+def test_answers_of_a_textarea(
+    runner: Runner, stack: dict[str, Any], name: str, active: Callable[[], list[Any]]
+) -> None:
+    endpoint = stack["proxmox_endpoint"]
+    text = f"- name: {name}\n  schedule_at: 02:00\n  interval: daily\n  sync_types: [devices, storage]\n  state:\n"
+    assert runner.run("schedules", proxbox_schedules=text, proxbox_timezone="Europe/Berlin").code == 0
+    (job,) = active()
+    assert job.scope.sync_types == {"devices", "storage"}
+    done = runner.run(
+        "schedule",
+        proxbox_schedule_name=name,
+        proxbox_schedule_at="02:00",
+        proxbox_interval="daily",
+        proxbox_timezone="Europe/Berlin",
+        proxbox_sync_types="devices\nstorage\n",
+        proxbox_proxmox_endpoints=f"{endpoint}\n",
+        proxbox_wait_timeout="600",
+        # The user of the credential may not see endpoints.
+        proxbox_netbox_token=stack["netbox_superuser_token"],
+    )
+    assert done.code == 0, done.output
+    (job,) = active()
+    assert job.scope.proxmox_endpoints == {stack["proxmox_endpoint_id"]}
+
+
+def test_a_blank_list_ends_no_schedule(runner: Runner, name: str, active: Callable[[], list[Any]]) -> None:
+    later = {"proxbox_schedule_at": "02:00", "proxbox_interval": "daily"}
+    assert runner.run("schedule", proxbox_schedule_name=name, **later).code == 0
+    for blank in ("", None):
+        failed = runner.run("schedules", proxbox_schedules=blank, proxbox_purge_unlisted="true")
+        assert failed.code and "missing required arguments: schedules" in failed.output
+    assert len(active()) == 1
+
+
+def test_a_sync_shows_its_progress_and_no_secret(runner: Runner, stack: dict[str, Any], name: str) -> None:
+    done = runner.run("sync", proxbox_sync_name=name, proxbox_sync_types="devices", proxbox_max_age="")
+    assert done.code == 0, done.output
+    lines = [event for event in done.events if event["event"] == "verbose" and "devices: " in event["stdout"]]
+    started, ended = (
+        next(
+            event["created"]
+            for event in done.events
+            if event["event"] == kind and event["event_data"]["task"] == "Run the sync"
+        )
+        for kind in ("playbook_on_task_start", "runner_on_ok")
+    )
+    assert lines and all(started < event["created"] < ended for event in lines)
+    assert done.stats() == {"proxbox_job_id": done.result("Run the sync")["job"]["id"], "proxbox_outcome": "succeeded"}
+    # ansible-runner keeps the environment only in a file that hides what looks like a secret; AWX does not show it.
+    told = "".join(json.dumps(event) for event in done.events) + done.output
+    assert stack["netbox_token"] not in told and stack["netbox_token"].partition(".")[2] not in told
+
+
+def test_a_failed_sync_hands_on_its_outcome(runner: Runner, stack: dict[str, Any], name: str) -> None:
+    command = [
+        stack["stack_command"],
+        "fail",
+        "backend",
+        "dcim/devices/create",
+        "--status",
+        "500",
+        "--name",
+        stack["stack_name"],
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    try:
+        done = runner.run("sync", proxbox_sync_name=name, proxbox_sync_types="devices")
+    finally:
+        subprocess.run(
+            [stack["stack_command"], "heal", "backend", "--name", stack["stack_name"]], check=True, capture_output=True
+        )
+    assert done.code and done.status == "failed"
+    assert done.stats()["proxbox_outcome"] == "failed"
+
+
+def test_a_cancelled_runner_leaves_what_the_next_run_repairs(
+    runner: Runner, netbox: Jobs, name: str, active: Callable[[], list[Any]], held_backend: None
+) -> None:
+    first = runner.run("schedule", proxbox_schedule_name=name, proxbox_interval="daily", proxbox_sync_types="devices")
+    assert first.code == 0, first.output
+    deadline = time.monotonic() + 120
+    while [job.status for job in active()] != ["running"]:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    (run,) = active()
+    change = {"proxbox_schedule_name": name, "proxbox_interval": "weekly", "proxbox_sync_types": "devices"}
+    process, folder = runner.start("schedule", change)
+    while len(active()) < 2:
+        assert process.poll() is None and time.monotonic() < deadline + 120
+        time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=60)
+    assert Run(folder, process.returncode).status == "canceled"
+    # Both are there: the run, and the job that is to follow it.
+    assert len(active()) == 2
+    repaired = runner.run("schedule", **change, proxbox_when_running="cancel")
+    assert repaired.code == 0, repaired.output
+    (job,) = active()
+    assert job.interval == 10080 and job.id != run.id
