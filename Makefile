@@ -12,7 +12,7 @@ STACK = $(subst tests/check,tests/stack,$(CHECK))
 HOST = $(subst tests/check,tests/host,$(CHECK))
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint sanity units integration live previous role bench demo up down clean
+.PHONY: help test lint sanity units integration live previous role bench demo release up down clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -46,6 +46,9 @@ bench: ## what the modules cost beside others: requests, bytes, time; with 30,00
 
 demo: ## a real NetBox with the collection at work in it
 	@$(CHECK) demo
+
+release: ## build the archive of a release: make release HOME_URL=https://github.com/OWNER/NAME
+	@$(CHECK) release --home "$(HOME_URL)"
 
 up: ## bring the real NetBox stack up, and leave it up (NAME=test)
 	@$(STACK) up --name $(NAME)

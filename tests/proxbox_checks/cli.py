@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The command line: test, bench, mutants, stage, demo, clean."""
+"""The command line: test, bench, mutants, release, stage, demo, clean."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from proxbox_checks.bench import bench
 from proxbox_checks.demo import demo
 from proxbox_checks.lanes import run_lanes
 from proxbox_checks.mutants import mutants
+from proxbox_checks.release import build_archive
 from proxbox_checks.stack import TestStack
 from proxbox_checks.steps import GROUPS, Choice, run_steps
 from proxbox_checks.tools import Tools
@@ -90,6 +91,16 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
+def _release(args: argparse.Namespace) -> int:
+    if args.home.startswith("https://example.com/"):
+        raise StackError(f"{args.home} is reserved for examples: give the address of the project with --home.")
+    with staging.lock(CHECKOUT):
+        tools = Tools(CHECKOUT)
+        staging.stage(CHECKOUT)
+        print(build_archive(tools, args.home, CHECKOUT))
+    return 0
+
+
 def _mutants(args: argparse.Namespace) -> int:
     with staging.lock(CHECKOUT):
         tools = Tools(CHECKOUT)
@@ -136,6 +147,8 @@ def _parser() -> argparse.ArgumentParser:
     bench_ = command("bench", _bench, "what the modules cost: requests, bytes, and time beside other modules")
     bench_.add_argument("--rounds", type=int, default=10, help="how often each task is timed (default: %(default)s)")
     bench_.add_argument("--output", type=Path, help="write the table, which is Markdown, to this file too")
+    release = command("release", _release, "build the archive of a release into the checkout")
+    release.add_argument("--home", required=True, help="address of the project, which the archive names")
     mutants_ = command("mutants", _mutants, "which small changes of a file no unit test of the file notices")
     mutants_.add_argument(
         "file", nargs="*", help="a file of plugins/module_utils; without one, each that has such tests"

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The checks that take seconds: style, documentation, and that a release can be built."""
+"""The checks that take seconds: style and documentation."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from proxbox_checks import process, returned, staging
@@ -84,16 +83,6 @@ def shared_returns(tools: Tools) -> Result:
     """The parts of RETURN that modules share are the same in each."""
     names = returned.outdated(tools.checkout)
     return Result(failed=[f"{name}: run tests/check returned" for name in names], passed=0 if names else 1)
-
-
-def build(tools: Tools) -> Result:
-    """``ansible-galaxy collection build`` makes an archive."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["ansible-galaxy", "collection", "build", "--output-path", folder]
-        result = _command(tools, "build", command, tools.staged)
-        if not result.failed and len(list(Path(folder).glob("proxbox-proxbox-*.tar.gz"))) != 1:
-            return Result(failed=["no archive was made"], log=result.log)
-        return result
 
 
 def _complains(line: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from proxbox_checks import ansible_test, lint, staging
+from proxbox_checks import ansible_test, lint, release, staging
 from proxbox_checks.integration import integration
 from proxbox_checks.live import live
 from proxbox_checks.results import Result
@@ -86,7 +86,7 @@ def _steps(tools: Tools, choice: Choice, at_end: ExitStack) -> Iterator[tuple[st
             ("lint: changelog", lint.changelog),
             ("lint: shared RETURN", lint.shared_returns),
             ("lint: ansible-doc", lint.documentation),
-            ("lint: build", lint.build),
+            ("lint: galaxy-importer", release.importer),
         ],
         "sanity": [("ansible-test sanity", ansible_test.sanity)],
         "units": [("pytest", ansible_test.units_by_pytest), ("ansible-test units", ansible_test.units)],
