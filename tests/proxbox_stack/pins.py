@@ -65,7 +65,7 @@ DEV_TOOLS = [
 GALAXY_IMPORTER = ["galaxy-importer==0.4.44", "ansible-core==2.21.5", "ansible-lint==26.10.1", "ansible-builder==3.2.0"]
 """What Galaxy and the hubs check an archive with."""
 
-OLDEST_ANSIBLE = ["ansible-core==2.18.19", "pynetbox==7.9.0", "requests==2.34.2"]
+OLDEST_ANSIBLE = ["ansible-core==2.16.19", "pynetbox==7.9.0", "requests==2.34.2"]
 """Of the oldest series that meta/runtime.yml allows; it templates otherwise than its successors."""
 
 NETBOX_COLLECTION = "ansible==14.5.0"
