@@ -47,7 +47,72 @@ trap 'play reset.yml; rm -r "$work"' EXIT
 say "A host on which nothing is deployed"
 play reset.yml
 
-play deploy.yml -e "@$secret"
+say "What is refused, with a sentence, before anything is changed"
+play refused.yml -i refused_inventory.yml
+play nothing.yml
+
+say "Check mode on the bare host: a whole diff, and nothing is there afterwards"
+play deploy.yml --check --diff -e "@$secret"
+changed
+shows '^\+ExecStart=/opt/netbox/venv/bin/netbox rqworker high default$'
+shows 'Enable and start the worker, in check mode'
+play nothing.yml
+
+say "Deploy over a unit made by hand, with a secret, as loud as it gets"
+play by_hand.yml
+play deploy.yml --diff -vvvv -e "@$secret" >"$work/loud" || { tail -n 50 "$work/loud"; exit 1; }
+changed
+hides a-secret
+hides "$token"
+
+say "Deploy again, and in check mode"
+SECONDS=0
+play deploy.yml --diff -e "@$secret"
+unchanged
+echo "It has taken $SECONDS s."
+asked_once
+play deploy.yml --check --diff -e "@$secret"
+unchanged
+
+say "The oldest ansible-core writes the same"
+# ansible-test names its own ansible-core there.
+env -u PYTHONPATH "$oldest" -i "$inventory" -e "@$facts" -e "@$secret" deploy.yml 2>&1 | tee "$log"
+unchanged
+
+say "With a token of another user the API is not asked; one that is wrong fails"
+play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e '{"proxbox_worker_netbox_token": "{{ netbox_token }}"}'
+shows 'The role could not ask .* for the worker'
+if play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e proxbox_worker_netbox_token=nbt_wrong.token; then exit 1; fi
+
+say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
+play running.yml
+play deploy.yml --tags proxbox_worker_verify
+unchanged
+
+say "It starts with the host"
+play reboot.yml
+play deploy.yml --tags proxbox_worker_verify
+
+say "It starts after what it needs, where that is on this host"
+play neighbours.yml
+
+say "It starts no web server that its administrator has stopped"
+play web_server.yml
+
+say "It fails while the database is stopped"
+play database.yml
+
+say "The playbook proves it"
+play proxbox.proxbox.worker -e proxbox_worker_hosts=worker -e '{"proxbox_worker_netbox_url": "{{ netbox_url }}"}' \
+  -e '{"proxbox_worker_netbox_token": "{{ netbox_superuser_token }}"}' -e '{"proxbox_worker_environment": {"DEPLOY": "a-secret"}}'
+shows 'was executed by the worker on worker\.'
+
+say "A restart lets a running sync end, unless told otherwise"
+play restart.yml
+
+say "A worker that ends again and again fails the role, whatever systemd calls it; a drop-in is left alone"
+play crash.yml
+
 say "A stopped worker is named at once, without an old journal"
 play stopped.yml
 if play deploy.yml --tags proxbox_worker_verify; then exit 1; fi
