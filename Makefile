@@ -26,7 +26,7 @@ lint: ## style, documentation, and that a release can be built
 sanity: ## ansible-test sanity
 	@$(CHECK) test --only sanity
 
-units: ## the unit tests, by pytest and by ansible-test
+units: ## the unit tests, by ansible-test
 	@$(CHECK) test --only units
 
 integration: ## ansible-test integration against a real NetBox

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""ansible-test's own steps, sanity and units, and the unit tests by plain pytest."""
+"""ansible-test's own steps, sanity and units; and pytest."""
 
 from __future__ import annotations
 
@@ -24,19 +24,13 @@ def sanity(tools: Tools) -> Result:
     return _ansible_test(tools, "sanity", ["sanity", "--junit"], ("Running sanity test", *_SHOWN))
 
 
-def units_by_pytest(tools: Tools) -> Result:
-    """The unit tests by plain pytest."""
-    return pytest(tools, "tests/unit", {**tools.env, "PYTHONPATH": str(tools.collections)})
-
-
-def pytest(tools: Tools, folder: str, env: dict[str, str], *, root: Path | None = None) -> Result:
-    """The tests in ``folder``, below ``root`` (the staged copy), by plain pytest, in the development environment."""
+def pytest(tools: Tools, folder: str, env: dict[str, str]) -> Result:
+    """The tests in ``folder`` of the checkout by plain pytest, in the development environment."""
     junit = _empty_junit(tools)
     command = [tools.program("pytest"), "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
     command += ["--junit-xml", str(junit / "pytest.xml"), folder]
     log = tools.logs / f"pytest-{Path(folder).name}.log"
-    cwd = root or tools.staged
-    return _outcome(process.run(command, cwd=cwd, env=env, log=log, show=process.everything), junit, log)
+    return _outcome(process.run(command, cwd=tools.checkout, env=env, log=log, show=process.everything), junit, log)
 
 
 def units(tools: Tools) -> Result:

@@ -17,8 +17,8 @@ from proxbox_checks.steps import GROUPS, stack_name
 
 # The two take about the same time. The groups of one lane use the same stack, except for "previous".
 LANES = {
-    "checks": ("lint", "sanity", "units", "live", "role"),
-    "playbooks": ("integration", "previous"),
+    "checks": ("lint", "sanity", "units", "live", "previous"),
+    "playbooks": ("integration", "role"),
 }
 
 

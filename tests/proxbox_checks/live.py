@@ -22,4 +22,4 @@ def live(tools: Tools, stack: TestStack, *, cleanup: bool) -> Result:
             "PYTHONPATH": f"{tools.collections}:{tools.checkout / 'tests'}",
             "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": str(wrapper)}),
         }
-        return pytest(tools, "tests/live", env, root=tools.checkout)
+        return pytest(tools, "tests/live", env)

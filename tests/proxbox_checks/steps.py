@@ -89,7 +89,7 @@ def _steps(tools: Tools, choice: Choice, at_end: ExitStack) -> Iterator[tuple[st
             ("lint: galaxy-importer", release.importer),
         ],
         "sanity": [("ansible-test sanity", ansible_test.sanity)],
-        "units": [("pytest", ansible_test.units_by_pytest), ("ansible-test units", ansible_test.units)],
+        "units": [("ansible-test units", ansible_test.units)],
         "integration": [("integration", lambda tools: playbooks(tools, current))],
         "live": [("live", lambda tools: live(tools, current, cleanup=choice.cleanup))],
         "previous": [("integration, previous pair", lambda tools: playbooks(tools, previous))],
