@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from proxbox_checks import process, returned, staging
+from proxbox_checks.ansible_test import pytest
 from proxbox_checks.results import Result
 from proxbox_checks.tools import Tools
 
@@ -83,6 +84,11 @@ def shared_returns(tools: Tools) -> Result:
     """The parts of RETURN that modules share are the same in each."""
     names = returned.outdated(tools.checkout)
     return Result(failed=[f"{name}: run tests/check returned" for name in names], passed=0 if names else 1)
+
+
+def awx(tools: Tools) -> Result:
+    """What is in awx/ fits the playbooks, the modules, and AWX."""
+    return pytest(tools, "tests/awx", {**tools.env, "PYTHONPATH": str(tools.collections)})
 
 
 def _complains(line: str) -> bool:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""Build the archive of a release, and hear what the importer of Galaxy says of it."""
+"""Build the archive of a release, and check it and the execution environment with the tools of the hubs."""
 
 from __future__ import annotations
 
@@ -77,3 +77,26 @@ def importer(tools: Tools) -> Result:
     if done.code and not complaints:
         complaints = [f"it ended with exit code {done.code}"]
     return Result(failed=complaints, passed=0 if complaints else 1, log=log)
+
+
+def execution_environment(tools: Tools) -> Result:
+    """ansible-builder takes the description in awx/, and finds what the collection needs in an image."""
+    builder = ensure_venv("galaxy-importer", GALAXY_IMPORTER) / "bin" / "ansible-builder"
+    log = tools.logs / "ansible-builder.log"
+    with tempfile.TemporaryDirectory() as folder:
+        create = [str(builder), "create", "--file", "execution-environment.yml", "--context", folder]
+        created = process.run(create, cwd=tools.checkout / "awx", env=tools.env, log=log)
+        file = Path(folder, "Containerfile")
+        if created.code or not file.exists():
+            return Result(
+                failed=[f"no Containerfile was made: {next(filter(None, reversed(created.lines)), '')}"], log=log
+            )
+    found = process.run(
+        [str(builder), "introspect", str(tools.collections)], cwd=tools.checkout, env=tools.env, log=log
+    )
+    missing = [
+        name for name in ("pynetbox>=", "requests", "tzdata", "openssh-clients") if name not in "\n".join(found.lines)
+    ]
+    return Result(
+        failed=[f"ansible-builder does not find that an image needs {name}" for name in missing], passed=1, log=log
+    )

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+
+"""What is in awx/: it fits the playbooks and the modules, AWX's own rules, and the modules of awx.awx."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+AWX = CHECKOUT / "awx"
+# Recorded from the documentation of awx.awx 23.9.0: the options of the modules, without their descriptions.
+OPTIONS = json.loads((Path(__file__).parent / "awx.awx-23.9.0.json").read_text())
+SURVEY_TYPES = {"text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect"}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as Ansible reads it."""
+
+
+Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+def load(path: Path) -> Any:
+    return yaml.load(path.read_text(), Loader=Loader)
+
+
+DATA = load(AWX / "controller.yml")
+TEMPLATES = {template["name"]: template for template in DATA["controller_templates"]}
+QUESTIONS = [
+    (template, question)
+    for template in TEMPLATES.values()
+    for question in template.get("survey_spec", {}).get("spec", [])
+]
+
+
+def question_id(value: Any) -> str:
+    return value.get("variable") or value["name"]
+
+
+def tasks(playbook: str) -> list[dict[str, Any]]:
+    """The tasks of a playbook of the collection."""
+    found: list[dict[str, Any]] = []
+    for play in load(CHECKOUT / "playbooks" / playbook):
+        todo = list(play.get("tasks", []))
+        while todo:
+            task = todo.pop()
+            todo += [inner for part in ("block", "rescue", "always") for inner in task.get(part, [])]
+            found.append(task)
+    return found
+
+
+def options_of(playbook: str, variable: str) -> list[dict[str, Any]]:
+    """The options, as the modules describe them, that a playbook takes from a variable."""
+    found = []
+    for task in tasks(playbook):
+        for action, arguments in task.items():
+            if action.startswith("proxbox.proxbox."):
+                taken = [name for name, value in arguments.items() if re.search(rf"\b{variable}\b", str(value))]
+                spec = argument_spec(action.rpartition(".")[2]) if taken else {}
+                found += [spec[name] for name in taken]
+    return found
+
+
+def argument_spec(module: str) -> dict[str, Any]:
+    made: list[dict[str, Any]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        imported = importlib.import_module(f"ansible_collections.proxbox.proxbox.plugins.modules.{module}")
+        patch.setattr(imported, "run_module", lambda spec, _work, **_rules: made.append(spec))
+        imported.main()
+    return made[0]
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=question_id)
+def test_a_template_runs_a_playbook_of_the_collection(template: dict[str, Any]) -> None:
+    ((imported,),) = (load(AWX / template["playbook"]),)
+    assert imported["ansible.builtin.import_playbook"] == f"proxbox.proxbox.{Path(template['playbook']).stem}"
+    assert (CHECKOUT / "playbooks" / template["playbook"]).exists()
+
+
+@pytest.mark.parametrize(("template", "question"), QUESTIONS, ids=question_id)
+def test_an_answer_is_an_option(template: dict[str, Any], question: dict[str, Any]) -> None:
+    options = options_of(template["playbook"], question["variable"])
+    assert options
+    for option in options:
+        allowed = option.get("choices") or (["true", "false"] if option["type"] == "bool" else None)
+        if "choices" in question:
+            assert allowed and set(question["choices"]) <= set(allowed)
+        assert (question["type"] == "integer") <= (option["type"] in ("int", "float"))
+
+
+@pytest.mark.parametrize(("template", "question"), QUESTIONS, ids=question_id)
+def test_a_question_is_one_that_awx_takes(template: dict[str, Any], question: dict[str, Any]) -> None:
+    assert {"question_name", "variable", "type", "required"} <= set(question)
+    assert set(question) <= {
+        "question_name", "question_description", "variable", "type", "required", "default", "choices", "min", "max",
+    }  # fmt: skip
+    assert question["type"] in SURVEY_TYPES
+    assert ("choices" in question) == (question["type"] in ("multiplechoice", "multiselect"))
+    if "choices" in question:
+        assert all(isinstance(choice, str) for choice in question["choices"])
+        assert question.get("default", question["choices"][0]) in question["choices"]
+    if question["type"] == "integer":
+        assert isinstance(question.get("default", 0), int)
+    variables = [other["variable"] for other in template["survey_spec"]["spec"]]
+    assert variables.count(question["variable"]) == 1
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=question_id)
+def test_all_that_has_no_default_may_be_blank(template: dict[str, Any]) -> None:
+    required = [
+        question["variable"] for question in template.get("survey_spec", {}).get("spec", []) if question["required"]
+    ]
+    assert set(required) <= {"proxbox_schedules", "proxbox_schedule_name"}
+
+
+def test_a_template_takes_longer_than_its_sync() -> None:
+    for template in TEMPLATES.values():
+        for question in template.get("survey_spec", {}).get("spec", []):
+            if question["variable"] == "proxbox_wait_timeout":
+                assert template["timeout"] > question["max"] >= question["default"]
+
+
+def test_the_credential_type_is_one_that_awx_takes() -> None:
+    (kind,) = DATA["controller_credential_types"]
+    fields = {field["id"]: field for field in kind["inputs"]["fields"]}
+    assert all(re.fullmatch(r"[a-zA-Z_]+[a-zA-Z0-9_]*", name) for name in fields)
+    assert {field["type"] for field in fields.values()} <= {"string", "boolean"}
+    assert set(kind["inputs"]["required"]) <= set(fields)
+    assert {name for name, field in fields.items() if field.get("secret")} == {"token", "password"}
+    assert not any(name.startswith("ANSIBLE_") for name in kind["injectors"]["env"])
+    used = " ".join(kind["injectors"]["env"].values()) + " ".join(kind["injectors"]["file"].values())
+    names = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)*", used)) - {"if", "else", "default"}
+    assert names == {*fields, "tower.filename.ca"}
+
+
+def test_the_credential_type_sets_variables_that_the_modules_read() -> None:
+    from ansible_collections.proxbox.proxbox.plugins.module_utils._module import CONNECTION_SPEC, LOGIN_SPEC
+
+    read = {
+        name for spec in ({**CONNECTION_SPEC, **LOGIN_SPEC}).values() for name in spec.get("fallback", (None, []))[1]
+    }
+    (kind,) = DATA["controller_credential_types"]
+    assert set(kind["injectors"]["env"]) <= read
+
+
+def test_each_name_is_there() -> None:
+    names = {key: {item["name"] for item in items} for key, items in DATA.items() if isinstance(items, list)}
+    for template in TEMPLATES.values():
+        assert template["project"] in names["controller_projects"]
+        assert template["inventory"] in names["controller_inventories"]
+        assert template["execution_environment"] in names["controller_execution_environments"]
+        assert set(template["credentials"]) <= names["controller_credentials"]
+    for credential in DATA["controller_credentials"]:
+        assert credential["credential_type"] in names["controller_credential_types"]
+    for workflow in DATA["controller_workflows"]:
+        nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
+        for node in nodes.values():
+            assert node["unified_job_template"]["name"] in TEMPLATES
+            followers = [other["identifier"] for ends in node.get("related", {}).values() for other in ends]
+            assert set(followers) <= set(nodes)
+    for schedule in DATA["controller_schedules"]:
+        assert schedule["unified_job_template"] in TEMPLATES
+
+
+STUB = """\
+import json
+from ansible.module_utils.basic import AnsibleModule
+
+def spec(options):
+    return {{
+        name: {{
+            **{{key: value for key, value in option.items() if key != "suboptions"}},
+            **({{"options": spec(option["suboptions"])}} if "suboptions" in option else {{}}),
+        }}
+        for name, option in options.items()
+    }}
+
+module = AnsibleModule(spec(json.loads({options!r})))
+with open({calls!r}, "a") as calls:
+    given = {{name: value for name, value in module.params.items() if value is not None}}
+    calls.write(json.dumps([{name!r}, given]) + "\\n")
+module.exit_json(changed=True)
+"""
+
+
+def applied(tmp_path: Path, **values: Any) -> tuple[subprocess.CompletedProcess[str], list[Any]]:
+    """Run apply.yml with modules that have the options of awx.awx, and tell what they were given."""
+    folder = tmp_path / "ansible_collections" / "awx" / "awx" / "plugins" / "modules"
+    folder.mkdir(parents=True)
+    calls = tmp_path / "calls"
+    calls.touch()
+    for name, options in OPTIONS.items():
+        text = STUB.format(options=json.dumps(options), calls=str(calls), name=name)
+        (folder / f"{name}.py").write_text(text)
+    program = Path(sys.executable).with_name("ansible-playbook")
+    command = [str(program), str(AWX / "apply.yml"), "-e", json.dumps(values)]
+    env = {
+        "ANSIBLE_COLLECTIONS_PATH": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+    }
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return done, [json.loads(line) for line in calls.read_text().splitlines()]
+
+
+VALUES = {
+    "proxbox_awx_project_url": "https://git.example.com/proxbox-awx.git",
+    "proxbox_awx_image": "registry.example.com/proxbox-ee:1",
+    "proxbox_awx_netbox_url": "https://netbox.example.com",
+}
+
+
+def test_three_values_are_enough(tmp_path: Path) -> None:
+    done, calls = applied(tmp_path, **VALUES)
+    assert done.returncode == 0, done.stdout
+    assert [given["name"] for name, given in calls if name == "job_template"] == list(TEMPLATES)
+    ((_name, credential),) = (call for call in calls if call[0] == "credential")
+    assert credential["inputs"] == {"url": "https://netbox.example.com", "validate_certs": True}
+    assert credential["update_secrets"] is False
+    ((_name, kind),) = (call for call in calls if call[0] == "credential_type")
+    assert kind["injectors"]["env"]["NETBOX_TOKEN"] == "{{ token }}"
+    assert not [name for name, _given in calls if name == "notification_template"]
+
+
+def test_the_token_is_not_shown(tmp_path: Path) -> None:
+    more = {"proxbox_awx_netbox_token": "opensesame", "proxbox_awx_webhook_url": "https://hook.example.com"}
+    done, calls = applied(tmp_path, **VALUES, **more)
+    assert done.returncode == 0 and "opensesame" not in done.stdout + done.stderr, done.stdout
+    ((_name, credential),) = (call for call in calls if call[0] == "credential")
+    assert credential["inputs"]["token"] == "opensesame" and credential["update_secrets"] is True
+    (template, *_others) = (given for name, given in calls if name == "job_template")
+    assert template["notification_templates_error"] == ["Proxbox failure"]
+
+
+def test_a_value_that_is_blank_is_named(tmp_path: Path) -> None:
+    done, calls = applied(tmp_path, **{**VALUES, "proxbox_awx_image": ""})
+    assert done.returncode and "proxbox_awx_image is blank: set it in values.yml." in done.stdout + done.stderr
+    assert calls == []
