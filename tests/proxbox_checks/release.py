@@ -85,6 +85,7 @@ def execution_environment(tools: Tools) -> Result:
     log = tools.logs / "ansible-builder.log"
     with tempfile.TemporaryDirectory() as folder:
         create = [str(builder), "create", "--file", "execution-environment.yml", "--context", folder]
+        create += ["--output-filename", "Containerfile"]
         created = process.run(create, cwd=tools.checkout / "awx", env=tools.env, log=log)
         file = Path(folder, "Containerfile")
         if created.code or not file.exists():

@@ -232,4 +232,5 @@ def test_behind_a_proxy(
     monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
     monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", own[0])
     assert ask(server) == {"ok": True}
-    assert lines == [f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1"] * 4
+    # Python 3.11 says HTTP/1.0.
+    assert [line.rpartition(" ")[0] for line in lines] == [f"CONNECT {server.url.removeprefix('https://')}"] * 4
