@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -113,3 +115,20 @@ def test_the_time_is_over(tmp_path: Path, shown: list[tuple[str, str | None]]) -
     (tmp_path / "results").write_text('{"started": 1, "finished": 0}')
     Action(by_pipe)._show(str(tmp_path / "progress"), str(tmp_path / "results"), "", 0.3)
     assert shown == []
+
+
+@pytest.mark.parametrize(
+    ("args", "shows"),
+    [
+        ({}, True),
+        ({"state": "", "wait": "", "show_log": None}, True),
+        ({"state": None, "wait": "yes", "show_log": "true"}, True),
+        ({"state": "cancelled"}, False),
+        ({"wait": "false"}, False),
+        ({"show_log": "no"}, False),
+    ],
+)
+def test_a_blank_option_has_its_default(args: dict[str, Any], shows: bool) -> None:
+    task = SimpleNamespace(args=args, async_val=0, check_mode=False, no_log=False)
+    connection = SimpleNamespace(has_native_async=False)
+    assert ActionModule._shows_progress(SimpleNamespace(_task=task, _connection=connection)) is shows
