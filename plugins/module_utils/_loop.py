@@ -176,8 +176,10 @@ class Loop:
 
     def _withdraw_own(self) -> None:
         """Cancel what this task has created, if it replaces a job that stays. Then nothing was changed."""
-        own = self._observer.own and self._jobs.get(self._observer.own)
-        if own and not own.runs and not self._observer.past.cancelled:
+        if not self._observer.own or self._observer.past.cancelled:
+            return
+        own = self._jobs.get(self._observer.own)
+        if not own.runs:
             self._cancel(own)
 
     def _refuse_running(self, job: Job, what: str) -> None:
