@@ -66,10 +66,12 @@ def check_cancel(jobs: Jobs, targets: Iterable[Job]) -> None:
         if jobs.cancels and not jobs.may_cancel:
             jobs.may_cancel = _may_cancel_by_api(jobs)
         if not jobs.may_cancel:
-            jobs.pages.check_cancel(job.id for job in targets)
+            jobs.pages.check_cancel()
     except ProxboxError as exc:
         jobs.may_not_cancel = None if exc.away else exc
         raise
+    if not jobs.may_cancel:
+        jobs.pages.check_jobs(job.id for job in targets)
 
 
 def _may_cancel_by_api(jobs: Jobs) -> bool:

@@ -44,17 +44,24 @@ class Pages:
         """Whether both a user name and a password are given."""
         return bool(self._username and self._password)
 
-    def check_cancel(self, job_ids: Iterable[int]) -> None:
-        """Find out whether ``cancel`` would work for these jobs; nothing is changed.
+    def check_cancel(self) -> None:
+        """Find out whether ``cancel`` would work for a job that the user may see; nothing is changed.
 
-        :raises ProxboxError: when neither the token nor the login may cancel them.
+        :raises ProxboxError: when neither the token nor the login may cancel jobs.
         """
         if not self._may_cancel:
             # No NetBox has a job 0. The page looks at the user and at core.delete_job first, and then for the job.
             self._cancel(0, lambda page: page.status == 404)
             self._may_cancel = True
+
+    def check_jobs(self, job_ids: Iterable[int]) -> None:
+        """Find out whether the user who cancels may see these jobs. Call it after ``check_cancel``.
+
+        The user of the token has read the jobs over the API. The user of the login may not see them.
+
+        :raises ProxboxError: for the first job that the login does not show.
+        """
         if self._token_failure:
-            # The user of the token has read the jobs over the API. The user of the login may not see them.
             for job_id in job_ids:
                 path = f"core/jobs/{job_id}/"
                 page = self.session.page("GET", path)

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 AWX = CHECKOUT / "awx"
 # Recorded from the documentation of awx.awx 23.9.0: the options of the modules, without their descriptions.
@@ -72,12 +74,9 @@ def options_of(playbook: str, variable: str) -> list[dict[str, Any]]:
 
 
 def argument_spec(module: str) -> dict[str, Any]:
-    made: list[dict[str, Any]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        imported = importlib.import_module(f"ansible_collections.proxbox.proxbox.plugins.modules.{module}")
-        patch.setattr(imported, "run_module", lambda spec, _work, **_rules: made.append(spec))
-        imported.main()
-    return made[0]
+    return validator(
+        importlib.import_module(f"ansible_collections.proxbox.proxbox.plugins.modules.{module}")
+    ).argument_spec
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=question_id)

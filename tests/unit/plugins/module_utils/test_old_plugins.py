@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._cancel import check_cancel
 from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job_tasks import cancel_runs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
@@ -45,6 +46,7 @@ NO_ROUTE = Answer("<html>Page Not Found</html>", 404, "text/html", headers=DATE)
 MOVED = Answer("", 302, "text/html", headers={**DATE, "Location": "/elsewhere/"})
 PAGE_CANCELS = Answer("<html>Page Not Found</html>", 404, "text/html", headers=DATE)
 """The page for job 0, which no NetBox has: the token may cancel."""
+PAGE_FOUND = Answer("<html>", 200, "text/html", headers=DATE)
 CANCELLED = Answer("", 302, "text/html", headers={**DATE, "Location": "/core/jobs/5/"})
 REFUSED = Answer("<html>", 403, "text/html", headers=DATE)
 PAGE_MAY_CANCEL, PAGE_CANCEL = "POST /core/jobs/0/proxbox-cancel/", "POST /core/jobs/5/proxbox-cancel/"
@@ -167,6 +169,15 @@ def test_a_web_page_that_did_not_cancel_is_asked_again(server: Script, jobs: Job
     server.answer(status(5, "scheduled"), CANCELLED)
     server.answer(page(row(5, status="failed", error="Cancelled by user.")), page())
     assert [job.id for job in absent(jobs).cancelled] == [5]
+
+
+def test_a_job_that_the_login_may_not_see_does_not_stop_the_next(server: Script, with_login: Jobs, row: Row) -> None:
+    hidden, seen = (Job.from_row(row(job_id, **NIGHTLY)) for job_id in (5, 7))
+    server.answer(NO_ROUTE, plugin("0.0.23"), MOVED, *LOGIN, PAGE_CANCELS, REFUSED, PAGE_FOUND)
+    with pytest.raises(ProxboxError, match=r"may not do this .*/core/jobs/5/"):
+        check_cancel(with_login, [hidden])
+    check_cancel(with_login, [seen])
+    assert server.asked[-2:] == ["GET /core/jobs/5/", "GET /core/jobs/7/"]
 
 
 def test_a_job_by_its_id_is_cancelled_with_an_old_plugin(server: Script, jobs: Jobs, row: Row) -> None:

@@ -142,22 +142,30 @@ def test_a_token_that_does_not_cancel(server: Script, answer: Answer, says: str)
 
 @pytest.mark.parametrize("login", [False, True])
 def test_a_token_that_would_cancel_is_known_beforehand(server: Script, login: bool) -> None:
-    pages(server, NOT_FOUND, login=login).check_cancel([5])
+    pages(server, NOT_FOUND, login=login).check_cancel()
     assert server.asked == [CANCEL_0]
 
 
 @pytest.mark.parametrize("refused", [NO_LOGIN, NO_CSRF, DENIED, BAD_TOKEN])
 def test_a_token_that_would_not_cancel_is_known_beforehand(server: Script, refused: Answer) -> None:
     with pytest.raises(ProxboxError):
-        pages(server, refused).check_cancel([5])
+        pages(server, refused).check_cancel()
     assert server.asked == [CANCEL_0]
 
 
 def test_a_login_that_would_cancel_is_known_beforehand(server: Script) -> None:
     one = pages(server, NO_LOGIN, *LOGIN, NOT_FOUND, html(), DONE, login=True)
-    one.check_cancel([5])
+    one.check_cancel()
+    one.check_jobs([5])
     one.cancel(5)
     assert server.asked == [CANCEL_0, *LOGGED_IN, CANCEL_0, VIEW, CANCEL]
+
+
+def test_a_token_that_cancels_may_see_the_jobs(server: Script) -> None:
+    one = pages(server, NOT_FOUND, login=True)
+    one.check_cancel()
+    one.check_jobs([5])
+    assert server.asked == [CANCEL_0]
 
 
 LOG_IN, PREFERENCES = LOGGED_IN[1:]
@@ -175,18 +183,26 @@ UNKNOWN_FORM = "The collection does not know the form on this page"
         ([form(), form()], LOG_IN, NOT_ACCEPTED),
         ([form(inside='name="sso"')], "GET /login/", NO_FORM),
         ([*LOGIN, DENIED], CANCEL_0, f"The user 'automation' of netbox_username {PERMISSIONS}"),
-        ([*LOGIN, NOT_FOUND, DENIED], VIEW, f"The user 'automation' of netbox_username {PERMISSIONS}"),
     ],
 )
 def test_a_login_that_would_not_cancel_is_known_beforehand(
     server: Script, answers: list[Answer], request_: str, says: str
 ) -> None:
     with pytest.raises(ProxboxError) as told:
-        pages(server, NO_LOGIN, *answers, login=True).check_cancel([5])
+        pages(server, NO_LOGIN, *answers, login=True).check_cancel()
     sentence = refusal(told.value, server, request_, answers[-1])
-    # A job that the login may not see is no fault of the token.
-    assert sentence == (says if request_ == VIEW else f"{token_refused(server)} The task then tried the login. {says}")
+    assert sentence == f"{token_refused(server)} The task then tried the login. {says}"
     assert CANCEL not in server.asked
+
+
+def test_a_job_that_the_login_may_not_see_is_named(server: Script) -> None:
+    one = pages(server, NO_LOGIN, *LOGIN, NOT_FOUND, DENIED, html(), login=True)
+    one.check_cancel()
+    with pytest.raises(ProxboxError) as told:
+        one.check_jobs([5])
+    assert refusal(told.value, server, VIEW, DENIED) == f"The user 'automation' of netbox_username {PERMISSIONS}"
+    one.check_jobs([7])
+    assert server.asked[-1] == VIEW.replace("5", "7")
 
 
 def token_refused(server: Script) -> str:
@@ -200,7 +216,7 @@ def test_a_wrong_password_is_sent_once(server: Script) -> None:
     one = pages(server, NO_LOGIN, form(), form(), login=True)
     for _schedule in range(3):
         with pytest.raises(ProxboxError, match=NOT_ACCEPTED):
-            one.check_cancel([5])
+            one.check_cancel()
     assert server.asked.count(LOG_IN) == 1
 
 
@@ -237,7 +253,8 @@ def test_a_page_that_is_read_is_read_again_if_the_connection_breaks(
     broken = Answer(hang_up=True)
     login, landed, preferences = LOGIN
     one = pages(server, NO_LOGIN, broken, login, landed, broken, preferences, NOT_FOUND, broken, html(), login=True)
-    one.check_cancel([5])
+    one.check_cancel()
+    one.check_jobs([5])
     assert [text for text in server.asked if text.startswith("GET")] == [
         *["GET /login/"] * 2,
         *["GET /user/preferences/"] * 2,

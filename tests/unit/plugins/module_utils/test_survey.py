@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import CONNECTION_SPEC
 from ansible_collections.proxbox.proxbox.plugins.module_utils._survey import read_answers
+from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator
 
 MODULES = "ansible_collections.proxbox.proxbox.plugins.modules."
 NEEDED = {
@@ -33,30 +34,21 @@ ACCESS = {"netbox_url": "https://netbox.example.com", "netbox_token": "secret"}
 BLANKS = ["", "  ", "\n", None]
 
 
-def described(module: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of a module, and the rules about them."""
-    made = []
-    with pytest.MonkeyPatch.context() as patch:
-        imported = importlib.import_module(MODULES + module)
-        patch.setattr(imported, "run_module", lambda spec, _work, **rules: made.append((spec, rules)))
-        imported.main()
-    spec, rules = made[0]
-    return {**CONNECTION_SPEC, **spec}, rules
+def judge_of(module: str) -> ArgumentSpecValidator:
+    return validator(importlib.import_module(MODULES + module), CONNECTION_SPEC)
 
 
 def accepted(module: str, **given: Any) -> dict[str, Any]:
     """Return the options as the module gets them."""
-    spec, rules = described(module)
-    valid = ModuleArgumentSpecValidator(spec, **rules).validate(
-        read_answers({**ACCESS, **NEEDED[module], **given}, spec)
-    )
+    judge = judge_of(module)
+    valid = judge.validate(read_answers({**ACCESS, **NEEDED[module], **given}, judge.argument_spec))
     assert not valid.error_messages
     return valid.validated_parameters
 
 
 def optional() -> Iterator[tuple[str, str]]:
     for module, needed in NEEDED.items():
-        for option, rules in described(module)[0].items():
+        for option, rules in judge_of(module).argument_spec.items():
             if option not in needed and not rules.get("required"):
                 yield module, option
 
@@ -85,9 +77,9 @@ def test_a_blank_option_of_a_listed_schedule_has_its_default(option: str, blank:
 
 @pytest.mark.parametrize("blank", BLANKS)
 def test_a_blank_list_of_schedules_ends_none(blank: str | None) -> None:
-    spec, rules = described("proxbox_sync_schedules")
+    judge = judge_of("proxbox_sync_schedules")
     given = {**ACCESS, "schedules": blank, "purge_unlisted": True}
-    valid = ModuleArgumentSpecValidator(spec, **rules).validate(read_answers(given, spec))
+    valid = judge.validate(read_answers(given, judge.argument_spec))
     assert valid.error_messages == ["missing required arguments: schedules"]
 
 
@@ -156,7 +148,7 @@ def test_schedules_may_be_yaml_or_json(text: str) -> None:
 )
 def test_text_that_is_no_list_of_schedules(text: str, says: str) -> None:
     with pytest.raises(ProxboxError, match=f"^{says}$"):
-        read_answers({"schedules": text}, described("proxbox_sync_schedules")[0])
+        read_answers({"schedules": text}, judge_of("proxbox_sync_schedules").argument_spec)
 
 
 def test_a_module_fails_with_the_sentence_about_an_answer() -> None:
@@ -177,4 +169,4 @@ def test_a_module_fails_with_the_sentence_about_an_answer() -> None:
 def test_pyyaml_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ProxboxError, match="PyYAML is missing where the module runs"):
-        read_answers({"schedules": "- name: nightly"}, described("proxbox_sync_schedules")[0])
+        read_answers({"schedules": "- name: nightly"}, judge_of("proxbox_sync_schedules").argument_spec)

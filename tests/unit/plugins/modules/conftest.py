@@ -27,13 +27,18 @@ class Module:
         self.warn = self.warnings.append
 
 
-def validator(module: ModuleType) -> ArgumentSpecValidator:
-    """Return Ansible's own judge of a module's options, without those of the connection."""
+def validator(module: ModuleType, connection: dict[str, Any] | None = None) -> ArgumentSpecValidator:
+    """Return Ansible's own judge of a module's options.
+
+    :param connection: the options of the connection, where they matter.
+    """
     made = []
+
+    def run_module(spec: dict[str, Any], _work: object, **rules: Any) -> None:
+        made.append(ArgumentSpecValidator({**(connection or {}), **spec}, **rules))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            module, "run_module", lambda spec, _work, **rules: made.append(ArgumentSpecValidator(spec, **rules))
-        )
+        patch.setattr(module, "run_module", run_module)
         module.main()
     return made[0]
 
