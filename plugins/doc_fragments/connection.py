@@ -102,7 +102,6 @@ options:
       - Password of O(netbox_username). NetBox does not accept it if users can only log in with single sign-on.
       - If not set, the environment variable E(NETBOX_PASSWORD) is used.
     type: str
-
 """
 
     SCOPE = r"""

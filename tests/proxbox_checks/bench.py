@@ -9,7 +9,6 @@ import os
 import resource
 import subprocess
 import tempfile
-import xml.etree.ElementTree as ElementTree
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import parse_qs
+from xml.etree import ElementTree
 
-from proxbox_checks import process
 from proxbox_checks.stack import TestStack
-from proxbox_checks.tools import Tools
+from proxbox_checks.workspace import Workspace
 from proxbox_stack import scratch
 from proxbox_stack.pins import NETBOX_COLLECTION
 from proxbox_stack.proxy import proxy
@@ -107,47 +106,42 @@ class Figures:
     """Times by label, one for each round: of whole tasks, and the CPU's for processes."""
 
 
-def bench(tools: Tools, stack: TestStack, rounds: int) -> str:
+def bench(work: Workspace, stack: TestStack, rounds: int) -> str:
     """Measure on a stack of its own, without finished jobs and with many, and return the table, in Markdown.
 
     A stack that runs is used and left up; else it is taken down at the end, and its data stays.
 
     :raises StackError: when a task fails, or does not what it is there to show.
     """
-    collections, missing = _netbox_collection(tools)
+    collections, missing = _netbox_collection(work)
     due = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) + timedelta(hours=12)
     tasks = _tasks(due)
-    was_up = stack.running
-    try:
-        stack.up()
+    with stack.in_use():
         facts = stack.facts()
         found = []
         for history in (0, HISTORY):
             say(f"{SCHEDULES} schedules and {history} finished jobs")
             stack.shell(_SEED.format(given=json.dumps(_seed(due, history))))
-            counted = _count(tools, facts, tasks)
+            counted = _count(work, facts, tasks)
             say(f"{rounds} rounds of each task")
             # The very request that the module sends.
             same = facts["netbox_url"] + counted[0][0][0].partition(" ")[2]
             timed = _timed(tasks, facts, same, with_tag=not missing)
-            seconds = _time(tools, collections, timed, rounds)
-            found.append(Figures(counted, {**seconds, **_time_processes(tools, facts, tasks[0], same, rounds)}))
-    finally:
-        if not was_up:
-            stack.down()
+            seconds = _time(work, collections, timed, rounds)
+            found.append(Figures(counted, {**seconds, **_time_processes(work, facts, tasks[0], same, rounds)}))
     about = f"NetBox {facts['netbox_version']}, netbox-proxbox {facts['plugin_version']}, {rounds} rounds"
     return _report(about, tasks, found, missing)
 
 
-def _netbox_collection(tools: Tools) -> tuple[list[Path], str]:
+def _netbox_collection(work: Workspace) -> tuple[list[Path], str]:
     """Where netbox.netbox is found, unpacked from the package that bundles it; or nowhere, and why."""
     folder = scratch.subfolder("collections") / NETBOX_COLLECTION.replace("==", "-")
     if folder.exists():
         return [folder], ""
     say(f"fetching {NETBOX_COLLECTION} for netbox.netbox")
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        command = [tools.program("python"), "-m", "pip", "download", "--no-deps", "--dest", temporary]
-        done = subprocess.run([*command, NETBOX_COLLECTION], env=tools.env, capture_output=True, text=True, check=False)
+        command = [work.program("python"), "-m", "pip", "download", "--no-deps", "--dest", temporary]
+        done = subprocess.run([*command, NETBOX_COLLECTION], capture_output=True, text=True, check=False)
         if done.returncode:
             return [], f"{NETBOX_COLLECTION} cannot be downloaded: {(done.stderr.strip().splitlines() or ['?'])[-1]}"
         unpacked = Path(temporary, "unpacked")
@@ -228,20 +222,17 @@ def _tasks(due: datetime) -> list[Task]:
     ]
 
 
-def _count(tools: Tools, facts: dict[str, Any], tasks: list[Task]) -> list[tuple[list[str], int]]:
+def _count(work: Workspace, facts: dict[str, Any], tasks: list[Task]) -> list[tuple[list[str], int]]:
     """Each task's requests and the bytes of their answers."""
     counted = []
     with proxy(facts["netbox_url"]) as between:
-        env = {**tools.playbook_env, "NETBOX_URL": between.url, "NETBOX_TOKEN": facts["netbox_superuser_token"]}
+        env = {"NETBOX_URL": between.url, "NETBOX_TOKEN": facts["netbox_superuser_token"]}
         for task in tasks:
             between.requests, between.received = [], 0
-            command = [tools.program("ansible"), "localhost", "--module-name"]
-            command += [f"proxbox.proxbox.{task.module}", "--args", json.dumps(task.args)]
-            done = process.run(command, cwd=tools.staged, env=env, log=tools.logs / "bench-count.log")
+            output = work.ansible(f"proxbox.proxbox.{task.module}", task.args, env)
             wanted = f"localhost | {'CHANGED' if task.changed else 'SUCCESS'} =>"
-            if not any(line.startswith(wanted) for line in done.lines):
-                process.show_end(done)
-                raise StackError(f"the task {task.label!r} does not end with {wanted!r}: the lines above say how.")
+            if wanted not in output:
+                raise StackError(f"the task {task.label!r} does not end with {wanted!r}:\n{output}")
             counted.append((between.requests, between.received))
     return counted
 
@@ -263,7 +254,7 @@ def _timed(tasks: list[Task], facts: dict[str, Any], same: str, *, with_tag: boo
 
 
 def _time(
-    tools: Tools, collections: list[Path], tasks: dict[str, dict[str, Any]], rounds: int
+    work: Workspace, collections: list[Path], tasks: dict[str, dict[str, Any]], rounds: int
 ) -> dict[str, list[float]]:
     """The seconds of each task, from its start to its result, in ``rounds`` rounds of one playbook after a first one.
 
@@ -282,26 +273,25 @@ def _time(
         playbook = Path(folder, "rounds.json")
         playbook.write_text(json.dumps([play]), encoding="utf-8")
         env = {
-            **tools.playbook_env,
-            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(str(path) for path in (tools.collections, *collections)),
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(str(path) for path in (work.root, *collections)),
             "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit",
             "JUNIT_OUTPUT_DIR": folder,
             "JUNIT_HIDE_TASK_ARGUMENTS": "true",
             "JUNIT_FAIL_ON_CHANGE": "true",
         }
-        command = [tools.program("ansible-playbook"), str(playbook)]
-        done = process.run(command, cwd=tools.staged, env=env, log=tools.logs / "bench-time.log")
+        output = work.session.run("ansible-playbook", str(playbook), env=env, silent=True)
         cases = [case for path in Path(folder).glob("*.xml") for case in ElementTree.parse(path).iter("testcase")]
-    if done.code or any(len(case.findall(bad)) for case in cases for bad in ("failure", "error", "skipped")):
-        process.show_end(done)
-        raise StackError("a task of the rounds failed or changed something: the lines above say which.")
+    if any(len(case.findall(bad)) for case in cases for bad in ("failure", "error", "skipped")):
+        raise StackError(f"a task of the rounds failed or changed something:\n{output}")
     seconds: dict[str, list[float]] = {name: [] for name in order}
     for case in cases:
         seconds[case.get("name", "").partition(": ")[2]].append(float(case.get("time", "")))
     return {name: values[1:] for name, values in seconds.items()}
 
 
-def _time_processes(tools: Tools, facts: dict[str, Any], task: Task, same: str, rounds: int) -> dict[str, list[float]]:
+def _time_processes(
+    work: Workspace, facts: dict[str, Any], task: Task, same: str, rounds: int
+) -> dict[str, list[float]]:
     """The CPU's seconds for the process of a module, without Ansible's own work around it, after a first run.
 
     The other process is that of a module that does no more than to send the same GET with pynetbox.
@@ -315,13 +305,11 @@ def _time_processes(tools: Tools, facts: dict[str, Any], task: Task, same: str, 
     seconds: dict[str, list[float]] = {name: [] for name in modules}
     # Each packed module holds its arguments, with a token, and is gone afterwards.
     with tempfile.TemporaryDirectory() as folder:
-        packed = {name: _pack(tools, Path(folder, str(at)), *modules[name]) for at, name in enumerate(modules)}
+        packed = {name: _pack(work, Path(folder, str(at)), *modules[name]) for at, name in enumerate(modules)}
         for turn in range(rounds + 1):
             for name in sorted(packed, reverse=turn % 2 == 0):
                 before = _cpu_of_children()
-                done = subprocess.run(
-                    [tools.program("python"), packed[name]], env=tools.env, capture_output=True, check=False
-                )
+                done = subprocess.run([work.program("python"), packed[name]], capture_output=True, check=False)
                 used = _cpu_of_children() - before
                 if done.returncode or json.loads(done.stdout).get("changed") is not False:
                     raise StackError(f"the process of {name!r} failed or changed something: {done.stdout.decode()}")
@@ -334,20 +322,17 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _pack(tools: Tools, folder: Path, module: str, args: dict[str, Any]) -> Path:
+def _pack(work: Workspace, folder: Path, module: str, args: dict[str, Any]) -> Path:
     """The file that Ansible sends to a host, with the module, what it imports, and its arguments."""
     env = {
-        **tools.playbook_env,
         "ANSIBLE_KEEP_REMOTE_FILES": "true",
         "ANSIBLE_REMOTE_TMP": str(folder),
         "ANSIBLE_LIBRARY": str(Path(__file__).parent / "library"),
     }
-    command = [tools.program("ansible"), "localhost", "--module-name", module, "--args", json.dumps(args)]
-    done = process.run(command, cwd=tools.staged, env=env, log=tools.logs / "bench-pack.log")
+    output = work.ansible(module, args, env)
     files = list(folder.glob("*/AnsiballZ_*.py"))
-    if done.code or not files:
-        process.show_end(done)
-        raise StackError(f"the module {module} failed, or Ansible left no file of it: the lines above say how.")
+    if not files:
+        raise StackError(f"Ansible left no file of the module {module}:\n{output}")
     return files[0]
 
 

@@ -1,64 +1,69 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""``ansible-test integration`` against the real stack."""
+"""The tests against the real stack: ansible-test integration, the role on a host, and pytest."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import sys
 
-from proxbox_checks import process
-from proxbox_checks.ansible_test import warned_skips
-from proxbox_checks.results import Result
 from proxbox_checks.stack import TestStack
-from proxbox_checks.tools import Tools
+from proxbox_checks.workspace import CHECKOUT, Workspace, colour
+from proxbox_host import machine
+from proxbox_host.host import Host
 
-_LISTED = re.compile(r"integration test\(s\) listed below")
+
+def integration(work: Workspace, stack: TestStack) -> None:
+    """Run the targets against the stack, or those that the command line names."""
+    with stack.in_use():
+        _run_targets(work, stack, *work.session.posargs)
 
 
-def integration(tools: Tools, stack: TestStack, targets: list[str], *, unsupported: bool, cleanup: bool) -> Result:
-    """Run the targets, all when none is named, against the stack.
+def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
+    """Run the target of the role on a new host, which works for the stack in place of the stack's own worker.
 
-    ``unsupported`` runs the targets too that are marked ``unsupported`` or ``destructive``.
+    :param oldest_ansible: ansible-playbook of the oldest ansible-core that the collection supports.
     """
-    with stack.in_use(cleanup):
-        write_config(tools, stack)
-        return run_targets(tools, targets, unsupported=unsupported)
+    try:
+        machine.prepare()
+    except machine.Unfit as exc:
+        work.session.skip(str(exc))
+    host = Host(stack.name)
+    with stack.in_use(), stack.without_worker():
+        host.down(purge=True)
+        try:
+            host.up(stack.name)
+            facts = {"worker_host_inventory": str(host.inventory), "worker_oldest_ansible": oldest_ansible}
+            _run_targets(work, stack, "--allow-unsupported", "--allow-destructive", "proxbox_worker", **facts)
+        finally:
+            host.down()
 
 
-def write_config(tools: Tools, stack: TestStack, **more: str) -> None:
-    """Tell the targets where the stack is, and ``more``."""
-    wrapper = tools.collections / "stack"
-    stack.write_wrapper(wrapper, tools.python)
-    facts = {**stack.facts(), "stack_command": str(wrapper), **more}
-    path = tools.staged / "tests" / "integration" / "integration_config.yml"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def live(work: Workspace, stack: TestStack) -> None:
+    """Run pytest on tests/live: what a playbook cannot do to the real stack."""
+    with stack.in_use():
+        env = {
+            **work.env,
+            "PYTHONPATH": f"{work.root}:{CHECKOUT / 'tests'}",
+            "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": _wrapper(work, stack)}),
+        }
+        work.session.run("pytest", *PYTEST, *(work.session.posargs or ["tests/live"]), env=env)
+
+
+PYTEST = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+
+
+def _run_targets(work: Workspace, stack: TestStack, *arguments: str, **more: str) -> None:
+    facts = {**stack.facts(), "stack_command": _wrapper(work, stack), **more}
+    path = work.collection / "tests" / "integration" / "integration_config.yml"
     path.touch(mode=0o600)
-    path.write_text(
-        "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in facts.items()), encoding="utf-8"
-    )
+    lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in facts.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with work.session.chdir(work.collection):
+        command = ["ansible-test", "integration", "--continue-on-error", *colour(), *arguments]
+        work.session.run(*command, env=work.env)
 
 
-def run_targets(tools: Tools, targets: list[str], *, unsupported: bool) -> Result:
-    """Run the targets, all when none is named, as ``integration_config.yml`` is."""
-    data = tools.staged / "tests" / "output" / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    log = tools.logs / "ansible-test-integration.log"
-    command = [tools.program("ansible-test"), "integration", "--continue-on-error"]
-    command += ["--color", "yes" if sys.stderr.isatty() else "no"]
-    command += ["--allow-unsupported", "--allow-destructive"] if unsupported else []
-    done = process.run([*command, *targets], cwd=tools.staged, env=tools.playbook_env, log=log, show=process.everything)
-    result = Result(skipped=warned_skips(done), log=log)
-    for path in data.glob("integration-*.json"):
-        passed = json.loads(path.read_text(encoding="utf-8"))["targets"]
-        result.passed += len(passed)
-        result.notes += [f"{name} passed in {facts['run_time_seconds']} s" for name, facts in passed.items()]
-    listed = [number for number, line in enumerate(done.lines) if _LISTED.search(line)]
-    if done.code:
-        result.failed = [f"target {name}" for name in done.lines[listed[-1] + 1 :] if name] if listed else []
-        result.failed = result.failed or [
-            f"it ended with exit code {done.code}: {next(filter(None, reversed(done.lines)), '')}"
-        ]
-    return result
+def _wrapper(work: Workspace, stack: TestStack) -> str:
+    path = work.root / "stack"
+    stack.write_wrapper(path)
+    return str(path)

@@ -1,73 +1,129 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""Every group of steps, in two lanes side by side. Each lane is a run of tests/check with a stack of its own."""
+"""All sessions of the tests, in two lanes side by side. Each lane is a run of nox with a stack of its own."""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
-from proxbox_checks import results
-from proxbox_checks.results import Result
-from proxbox_checks.steps import GROUPS, stack_name
+from proxbox_checks.stack import TestStack, stack_name
+from proxbox_stack.report import StackError
 
-# The two take about the same time. The groups of one lane use the same stack, except for "previous".
+# The two take about the same time. The sessions of one lane use the same stack, except for "previous".
 LANES = {
-    "checks": ("lint", "sanity", "units", "live", "previous"),
-    "playbooks": ("integration", "role"),
+    "checks": ["checks", "sanity", "units", "live", "previous"],
+    "playbooks": ["integration", "role"],
 }
 
 
-def run_lanes(checkout: Path, arguments: list[str]) -> list[Result]:
-    """Run each lane to its end, with ``arguments`` for each, and return the results in the order of the groups."""
-    with tempfile.TemporaryDirectory() as folder:
-        lanes = [_Lane(checkout, name, arguments, Path(folder, name)) for name in LANES]
-        try:
-            found = [result for lane in lanes for result in lane.wait()]
-        except BaseException:
-            for lane in lanes:
-                lane.process.terminate()
-            for lane in lanes:
-                lane.process.wait()
-            raise
-    # Both lanes set themselves up: a row for each would say nothing, unless it failed.
-    found = [result for result in found if result.group or not result.ok]
-    return sorted(found, key=lambda result: GROUPS.index(result.group) if result.group else -1)
+def run_lanes(noxfile: Path, logs: Path) -> bool:
+    """Run each lane to its end, print what came of each session, and return whether all is well.
+
+    :param noxfile: the file with the sessions.
+    :param logs: folder for the output of each lane, and for nox's reports.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    lanes = [_Lane(name, noxfile, logs) for name in LANES]
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        for lane in lanes:
+            lane.end()
+
+    # Ended from outside, what this run has started is still taken down.
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    threads = [threading.Thread(target=lane.run) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    for lane in lanes:
+        print(lane.report())
+    good = all(lane.good for lane in lanes)
+    print("All sessions passed." if good else "Not all sessions passed.", flush=True)
+    return good
 
 
+@dataclass
 class _Lane:
-    """One run of tests/check. Its lines go to the terminal with the name of the lane before them."""
+    """One run of nox. Its lines go to the terminal with the name of the lane before them, and to a file."""
 
-    def __init__(self, checkout: Path, name: str, arguments: list[str], found: Path) -> None:
-        self._name = name
-        self._found = found
-        command = [sys.executable, str(checkout / "tests" / "check"), "test", "--results", str(found), *arguments]
-        command += [word for group in LANES[name] for word in ("--only", group)]
-        self.process = subprocess.Popen(
-            command,
-            env={**os.environ, "PROXBOX_LANE": name, "PROXBOX_STACK_NAME": f"{stack_name()}-{name}"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        self._thread = threading.Thread(target=self._show, daemon=True)
-        self._thread.start()
+    name: str
+    noxfile: Path
+    logs: Path
+    problem: str = ""
+    code: int | None = None
+    reasons: list[str] = field(default_factory=list)
+    """nox's lines about what was skipped or has failed."""
+    _nox: subprocess.Popen[str] | None = None
+    _ended: bool = False
 
-    def wait(self) -> list[Result]:
-        """Wait for its end, and return what its steps found."""
-        code = self.process.wait()
-        self._thread.join()
-        if self._found.exists():
-            return results.read(self._found)
-        return [Result(name=self._name, failed=[f"it ended with exit code {code} before its first step"])]
+    @property
+    def good(self) -> bool:
+        """Whether nox has run, and each session has passed or was skipped with a reason."""
+        return self.code == 0 and not self.problem
 
-    def _show(self) -> None:
-        width = max(map(len, LANES))
-        for line in self.process.stdout:
-            print(f"{self._name:{width}} | {line.rstrip()}", file=sys.stderr, flush=True)
+    @property
+    def _log(self) -> Path:
+        return self.logs / f"{self.name}.log"
+
+    def run(self) -> None:
+        """Bring the stack of the lane up, run the sessions, and take it down."""
+        stack = TestStack(f"{stack_name()}-{self.name}")
+        try:
+            with stack.in_use():
+                self._sessions(stack.name)
+        except StackError as exc:
+            self.problem = str(exc)
+
+    def end(self) -> None:
+        """Have nox end its session. What it has started is then taken down."""
+        self._ended = True
+        if self._nox:
+            self._nox.send_signal(signal.SIGINT)
+
+    def _sessions(self, stack: str) -> None:
+        command = [sys.executable, "-m", "nox", "--noxfile", str(self.noxfile), "--report", str(self._report)]
+        with open(self._log, "w", encoding="utf-8") as log:
+            if self._ended:
+                return
+            self._nox = subprocess.Popen(
+                [*command, "--sessions", *LANES[self.name]],
+                env={**os.environ, "PROXBOX_STACK_NAME": stack},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                # A Ctrl-C of the terminal would reach it too, and end it twice.
+                start_new_session=True,
+            )
+            for line in self._nox.stdout or ():
+                log.write(line)
+                print(f"{self.name:{max(map(len, LANES))}} | {line.rstrip()}", flush=True)
+                if line.startswith("nox > ") and (" skipped" in line or " failed" in line or " aborted" in line):
+                    self.reasons.append(line[len("nox > ") :].strip())
+            self.code = self._nox.wait()
+
+    @property
+    def _report(self) -> Path:
+        return self.logs / f"{self.name}.json"
+
+    def report(self) -> str:
+        """A line for each session, and what was skipped or has failed."""
+        lines = [
+            f"\n{self.name}: {self.problem or f'nox ended with exit code {self.code}'}, the output is in {self._log}"
+        ]
+        if self.code is not None and self._report.exists():
+            sessions = json.loads(self._report.read_text(encoding="utf-8"))["sessions"]
+            lines += [f"  {one['result']:8} {one['name']}" for one in sessions]
+        return "\n".join([*lines, *(f"  {reason}" for reason in self.reasons)])

@@ -7,8 +7,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from proxbox_checks import process
-from proxbox_checks.tools import Tools
+from proxbox_checks.workspace import Workspace
 from proxbox_stack.report import StackError, say
 
 MODULE_UTILS = "plugins/module_utils"
@@ -41,7 +40,7 @@ pytest_add_cli_args_test_selection =
 """
 
 
-def mutants(tools: Tools, files: list[str]) -> str:
+def mutants(work: Workspace, files: list[str]) -> str:
     """Run the unit tests against the mutants of each file, and return the score and the mutants that survived.
 
     :param files: paths or names of files in plugins/module_utils.
@@ -51,32 +50,32 @@ def mutants(tools: Tools, files: list[str]) -> str:
     for name in names:
         if name not in TESTS:
             raise StackError(f"{name} has no unit tests in {__name__}.TESTS: name one of {', '.join(sorted(TESTS))}.")
-    return "\n".join(_of_file(tools, name) for name in names)
+    return "\n".join(_of_file(work, name) for name in names)
 
 
-def _of_file(tools: Tools, name: str) -> str:
-    collection = tools.staged.relative_to(tools.collections)
+def _of_file(work: Workspace, name: str) -> str:
+    collection = work.collection.relative_to(work.root)
     tests = [f"    {collection}/tests/unit/{MODULE_UTILS}/{test}" for test in TESTS[name]]
     settings = _SETTINGS.format(collection=collection, name=name, tests="\n".join(tests))
-    (tools.collections / "setup.cfg").write_text(settings, encoding="utf-8")
-    shutil.rmtree(tools.collections / "mutants", ignore_errors=True)
+    (work.root / "setup.cfg").write_text(settings, encoding="utf-8")
+    shutil.rmtree(work.root / "mutants", ignore_errors=True)
     say(f"{name} ...")
-    done = _mutmut(tools, "run", "--max-children", "1")
-    results = [line.strip().rpartition(": ") for line in _mutmut(tools, "results", "--all", "true").lines if line]
+    output = _mutmut(work, "run", "--max-children", "1")
+    results = [line.strip().rpartition(": ") for line in _mutmut(work, "results", "--all", "true") if line]
     found = [(mutant, verdict) for mutant, _colon, verdict in results if mutant]
     if not found:
-        process.show_end(done)
-        raise StackError(f"mutmut made no mutants of {name}: its output is in {tools.logs / 'mutmut-run.log'}.")
+        raise StackError("\n".join([f"mutmut made no mutants of {name}:", *output]))
     lived = [mutant for mutant, verdict in found if verdict not in ("killed", "timeout")]
     report = f"{name}: the tests notice {len(found) - len(lived)} of {len(found)} mutants\n"
     for mutant in lived:
-        diff = _mutmut(tools, "show", mutant).lines
+        diff = _mutmut(work, "show", mutant)
         changes = [line for line in diff if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))]
         report += "\n".join([f"  {mutant.rpartition('.')[2]}", *(f"    {line}" for line in changes)]) + "\n"
     return report
 
 
-def _mutmut(tools: Tools, *arguments: str) -> process.Done:
-    command = ["nice", tools.program("mutmut"), *arguments]
-    log = tools.logs / f"mutmut-{arguments[0]}.log"
-    return process.run(command, cwd=tools.collections, env=tools.env, log=log)
+def _mutmut(work: Workspace, *arguments: str) -> list[str]:
+    with work.session.chdir(work.root):
+        # mutmut tells in no exit code whether it has run.
+        output = work.session.run("nice", "mutmut", *arguments, silent=True, external=True, success_codes=range(256))
+    return str(output).splitlines()

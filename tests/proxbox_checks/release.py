@@ -9,12 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from proxbox_checks import process
-from proxbox_checks.results import Result
-from proxbox_checks.tools import Tools
-from proxbox_stack.pins import GALAXY_IMPORTER
-from proxbox_stack.report import StackError
-from proxbox_stack.venvs import ensure_venv
+from proxbox_checks.workspace import CHECKOUT, Workspace
 
 PLACEHOLDER = "https://example.com/proxbox"
 """The home in an archive that is only checked: the project has no public home yet."""
@@ -27,18 +22,17 @@ RUN_ANSIBLE_LINT = True
 """
 
 
-def build_archive(tools: Tools, home: str, output: Path) -> Path:
-    """Build the archive of the staged copy into the folder ``output``.
+def build_archive(work: Workspace, home: str, output: Path) -> Path:
+    """Build the archive into the folder ``output``.
 
     :param home: address of the project, which Galaxy demands: ``repository``, ``documentation``, ``homepage`` and
         ``issues`` come from it.
-    :raises StackError: for an address that is none, and when the build fails.
     """
     if not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)+", home):
-        raise StackError(f"{home!r} is not the address of a project: give one such as https://github.com/OWNER/NAME.")
+        work.session.error(f"{home!r} is not the address of a project: give one such as https://github.com/OWNER/NAME.")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "collection")
-        shutil.copytree(tools.staged, copy, ignore=shutil.ignore_patterns("output"))
+        shutil.copytree(work.collection, copy)
         addresses = {
             "repository": home,
             "documentation": f"{home}#readme",
@@ -47,57 +41,39 @@ def build_archive(tools: Tools, home: str, output: Path) -> Path:
         }
         with open(copy / "galaxy.yml", "a", encoding="utf-8") as galaxy:
             galaxy.writelines(f"{key}: {address}\n" for key, address in addresses.items())
-        command = [tools.program("ansible-galaxy"), "collection", "build", "--output-path", str(output)]
-        done = process.run(command, cwd=copy, env=tools.env, log=tools.logs / "build.log")
-    archives = list(output.glob("proxbox-proxbox-*.tar.gz"))
-    if done.code or len(archives) != 1:
-        raise StackError(f"no archive was built in {output}: {next(filter(None, reversed(done.lines)), '')}")
-    return archives[0]
+        with work.session.chdir(copy):
+            work.session.run("ansible-galaxy", "collection", "build", "--output-path", str(output))
+    (archive,) = output.glob("proxbox-proxbox-*.tar.gz")
+    return archive
 
 
-def importer(tools: Tools) -> Result:
-    """galaxy-importer has nothing to say against the archive."""
-    # Its ansible-lint is not the one of the development environment.
-    folder = ensure_venv("galaxy-importer", GALAXY_IMPORTER) / "bin"
-    log = tools.logs / "galaxy-importer.log"
-    with tempfile.TemporaryDirectory() as output:
-        archive = build_archive(tools, PLACEHOLDER, Path(output))
-        configuration = Path(output, "importer.cfg")
+def check_import(work: Workspace) -> None:
+    """Fail if galaxy-importer has anything to say against the archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = build_archive(work, PLACEHOLDER, Path(folder))
+        configuration = Path(folder, "importer.cfg")
         configuration.write_text(_IMPORTER_CONFIGURATION, encoding="utf-8")
         env = {
-            **tools.env,
-            "PATH": f"{folder}:{tools.env['PATH']}",
             "GALAXY_IMPORTER_CONFIG": str(configuration),
-            # It must not find the staged copy in place of the archive.
-            "ANSIBLE_COLLECTIONS_PATH": output,
+            # It must not find the copy of the checkout in place of the archive.
+            "ANSIBLE_COLLECTIONS_PATH": folder,
         }
-        command = [str(folder / "python"), "-m", "galaxy_importer.main", archive.name]
-        done = process.run(command, cwd=Path(output), env=env, log=log)
-    complaints = [line for line in done.lines if re.match(r"(WARNING|ERROR|CRITICAL)\b", line)]
-    if done.code and not complaints:
-        complaints = [f"it ended with exit code {done.code}"]
-    return Result(failed=complaints, passed=0 if complaints else 1, log=log)
+        with work.session.chdir(folder):
+            command = ["python", "-m", "galaxy_importer.main", archive.name]
+            output = str(work.session.run(*command, env=env, silent=True))
+    complaints = [line for line in output.splitlines() if re.match(r"(WARNING|ERROR|CRITICAL)\b", line)]
+    if complaints:
+        work.session.error("galaxy-importer says:\n" + "\n".join(complaints))
 
 
-def execution_environment(tools: Tools) -> Result:
-    """ansible-builder takes the description in awx/, and finds what the collection needs in an image."""
-    builder = ensure_venv("galaxy-importer", GALAXY_IMPORTER) / "bin" / "ansible-builder"
-    log = tools.logs / "ansible-builder.log"
+def check_execution_environment(work: Workspace) -> None:
+    """Fail if ansible-builder does not take the description in awx/, or does not find what an image needs."""
     with tempfile.TemporaryDirectory() as folder:
-        create = [str(builder), "create", "--file", "execution-environment.yml", "--context", folder]
-        create += ["--output-filename", "Containerfile"]
-        created = process.run(create, cwd=tools.checkout / "awx", env=tools.env, log=log)
-        file = Path(folder, "Containerfile")
-        if created.code or not file.exists():
-            return Result(
-                failed=[f"no Containerfile was made: {next(filter(None, reversed(created.lines)), '')}"], log=log
-            )
-    found = process.run(
-        [str(builder), "introspect", str(tools.collections)], cwd=tools.checkout, env=tools.env, log=log
-    )
-    missing = [
-        name for name in ("pynetbox>=", "requests", "tzdata", "openssh-clients") if name not in "\n".join(found.lines)
-    ]
-    return Result(
-        failed=[f"ansible-builder does not find that an image needs {name}" for name in missing], passed=1, log=log
-    )
+        command = ["ansible-builder", "create", "--file", str(CHECKOUT / "awx" / "execution-environment.yml")]
+        work.session.run(*command, "--context", folder, "--output-filename", "Containerfile")
+        if not Path(folder, "Containerfile").exists():
+            work.session.error("ansible-builder made no Containerfile.")
+    found = str(work.session.run("ansible-builder", "introspect", str(work.root), silent=True))
+    for name in ("pynetbox>=", "requests", "tzdata", "openssh-clients"):
+        if name not in found:
+            work.session.error(f"ansible-builder does not find that an image needs {name}:\n{found}")

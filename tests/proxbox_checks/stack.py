@@ -16,14 +16,21 @@ from typing import Any
 
 from proxbox_stack.report import StackError, say
 
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def stack_name() -> str:
+    """The stack that the tests use; the name of that of the previous pair has ``-previous`` after it."""
+    return os.environ.get("PROXBOX_STACK_NAME") or "test"
+
 
 class TestStack:
     """The stack ``name`` of tests/stack; ``pair`` is the NetBox and plugin that it is made with."""
 
-    def __init__(self, checkout: Path, name: str, pair: str = "current") -> None:
+    def __init__(self, name: str, pair: str = "current") -> None:
         self.name = name
         self._pair = pair
-        self._command = [sys.executable, str(checkout / "tests" / "stack")]
+        self._command = [str(TESTS / "stack")]
 
     @property
     def running(self) -> bool:
@@ -34,11 +41,12 @@ class TestStack:
         return any(row["state"] == "running" for row in json.loads(done.stdout)["components"].values())
 
     @contextmanager
-    def in_use(self, cleanup: bool) -> Iterator[None]:
-        """Have it up. One of which something runs is used as it is, and left up.
+    def in_use(self) -> Iterator[None]:
+        """Have it up. A stack of which something runs is used as it is, and left up.
 
-        One that is down is made anew, and taken down afterwards unless ``cleanup`` is off; its data and logs stay until
-        the next run.
+        A stack that is down is made anew, and taken down afterwards. Its data and logs stay until the next run.
+
+        :raises StackError: when it does not come up.
         """
         was_up = self.running
         if not was_up:
@@ -47,10 +55,10 @@ class TestStack:
             self.up()
             yield
         finally:
-            if cleanup and not was_up:
-                self.down()
-            else:
+            if was_up:
                 say(f"the stack {self.name} is left up (down: tests/stack down --name {self.name})")
+            else:
+                self.down()
 
     @contextmanager
     def without_worker(self) -> Iterator[None]:
@@ -96,15 +104,12 @@ class TestStack:
         """
         self._checked("shell", stdin=script)
 
-    def write_wrapper(self, path: Path, python: Path) -> None:
+    def write_wrapper(self, path: Path) -> None:
         """Write tests/stack as a program that works under ansible-test, which hands on neither HOME nor PROXBOX_*."""
         kept = {
             name: value for name, value in os.environ.items() if name in ("HOME", "PATH") or name.startswith("PROXBOX_")
         }
-        exports = "".join(
-            f"export {name}={shlex.quote(value)}\n"
-            for name, value in sorted({**kept, "PROXBOX_PYTHON": str(python)}.items())
-        )
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
         path.write_text(f'#!/bin/sh\n{exports}exec {shlex.join(self._command)} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
 

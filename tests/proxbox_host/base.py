@@ -111,7 +111,7 @@ def _write_pip_configuration(source: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     options = {}
     for line in done.stdout.splitlines():
-        name, _, value = line.partition("=")
+        name, _equals, value = line.partition("=")
         options[name.rpartition(".")[2]] = ast.literal_eval(value)
     certificate = options.get("cert")
     if certificate:

@@ -130,7 +130,7 @@ class Host:
         say(f"stopping the host {self.name}")
         processes.stop(Running(**self.state["process"]))
         for group in self._cgroups():
-            for folder, _, _ in os.walk(group, topdown=False):
+            for folder, _folders, _files in os.walk(group, topdown=False):
                 os.rmdir(folder)
         del self.state["process"]
         self._save()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Every version the stack and the development tools are pinned to. What those pull in is frozen in constraints/."""
+"""Every version the stack is pinned to. What those pull in is frozen in constraints/."""
 
 from __future__ import annotations
 
@@ -46,27 +46,6 @@ PAIRS = {
     # The last pair without the route sync-jobs/.
     "previous": Pair(netbox="4.7.0", plugin="0.0.25", backend="0.0.28.post1", proxmox_sdk="0.0.15"),
 }
-
-DEV_TOOLS = [
-    "ansible-core==2.21.5",
-    "pynetbox==7.9.0",
-    "requests==2.34.2",
-    "ruff==0.17.6",
-    "mypy==2.4.1",
-    "yamllint==1.38.0",
-    "ansible-lint==26.10.1",
-    "ansible-runner==2.4.3",
-    "pytest==9.2.0",
-    "hypothesis==6.170.15",
-    "mutmut==3.8.1",
-    "antsibull-changelog==0.36.0",
-]
-
-GALAXY_IMPORTER = ["galaxy-importer==0.4.44", "ansible-core==2.21.5", "ansible-lint==26.10.1", "ansible-builder==3.2.0"]
-"""What Galaxy and the hubs check an archive with."""
-
-OLDEST_ANSIBLE = ["ansible-core==2.16.19", "pynetbox==7.9.0", "requests==2.34.2"]
-"""Of the oldest series that meta/runtime.yml allows; it templates otherwise than its successors."""
 
 NETBOX_COLLECTION = "ansible==14.5.0"
 """The package of PyPI that bundles netbox.netbox (3.23.0), with which the benchmark compares."""

@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def client_left(self) -> bool:
         try:
-            readable, _, _ = select.select([self.connection], [], [], 0)
+            readable, _writable, _broken = select.select([self.connection], [], [], 0)
             return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
         except (OSError, ValueError):
             return True
@@ -232,7 +232,7 @@ class Fault:
 
     def fits(self, path: str) -> bool:
         """Whether the request for ``path``, which may end with a query, is one of those."""
-        before, _, query = path.partition("?")
+        before, _mark, query = path.partition("?")
         return self.path in before and self.query in query
 
 

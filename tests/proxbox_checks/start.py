@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""Start nox, and install it before if need be."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from proxbox_stack.report import StackError
+from proxbox_stack.venvs import ensure_venv
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PINS = CHECKOUT / "tests" / "dev-requirements.txt"
+
+
+def main() -> int:
+    """Become nox, with the arguments of the command line."""
+    pinned = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line.partition("=")[0].endswith("nox")]
+    try:
+        nox = ensure_venv("nox", pinned) / "bin" / "nox"
+    except StackError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    os.execv(nox, [str(nox), "--noxfile", str(CHECKOUT / "noxfile.py"), *sys.argv[1:]])
