@@ -28,7 +28,7 @@ from proxbox_checks.workspace import (
     Workspace,
     ansible_test_home,
     clean_environment,
-    colour,
+    folder,
     install,
     workspace,
 )
@@ -37,6 +37,7 @@ from proxbox_stack.pythons import usable_pythons
 
 clean_environment()
 nox.options.reuse_venv = "yes"
+nox.options.envdir = str(folder())
 antsibull_nox.load_antsibull_nox_toml()
 
 # The supported series of ansible-core: the newest release of each, and the newest Python that it runs on. The version
@@ -76,7 +77,7 @@ def with_core(session: nox.Session, core: str, *packages: str) -> Workspace:
 @nox.session(venv_backend="none", default=False)
 def test(session: nox.Session) -> None:
     """All tests, in two lanes side by side."""
-    if not lanes.run_lanes(Path(__file__), CHECKOUT / ".nox" / "logs"):
+    if not lanes.run_lanes(Path(__file__), folder() / "logs"):
         session.error("The lines above say what failed.")
 
 
@@ -139,9 +140,7 @@ def _ansible_test(core: str, command: str, *options: str) -> None:
 
     def run(session: nox.Session) -> None:
         work = with_core(session, core)
-        with session.chdir(work.collection):
-            arguments = [command, *options, *colour(), *session.posargs]
-            session.run("ansible-test", *arguments, env=ansible_test_home(work))
+        work.ansible_test(command, *options, *session.posargs, env=ansible_test_home(work))
 
     run.__doc__ = f"ansible-test {command} of ansible-core {core}"
     name = command if core == NEWEST else f"{command}-{core}"
@@ -149,7 +148,7 @@ def _ansible_test(core: str, command: str, *options: str) -> None:
 
 
 for series in CORES:
-    _ansible_test(series, "sanity")
+    _ansible_test(series, "sanity", "--junit")
     # On each Python that is here, with nothing but the declared requirements.
     _ansible_test(series, "units", "--venv")
 
@@ -222,6 +221,6 @@ def clean(session: nox.Session) -> None:
     for program in ("host", "stack"):
         if subprocess.run([CHECKOUT / "tests" / program, "down", "--all", "--purge"], check=False).returncode:
             session.error(f"A {program} could not be stopped, so nothing was removed: the lines above say why.")
-    for name in ("hosts", "stacks", "venvs", "collections"):
-        shutil.rmtree(scratch.home() / name, ignore_errors=True)
-    session.log("The environments of nox are in .nox, which may be removed too.")
+    for path in scratch.home().glob("*/*"):
+        if path.is_dir() and path != Path(sys.prefix):  # nox still runs
+            shutil.rmtree(path, ignore_errors=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 from proxbox_checks.stack import TestStack
-from proxbox_checks.workspace import CHECKOUT, Workspace, colour
+from proxbox_checks.workspace import CHECKOUT, Workspace
 from proxbox_host import machine
 from proxbox_host.host import Host
 
@@ -58,9 +58,7 @@ def _run_targets(work: Workspace, stack: TestStack, *arguments: str, **more: str
     path.touch(mode=0o600)
     lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in facts.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with work.session.chdir(work.collection):
-        command = ["ansible-test", "integration", "--continue-on-error", *colour(), *arguments]
-        work.session.run(*command, env=work.env)
+    work.ansible_test("integration", "--continue-on-error", *arguments, env=work.env)
 
 
 def _wrapper(work: Workspace, stack: TestStack) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import hashlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 import nox
 from antsibull_nox.sessions.collections import prepare_collections
 
+from proxbox_stack import scratch
 from proxbox_stack.pythons import usable_pythons
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -56,6 +58,14 @@ def clean_environment() -> None:
     os.environ.update(PATH=os.pathsep.join(path), LC_ALL="C.UTF-8", PYTHONDONTWRITEBYTECODE="1")
 
 
+def folder() -> Path:
+    """The folder for nox's environments and logs of this checkout.
+
+    It is outside of the checkout. Inside, ansible-test would ask the git repository for the files of the copy.
+    """
+    return scratch.subfolder("nox", hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8])
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A nox session with tools, and a copy of the checkout at ``ansible_collections/proxbox/proxbox``."""
@@ -70,6 +80,15 @@ class Workspace:
     def env(self) -> dict[str, str]:
         """What a tool needs to find the copy."""
         return {"ANSIBLE_COLLECTIONS_PATH": str(self.root)}
+
+    def ansible_test(self, *arguments: str, env: dict[str, str]) -> None:
+        """Run ansible-test in the copy. The session fails if ansible-test fails, or runs nothing."""
+        output = self.collection / "tests" / "output"
+        with self.session.chdir(self.collection):
+            colour = "yes" if sys.stderr.isatty() else "no"
+            self.session.run("ansible-test", *arguments, "--color", colour, env=env)
+        if not [*output.glob("junit/*.xml"), *output.glob("data/integration-*.json")]:
+            self.session.error("ansible-test ran no test.")
 
     def ansible(self, module: str, args: dict[str, Any], env: dict[str, str]) -> str:
         """Run a module on localhost, and return what Ansible prints. If it fails, the session fails and shows that."""
@@ -123,11 +142,6 @@ def ansible_test_home(work: Workspace) -> dict[str, str]:
     with open(path, "w", encoding="utf-8") as handle:
         config.write(handle)
     return {**work.env, "HOME": str(home)}
-
-
-def colour() -> list[str]:
-    """ansible-test's options for colours, which only a terminal gets."""
-    return ["--color", "yes" if sys.stderr.isatty() else "no"]
 
 
 def _ask(work: Workspace, *arguments: str) -> str:
