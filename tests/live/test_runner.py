@@ -145,6 +145,26 @@ def test_each_answer_may_be_blank(runner: Runner, name: str, active: Callable[[]
     assert ended.code == 0 and not active(), ended.output
 
 
+@pytest.mark.parametrize("blank", BLANKS)
+def test_each_answer_about_schedules_may_be_blank(
+    runner: Runner, name: str, active: Callable[[], list[Any]], blank: str
+) -> None:
+    others = dict.fromkeys(variables("schedules") - {"proxbox_schedules"}, BLANKS[blank])
+    done = runner.run(
+        "schedules", **others, proxbox_schedules=f"- {{name: {name}, schedule_at: '02:00', interval: daily}}"
+    )
+    assert done.code == 0, done.output
+    (job,) = active()
+    assert job.scope.sync_types == {"all"} and job.interval == 1440
+
+
+def test_each_answer_about_a_sync_may_be_blank(runner: Runner) -> None:
+    done = runner.run("sync", **dict.fromkeys(variables("sync"), ""))
+    assert done.code == 0, done.output
+    job = done.result("Run the sync")["job"]
+    assert (job["sync_types"], job["outcome"]) == (["all"], "succeeded")
+
+
 def test_answers_of_a_textarea(
     runner: Runner, stack: dict[str, Any], name: str, active: Callable[[], list[Any]]
 ) -> None:

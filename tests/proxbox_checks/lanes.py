@@ -86,10 +86,10 @@ class _Lane:
             self.problem = str(exc)
 
     def end(self) -> None:
-        """Have nox end its session. What it has started is then taken down."""
+        """Interrupt nox and what it runs. Each session then takes down what it has started."""
         self._ended = True
         if self._nox:
-            self._nox.send_signal(signal.SIGINT)
+            os.killpg(self._nox.pid, signal.SIGINT)
 
     def _sessions(self, stack: str) -> None:
         command = [sys.executable, "-m", "nox", "--noxfile", str(self.noxfile), "--report", str(self._report)]
@@ -104,7 +104,7 @@ class _Lane:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                # A Ctrl-C of the terminal would reach it too, and end it twice.
+                # A Ctrl-C of the terminal would interrupt it too, a second time.
                 start_new_session=True,
             )
             for line in self._nox.stdout or ():
