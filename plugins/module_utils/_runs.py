@@ -45,7 +45,7 @@ class CancelRuns(NamedTuple):
             successors = [job for job in others if any(follows(job, ended) for ended in seen.past.ended)]
             return Plan(self.name, cancel=(*cancel, *successors), why=tuple(why))
         known = {job.id for job in seen.past.first}
-        keep = min(others, key=lambda job: (job.id not in known, job.id), default=None)
+        keep = next(iter(others), None)
         recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
         if recurring and not keep:
             create = _next_run(recurring, seen.now)
@@ -104,7 +104,7 @@ class RunNow(NamedTuple):
         keep = next((job for job in same if self._serves(job, seen)), None)
         if keep:
             # Two tasks that both created a sync at the same moment keep the same one.
-            surplus = tuple(job for job in created if job is not keep and job.active) if self.shares else ()
+            surplus = tuple(job for job in created if job is not keep and job.active)
             return Plan(
                 self.name, keep=keep, cancel=surplus, why=tuple(f"job {job.id}: a duplicate" for job in surplus)
             )

@@ -14,11 +14,22 @@ MODULE_UTILS = "plugins/module_utils"
 
 TESTS = {
     "_connection.py": ["test_connection.py"],
+    "_declare.py": ["test_declare.py"],
+    "_first_run.py": ["test_declare.py"],
+    "_health.py": ["test_health.py"],
     "_http.py": ["test_http.py", "test_tls.py", "test_session.py"],
     "_http_errors.py": ["test_http_errors.py", "test_http.py", "test_session.py"],
+    "_job.py": ["test_job.py", "test_jobs.py", "test_plan.py"],
+    "_loop.py": ["test_loop.py"],
+    "_outcome.py": ["test_outcome.py"],
     "_pages.py": ["test_pages.py"],
+    "_plan.py": ["test_plan.py", "test_declare.py"],
     "_rq.py": ["test_rq.py"],
+    "_runs.py": ["test_runs.py"],
     "_session.py": ["test_session.py"],
+    "_survey.py": ["test_survey.py"],
+    "_times.py": ["test_times.py"],
+    "_wait.py": ["test_wait.py"],
     "_worker.py": ["test_worker.py"],
 }
 """The unit tests of each file in plugins/module_utils. The others take too long, or test it by accident."""

@@ -48,8 +48,8 @@ def decide(goal: Declare | End, *jobs: Job, now: datetime = NOW, **seen: Any) ->
 
 def test_nothing_there_creates() -> None:
     plan = decide(NIGHTLY)
-    assert plan.create == NewJob("nightly", Scope(), NEXT, DAY)
-    assert plan.changed and not plan.cancel
+    assert plan == Plan("nightly", create=NewJob("nightly", Scope(), NEXT, DAY), why=("no active job",))
+    assert plan.changed
 
 
 @pytest.mark.parametrize("status", ["scheduled", "pending", "running"])
@@ -77,7 +77,7 @@ def test_a_change_creates_the_new_and_cancels_the_old(new: Declare, why: str) ->
     plan = decide(new, job())
     assert plan.create is not None and plan.keep is None
     assert plan.cancel == (job(),)
-    assert f"job 1: {why}" in plan.why
+    assert plan.why == (f"job 1: {why}", "no active job matches")
 
 
 def test_an_endpoint_more_or_less_is_a_change() -> None:
@@ -174,6 +174,11 @@ def test_a_weekly_time_of_day_keeps_its_weekday() -> None:
     assert decide(weekly, far, now=now).create.schedule_at == datetime(2026, 4, 5, 0, tzinfo=UTC)
 
 
+def test_a_new_interval_begins_at_the_next_time_of_day() -> None:
+    weekly = job(scheduled=NEXT + timedelta(days=3), interval=WEEK)
+    assert decide(declared("02:00", 2 * WEEK), weekly).create.schedule_at == NEXT
+
+
 def test_foreign_jobs_are_never_touched() -> None:
     foreign = [job(1, **FOREIGN), job(2, name="Nightly"), job(3, name="nightly "), job(4, data=None)]
     for goal in (NIGHTLY, End("nightly")):
@@ -229,7 +234,8 @@ def test_without_a_time_any_phase_will_do() -> None:
         # While it runs, the next run is one interval away.
         (declared(interval=60), job(status="running", scheduled=NOW), NOW + timedelta(hours=1)),
         # It is due already.
-        (declared(interval=60), job(scheduled=NOW + timedelta(seconds=5)), None),
+        (declared(interval=60), job(scheduled=NOW + timedelta(seconds=10)), None),
+        (declared(interval=60), job(status="pending", scheduled=None), None),
         (declared(interval=60), job(status="pending", scheduled=NOW - timedelta(days=1)), None),
         # What is dead, or runs once, has no next run.
         (declared(interval=60), job(dead="its RQ task is lost"), None),
@@ -274,11 +280,22 @@ def test_a_run_that_died_or_was_cancelled_was_the_one() -> None:
 @pytest.mark.parametrize("status", ["scheduled", "pending"])
 def test_a_dated_job_that_died_before_it_started_is_an_error(status: str) -> None:
     dead = job(1, status, scheduled=THEN, interval=None, dead="its RQ task is lost")
-    with pytest.raises(ProxboxError, match=r"no sync 'nightly' that ran for that time; job 1: its RQ task is lost: "):
-        decide(DATED, dead)
+    with pytest.raises(ProxboxError) as caught:
+        decide(DATED, dead, dead._replace(id=2))
+    assert str(caught.value) == (
+        "schedule_at is 2026-04-10T02:00:00Z, which has passed (NetBox's clock: 2026-04-10T10:00:00Z), and NetBox has "
+        "no sync 'nightly' that ran for that time; job 1: its RQ task is lost; job 2: its RQ task is lost: set "
+        "schedule_at to a future time, or set an interval. state: absent cancels the jobs that are left."
+    )
     # A time that is still to come can be kept.
     later = declared("2026-04-11 02:00")
     assert decide(later, job(1, status, interval=None, dead="its RQ task is lost")).create.schedule_at == NEXT
+
+
+def test_a_time_that_is_now_has_passed() -> None:
+    with pytest.raises(ProxboxError, match="which has passed"):
+        decide(DATED, now=THEN)
+    assert decide(DATED, now=THEN - timedelta(seconds=1)).create.schedule_at == THEN
 
 
 def test_once_at_another_time_is_a_change() -> None:
@@ -342,22 +359,23 @@ def test_a_one_time_schedule_that_is_fulfilled_needs_no_older_jobs() -> None:
             assert goal.missing(Observation((member,), NOW)) is None
 
 
-AHEAD = datetime(2026, 8, 1, 2, 0, tzinfo=UTC)
-
-
 @pytest.mark.parametrize(
-    ("goal", "says"),
+    ("goal", "what", "days", "limit"),
     [
-        (declared("2026-08-01 02:00"), r"schedule_at is 112 days ahead, and NetBox deletes a job 90 days after"),
-        (declared("2026-08-01 02:00", DAY), r"schedule_at is 112 days ahead"),
-        (declared(interval=82 * DAY), r"interval is 118080 minutes, and NetBox deletes .*: choose less than 81 days"),
-        (declared("02:00", 82 * DAY), r"interval is 118080 minutes"),
-        (declared("2026-04-14 02:00", retention=timedelta(days=4)), "choose less than 3 days, or set job_retention to"),
+        (declared("2026-08-01 02:00"), "schedule_at is 112 days ahead", 90, 81),
+        (declared("2026-08-01 02:00", DAY), "schedule_at is 112 days ahead", 90, 81),
+        (declared(interval=82 * DAY), "interval is 118080 minutes", 90, 81),
+        (declared("02:00", 82 * DAY), "interval is 118080 minutes", 90, 81),
+        (declared("2026-04-14 02:00", retention=timedelta(days=4)), "schedule_at is 3 days ahead", 4, 3),
     ],
 )
-def test_what_netbox_would_forget_is_refused(goal: Declare, says: str) -> None:
-    with pytest.raises(ProxboxError, match=says):
+def test_what_netbox_would_forget_is_refused(goal: Declare, what: str, days: int, limit: int) -> None:
+    with pytest.raises(ProxboxError) as caught:
         decide(goal)
+    assert str(caught.value) == (
+        f"{what}, and NetBox deletes a job {days} days after its creation (JOB_RETENTION), also one that has not run "
+        f"yet: choose less than {limit} days, or set job_retention to the value of JOB_RETENTION in NetBox."
+    )
     assert decide(goal._replace(retention=None)).create
     # A job that is there stays.
     there = job(scheduled=goal.at.first(NOW) if goal.at else NEXT, interval=goal.interval)
@@ -365,14 +383,14 @@ def test_what_netbox_would_forget_is_refused(goal: Declare, says: str) -> None:
 
 
 def test_up_to_nine_tenths_of_the_retention_is_accepted() -> None:
-    assert decide(declared("2026-06-30 02:00")).create and decide(declared(interval=81 * DAY)).create
+    assert decide(declared("2026-06-30 10:00")).create and decide(declared(interval=81 * DAY)).create
 
 
 def test_a_run_that_netbox_may_have_forgotten_is_a_warning() -> None:
     long_ago = declared("2026-04-01 02:00")
     plan = decide(long_ago)
-    assert not plan.changed and plan.keep is None
     (warning,) = plan.warnings
+    assert plan == Plan("nightly", warnings=(warning,)) and not plan.changed
     assert warning.startswith("schedule_at is 2026-04-01T02:00:00Z, which has passed (NetBox's clock: 2026-04-10T10")
     assert "NetBox has no job 'nightly' for it. NetBox deletes jobs (JOB_RETENTION)" in warning
     assert warning.endswith("Nothing was done. Remove the schedule from the playbook.")

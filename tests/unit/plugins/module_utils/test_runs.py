@@ -45,7 +45,8 @@ def later(goal: CancelRuns, jobs: list[Job], **past: Any) -> Plan:
 def test_cancel_takes_the_active_only() -> None:
     pending, ended = once(status="pending"), once(status="failed")
     for goal in (ONE, NAMED):
-        assert at_first(goal, pending).cancel == (pending,)
+        plan = at_first(goal, pending)
+        assert (plan.name, plan.cancel, plan.why) == ("nightly", (pending,), ("job 1 is pending",))
         assert not at_first(goal, ended).changed and not at_first(goal).changed
         assert goal.missing(Observation((), NOW)) is None
 
@@ -54,6 +55,8 @@ def test_cancel_takes_its_own_only() -> None:
     others = [once(2), once(3, name="other"), once(4, **FOREIGN), once(5, data=None)]
     assert at_first(ONE, once(), *others).cancel == (once(),)
     assert at_first(NAMED, once(), *others).cancel == (once(), once(2))
+    plan = at_first(NAMED._replace(keep_schedule=False), once(), *others)
+    assert plan == Plan("nightly", cancel=(once(), once(2)), why=("job 1 is running", "job 2 is running"))
 
 
 def test_a_run_that_started_after_the_first_look_is_not_cancelled() -> None:
@@ -65,18 +68,27 @@ RUNNING = job(1, "running", scheduled=NEXT - timedelta(days=3))
 
 def test_cancelling_a_run_keeps_its_schedule() -> None:
     plan = at_first(ONE, RUNNING)
-    assert plan.cancel == (RUNNING,)
+    assert plan.name == "nightly" and plan.cancel == (RUNNING,)
     assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time on its phase that is to come"
     assert plan.why == ("job 1 is running", "its schedule goes on at 2026-04-11T02:00:00Z")
     assert at_first(NAMED, RUNNING).create == plan.create
     assert at_first(ONE._replace(keep_schedule=False), RUNNING).create is None
     carried_on = at_first(ONE, RUNNING, job(2))
     assert carried_on.create is None and carried_on.keep == job(2) and carried_on.cancel == (RUNNING,)
+    # A schedule with another name does not carry it on.
+    assert at_first(ONE, RUNNING, job(2, name="other")).create == plan.create
 
 
 def test_a_run_that_starts_between_two_reads_does_not_carry_itself_on() -> None:
     plan = later(ONE, [job(1, "running")], first=(job(1),))
     assert plan.create and plan.create.interval == 1440
+
+
+def test_a_next_run_that_is_too_near_is_left_to_the_one_after_it() -> None:
+    soon = job(1, "running", scheduled=NOW + timedelta(seconds=9) - timedelta(days=1))
+    assert at_first(ONE, soon).create.schedule_at == NOW + timedelta(days=1, seconds=9)
+    later_on = job(1, "running", scheduled=NOW + timedelta(seconds=11) - timedelta(days=1))
+    assert at_first(ONE, later_on).create.schedule_at == NOW + timedelta(seconds=11)
 
 
 def test_cancelling_the_next_run_skips_it() -> None:
@@ -97,17 +109,21 @@ def test_cancelling_by_name_cancels_copies_made_by_run_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "what"),
     [
-        ({"data": NO_SCOPE}, r"Job 1 \(nightly\) recurs, and NetBox does not show what it covers, so its schedule"),
-        ({"netbox_vm_ids": [7]}, r"Job 1 \(nightly\) recurs, and it covers single objects.* set keep_schedule: false"),
+        ({"data": NO_SCOPE}, "NetBox does not show what it covers"),
+        ({"netbox_vm_ids": [7]}, "it covers single objects"),
     ],
 )
-def test_a_schedule_that_cannot_be_kept_is_not_cancelled(changes: dict[str, Any], says: str) -> None:
+def test_a_schedule_that_cannot_be_kept_is_not_cancelled(changes: dict[str, Any], what: str) -> None:
     run = job(1, "running", **changes)
     for goal in (ONE, NAMED):
-        with pytest.raises(ProxboxError, match=says):
+        with pytest.raises(ProxboxError) as caught:
             at_first(goal, run)
+        assert str(caught.value) == (
+            f"Job 1 (nightly) recurs, and {what}, so its schedule cannot be kept: run the task again when the job has "
+            "ended, or set keep_schedule: false."
+        )
     assert at_first(ONE._replace(keep_schedule=False), run).cancel == (run,)
 
 
@@ -118,7 +134,8 @@ def test_of_two_tasks_that_created_a_successor_both_keep_the_lowest(goal: Cancel
     for gone in ({}, {"cancelled": (RUNNING,)}, {"ended": (RUNNING,)}):
         plan = later(goal, [job(6), job(5), *([] if gone else [RUNNING])], **past, **gone)
         assert plan.keep == job(5) and plan.create is None
-        assert plan.cancel == (*([] if gone else [RUNNING]), job(6))
+        assert plan.cancel == (*([] if gone else [RUNNING]), job(6)) and plan.name == "nightly"
+        assert plan.why == (() if gone else ("job 1 is running",))
         assert later(goal, [job(5)], **past, **gone).keep == job(5)
 
 
@@ -163,7 +180,7 @@ def run(goal: RunNow, *jobs: Job, **past: Any) -> Plan:
 
 def test_a_run_starts_whatever_runs() -> None:
     plan = run(START, job(1, "running"), job(2, "completed", completed=NOW))
-    assert plan.create == NEW and not plan.cancel and plan.why == ("a sync is to run now",)
+    assert plan == Plan("now", create=NEW, why=("a sync is to run now",))
     assert START.name == "now" and START.missing(Observation((), NOW)) is None
 
 
@@ -173,7 +190,8 @@ def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
     scheduled = job(2)
     pending, running = once(4, "pending", name="else"), once(3, name="other")
     plan = run(goal, other_scope, scheduled, pending, running)
-    assert plan.keep == running and plan.done
+    assert plan == Plan("now", keep=running)
+    assert run(goal, pending).keep == pending
     assert run(goal, other_scope, scheduled, once(5, **FOREIGN)).create == NEW
     assert run(goal, running._replace(dead="its worker is gone")).create == NEW
 
@@ -187,8 +205,7 @@ def test_a_run_whose_scope_is_not_told_serves_by_its_name() -> None:
 def test_of_two_tasks_that_created_a_sync_both_keep_the_lowest(goal: RunNow) -> None:
     both = [once(9, "pending", name="now"), once(5, name="now")]
     plan = run(goal, *both, created=frozenset({9}))
-    assert plan.keep.id == 5 and [each.id for each in plan.cancel] == [9]
-    assert plan.why == ("job 9: a duplicate",)
+    assert plan == Plan("now", keep=both[1], cancel=(both[0],), why=("job 9: a duplicate",))
     assert run(goal, *both, created=frozenset({5})).done
     # The other one has ended meanwhile.
     ended = once(5, "completed", name="now")
@@ -218,7 +235,7 @@ def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
 def test_a_recent_success_serves() -> None:
     goal = START._replace(max_age=HOUR)
     recent = once(1, "completed", completed=NOW - timedelta(minutes=59))
-    assert run(goal, recent).keep == recent
+    assert run(goal, recent) == Plan("now", keep=recent)
     newer = once(2, "completed", completed=NOW - timedelta(minutes=60))
     assert run(goal, newer, recent).keep == newer
     assert run(JOIN._replace(max_age=HOUR), recent, once(3)).keep == recent
@@ -261,8 +278,13 @@ def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
     assert check_target(once(5), url) == once(5)
     with pytest.raises(ProxboxError, match=r"^Job 5 \(nightly\) of https://netbox.example.com is no Proxbox sync\.$"):
         check_target(once(5, **FOREIGN), url)
-    with pytest.raises(ProxboxError, match=r"^NetBox does not show whether job 5 \(nightly\) of https.* is a Proxbox"):
+    with pytest.raises(ProxboxError) as caught:
         check_target(once(5, data=None), url)
+    assert str(caught.value) == (
+        "NetBox does not show whether job 5 (nightly) of https://netbox.example.com is a Proxbox sync, because the job "
+        "has no data. Nothing was done. The jobs that NetBox runs for itself have no data, and a sync has none for a "
+        "moment when it starts."
+    )
 
 
 def test_which_jobs_may_matter() -> None:
