@@ -105,7 +105,7 @@ class Declare(NamedTuple):
             too_late = job.scheduled and job.scheduled > latest
             return f"its next run is at {iso(job.scheduled)}, later than the schedule allows" if too_late else None
         if job.scheduled is None:
-            return None if self.interval else "it runs at once"
+            return None  # it recurs, and its first run is at once
         if self.interval:
             fits = not self._is_off_time(job, seen) or (
                 self._tolerates_drift(job) and not self._user_changed_time(job, seen)
@@ -138,9 +138,7 @@ class Declare(NamedTuple):
 
     def _doubts(self, job: Job, seen: Observation) -> tuple[str, ...]:
         """Return a warning if it is not known why a job is off the wanted time."""
-        if not (self._is_off_time(job, seen) and self._tolerates_drift(job) and seen.older_read):
-            return ()
-        if self._user_changed_time(job, seen) is not None:
+        if not self._is_off_time(job, seen) or self._user_changed_time(job, seen) is not None:
             return ()
         return (
             f"job {job.id} is off the wanted time, and NetBox does not show the beginning of its schedule. If you have "
