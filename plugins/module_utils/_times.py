@@ -183,7 +183,7 @@ class At(NamedTuple):
 
     def _last_on_wall(self, moment: datetime, minutes: int) -> datetime:
         """What the wall clock showed, at ``moment`` or before, when it was a multiple of ``minutes`` past this time."""
-        wall = moment.astimezone(self.zone).replace(tzinfo=None, fold=0) + _TOLERANCE
+        wall = moment.astimezone(self.zone).replace(tzinfo=None) + _TOLERANCE
         anchor = datetime.combine(date.min, time(self.hour or 0, self.minute, self.second))
         return wall - (wall - anchor) % timedelta(minutes=minutes)
 

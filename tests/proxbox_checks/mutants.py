@@ -46,6 +46,9 @@ pytest_add_cli_args =
     --import-mode=importlib
     -p
     no:cacheprovider
+    --hypothesis-profile=mutants
+timeout_multiplier = 3
+timeout_constant = 5
 pytest_add_cli_args_test_selection =
 {tests}
 """

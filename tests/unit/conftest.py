@@ -22,10 +22,16 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from hypothesis import Phase, settings
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
+
+# For tests/check mutants: each change of a file gets the same few examples, and a failure is not explored.
+settings.register_profile(
+    "mutants", max_examples=20, phases=[Phase.explicit, Phase.generate], derandomize=True, deadline=None
+)
 
 
 @dataclass

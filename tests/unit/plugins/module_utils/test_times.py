@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -78,12 +79,46 @@ def test_interval_refused(text: str, says: str) -> None:
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "often",
+            "is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, daily or weekly.",
+        ),
+        ("0", "is less than a minute: leave interval out for a sync that runs once."),
+        ("2147483648", "is more than NetBox can store (2147483647 minutes)."),
+    ],
+)
+def test_what_is_said_about_an_interval(text: str, says: str) -> None:
+    with pytest.raises(ProxboxError) as refused:
+        times.parse_interval(text)
+    assert str(refused.value) == f"interval '{text}' {says}"
+
+
+def test_what_is_said_about_another_option() -> None:
+    with pytest.raises(ProxboxError, match=r"^stale_after '0' is less than a minute: give more\.$"):
+        times.parse_interval("0", "stale_after")
+
+
+def test_a_long_value_is_cut_in_a_message() -> None:
+    for text, quoted in (("x" * 78, f"'{'x' * 78}'"), ("x" * 79, f"'{'x' * 76}...")):
+        with pytest.raises(ProxboxError, match=f"^interval {quoted} is not an interval: "):
+            times.parse_interval(text)
+
+
 def test_timezone() -> None:
     assert times.parse_timezone("UTC") is UTC
     assert times.parse_timezone("Europe/Berlin") == BERLIN
     for name in ("Mars/Olympus", "", "../etc/passwd", "Europe", "Europe/Berlin\n", "\0", "\ud800", "x" * 5000):
         with pytest.raises(ProxboxError, match="not known on this host"):
             times.parse_timezone(name)
+    with pytest.raises(ProxboxError) as refused:
+        times.parse_timezone("Mars/Olympus")
+    assert str(refused.value) == (
+        "timezone 'Mars/Olympus' is not known on this host: give an IANA name such as Europe/Berlin (and install "
+        "tzdata where it is missing)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,8 +127,13 @@ def test_timezone() -> None:
         ("2026-04-01T02:00:00Z", "2026-04-01T02:00:00"),
         ("2026-04-01T02:00:00+05:30", "2026-03-31T20:30:00"),
         ("2026-04-01 02:00", "2026-04-01T00:00:00"),
+        ("2026-04-01t02:00:00", "2026-04-01T00:00:00"),
         ("2026-04-01", "2026-03-31T22:00:00"),
+        ("20260401", "2026-03-31T22:00:00"),
+        ("2026-04-01 02:00:30", "2026-04-01T00:00:30"),
         ("15:00", "2026-03-31T13:00:00"),
+        ("15:00:30", "2026-03-31T13:00:30"),
+        ("15:59:59", "2026-03-31T13:59:59"),
         ("14:00", "2026-04-01T12:00:00"),
         ("02:00", "2026-04-01T00:00:00"),
         (":00", "2026-03-31T13:00:00"),
@@ -102,7 +142,8 @@ def test_timezone() -> None:
 )
 def test_first_occurrence(text: str, first: str) -> None:
     # In Berlin it is two o'clock in the afternoon, summer time.
-    assert times.parse_at(text, BERLIN).first(utc("2026-03-31T12:00:00")) == utc(first)
+    for now in ("2026-03-31T12:00:00", "2026-03-31T12:00:00.5"):
+        assert times.parse_at(text, BERLIN).first(utc(now)) == utc(first)
 
 
 HOSTILE = [
@@ -121,7 +162,22 @@ TOO_FAR = ["0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"]
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-02-30 02:00", "25:00", "12:60", ":61", "tomorrow", "750", "2:0", "::", "", "12:00 PM", *HOSTILE, *TOO_FAR],
+    [
+        "2026-02-30 02:00",
+        "24:00",
+        "12:60",
+        "12:00:60",
+        ":61",
+        ":00:30",
+        "tomorrow",
+        "750",
+        "2:0",
+        "::",
+        "",
+        "12:00 PM",
+        *HOSTILE,
+        *TOO_FAR,
+    ],
 )
 def test_time_refused(text: str) -> None:
     with pytest.raises(ProxboxError, match="schedule_at") as refused:
@@ -129,11 +185,45 @@ def test_time_refused(text: str) -> None:
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("25:00", "is not a time of day: hours go to 23, minutes and seconds to 59."),
+        (
+            "750",
+            'is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, schedule_at: "12:30".',
+        ),
+        (
+            "tomorrow",
+            "is not a time (it has other characters than those of a date and a time): give ISO 8601 "
+            "(2026-04-01T02:00:00Z), 2026-04-01 02:00, a time of day (02:00) or a minute of the hour (:00).",
+        ),
+        (TOO_FAR[1], "is too far away: give a year between 1970 and 9000."),
+    ],
+)
+def test_what_is_said_about_a_time(text: str, says: str) -> None:
+    with pytest.raises(ProxboxError) as refused:
+        times.parse_at(text, UTC)
+    assert str(refused.value) == f"schedule_at '{text}' {says}"
+
+
 @pytest.mark.parametrize("text", ["", "yesterday", *HOSTILE, *TOO_FAR])
 def test_instant_refused(text: str) -> None:
     with pytest.raises(ProxboxError, match="created_after") as refused:
         times.parse_instant("created_after", text)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
+
+
+def test_what_is_said_about_an_instant() -> None:
+    for text, cause in (
+        ("2026-04-01\n02:00", "it has other characters than those of a date and a time"),
+        ("2026-04-01z", "Invalid isoformat string: '2026-04-01z'"),
+    ):
+        with pytest.raises(ProxboxError) as refused:
+            times.parse_instant("created_after", text)
+        assert str(refused.value) == (
+            f"created_after {text!r} is not an ISO 8601 time ({cause}), such as 2026-04-01T02:00:00Z."
+        )
 
 
 def test_instant() -> None:
@@ -167,7 +257,17 @@ def test_the_limits_of_the_calendar(word: str, interval: int, year: int) -> None
 def test_an_occurrence_too_near_is_left_to_the_next() -> None:
     at = times.parse_at("02:00", UTC)
     assert at.first(utc("2026-04-01T01:59:49")) == utc("2026-04-01T02:00:00")
-    assert at.first(utc("2026-04-01T01:59:55")) == utc("2026-04-02T02:00:00")
+    assert at.first(utc("2026-04-01T01:59:50")) == utc("2026-04-02T02:00:00")
+    for word in ("02:00", "2026-04-01 02:00"):
+        daily, due = times.parse_at(word, UTC), utc("2026-04-01T02:00:00")
+        for drifted in (None, due):
+            assert daily.next(1440, utc("2026-04-01T01:59:49"), drifted) == due
+            assert daily.next(1440, utc("2026-04-01T01:59:50"), drifted) == utc("2026-04-02T02:00:00")
+    full = times.parse_at(":00", UTC)
+    assert full.first(utc("2026-04-01T01:59:49")) == utc("2026-04-01T02:00:00")
+    assert full.first(utc("2026-04-01T01:59:50")) == utc("2026-04-01T03:00:00")
+    assert full.next(5, utc("2026-04-01T01:59:49"), utc("2026-04-01T02:02:12")) == utc("2026-04-01T02:00:00")
+    assert full.next(5, utc("2026-04-01T01:59:50"), utc("2026-04-01T02:02:12")) == utc("2026-04-01T02:05:00")
 
 
 def test_past_anchor_counts_on() -> None:
@@ -195,6 +295,9 @@ def test_holds() -> None:
     at = times.parse_at("2026-04-01 02:00", UTC)
     assert at.holds(utc("2026-04-11T02:00:00"), 1440, now)
     assert at.holds(utc("2026-04-09T02:00:00"), 1440, now), "overdue is still on its phase"
+    berlin = times.parse_at("2026-04-01 14:00", BERLIN)
+    assert berlin.holds(utc("2026-04-10T12:00:00"), 720, utc("2026-04-10T11:30:00"))
+    assert not berlin.holds(utc("2026-04-11T00:00:00"), 720, utc("2026-04-10T11:30:00")), "the run after the next one"
     assert not at.holds(utc("2026-04-10T10:01:00.5"), 1440, now), "caught up late"
     assert not at.holds(utc("2026-03-31T02:00:00"), 1440, now), "before the anchor"
     assert not at.holds(utc("2026-04-10T02:00:00"), 2 * 1440, now), "the wrong one of two days"
@@ -202,7 +305,20 @@ def test_holds() -> None:
     assert daily.holds(utc("2026-04-11T02:00:00"), 1440, now)
     assert daily.holds(utc("2026-04-10T14:00:00"), 720, now)
     assert not daily.holds(utc("2026-04-10T15:00:00"), 720, now)
-    assert not daily.holds(utc("2026-05-11T02:00:00"), 1440, now), "a month away"
+    for interval, too_far in (
+        (1440, "2026-05-11T02:00:00"),
+        (1440, "2026-04-12T02:00:00"),
+        (360, "2026-04-11T08:00:00"),
+        (7 * 1440, "2026-04-19T02:00:00"),
+    ):
+        assert not daily.holds(utc(too_far), interval, now)
+    assert daily.holds(utc("2026-04-18T02:00:00"), 7 * 1440, now)
+    in_berlin = times.parse_at("02:00", BERLIN)
+    assert not in_berlin.holds(utc("2026-04-11T12:00:00"), 720, utc("2026-04-10T22:00:00"))
+    assert not at.holds(utc("2026-04-15T02:00:00"), 7 * 1440, utc("2026-04-07T14:00:00"))
+    to_the_second = times.parse_at("02:00:30", UTC)
+    assert to_the_second.holds(utc("2026-04-11T02:00:30"), 1440, now)
+    assert not to_the_second.holds(utc("2026-04-11T02:00:00"), 1440, now)
     full = times.parse_at(":00", UTC)
     assert full.holds(utc("2026-04-10T11:00:00"), 60, now)
     assert not full.holds(utc("2026-04-10T10:30:00"), 60, now)
@@ -213,6 +329,7 @@ def test_holds() -> None:
     [
         # What it should have been is still to come.
         ("02:00", 360, "2026-04-10T14:41:30", "2026-04-10T14:00:00"),
+        ("02:00", 360, "2026-04-10T14:41:30.25", "2026-04-10T14:00:00"),
         (":00", 5, "2026-04-10T10:07:12", "2026-04-10T10:05:00"),
         ("02:00", 300, "2026-04-10T13:13:00", "2026-04-10T13:00:00"),
         ("02:00", 1440, "2026-04-11T09:30:00", "2026-04-11T02:00:00"),
@@ -227,6 +344,7 @@ def test_holds() -> None:
         # One that is too far away comes back.
         ("02:00", 10080, "2026-05-03T02:00:00", "2026-04-12T02:00:00"),
         ("02:00", 360, "2026-05-03T02:00:00", "2026-04-10T14:00:00"),
+        ("02:00", 300, "2026-05-03T02:00:00", "2026-04-10T14:00:00"),
     ],
 )
 def test_what_has_drifted_comes_back_at_once(word: str, interval: int, drifted: str, comes_back: str) -> None:
@@ -380,6 +498,39 @@ def test_an_overdue_run_that_daylight_saving_made_late_is_not_given_up() -> None
     at = times.parse_at("02:00", BERLIN)
     assert at.holds(utc("2026-04-05T01:00:00"), WEEK, utc("2026-04-05T07:00:00"))
     assert not at.holds(utc("2026-04-05T03:00:00"), WEEK, utc("2026-04-05T02:00:00")), "two hours are no such change"
+    # Its right time is so near that NetBox would refuse it.
+    now, late = utc("2026-04-04T23:59:50"), utc("2026-04-05T01:00:00")
+    assert at.holds(late, WEEK, now) and at.next(WEEK, now, late) == late
+    before = now - timedelta(seconds=1)
+    assert not at.holds(late, WEEK, before) and at.next(WEEK, before, late) == utc("2026-04-05T00:00:00")
+    # It is itself so near that NetBox would refuse it.
+    assert at.next(WEEK, late - timedelta(seconds=11), late) == late
+    assert at.next(WEEK, late - timedelta(seconds=10), late) == utc("2026-04-12T00:00:00")
+
+
+def test_a_clock_that_is_no_longer_set_back_counts_too() -> None:
+    # Turkey has kept summer time since 2016.
+    at = times.parse_at("02:00", ZoneInfo("Europe/Istanbul"))
+    assert at.holds(utc("2016-12-04T00:00:00"), WEEK, utc("2016-12-03T23:30:00"))
+
+
+def test_the_time_zone_of_the_host_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        assert times.parse_at("02:00", BERLIN).holds(utc("2026-04-05T01:00:00"), WEEK, utc("2026-04-05T00:30:00"))
+        assert times.parse_instant("created_after", "0001-01-01") == utc("0001-01-01T00:00:00")
+        # It is two days later there than on the other side of the date line.
+        patch.setenv("TZ", "Pacific/Kiritimati")
+        time.tzset()
+        late_in_samoa = times.parse_at("23:45", ZoneInfo("Pacific/Pago_Pago"))
+        assert late_in_samoa.first(utc("2026-04-10T10:30:00")) == utc("2026-04-10T10:45:00")
+    time.tzset()
+
+
+def test_less_than_half_an_interval_late_is_not_too_late() -> None:
+    # An hour is less than half of it. The right time is ten o'clock in Berlin.
+    assert times.parse_at("02:00", BERLIN).holds(utc("2026-04-10T09:00:00"), 160, utc("2026-04-10T08:30:00"))
 
 
 def test_half_an_interval_late_is_too_late() -> None:
@@ -491,7 +642,7 @@ def test_a_time_that_comes_twice_is_the_first() -> None:
         (
             "02:00",
             DAY,
-            ["2020-07-01T02:00:00", "2026-04-10T02:00:00.9"],
+            ["2020-07-01T02:00:00", "2026-04-10T02:00:01", "2026-04-10T01:59:59"],
             ["2026-04-10T02:00:02", "2026-04-10T03:00:00"],
         ),
         ("02:00", WEEK, ["2026-04-10T02:00:00", "2026-04-11T02:00:00"], ["2026-04-11T02:01:00"]),
@@ -501,6 +652,12 @@ def test_a_time_that_comes_twice_is_the_first() -> None:
         ("2026-04-01 02:00", DAY, ["2026-04-01T02:00:00", "2099-04-01T02:00:00"], ["2026-03-31T02:00:00"]),
         ("2026-04-01 02:00", WEEK, ["2026-04-08T02:00:00"], ["2026-04-09T02:00:00", "2026-03-25T02:00:00"]),
         ("2026-04-01 02:00", 90, ["2026-04-01T03:30:00"], ["2026-04-01T03:00:00", "2026-04-01T00:30:00"]),
+        (
+            "2026-04-01 02:00",
+            90,
+            ["2026-04-01T01:59:59", "2026-04-01T03:29:59", "2026-04-01T03:30:01"],
+            ["2026-04-01T01:59:58", "2026-04-01T03:29:58", "2026-04-01T03:30:02"],
+        ),
         ("2026-04-01 02:00", 1, ["2026-04-01T03:30:12"], ["2026-04-01T01:30:12"]),
     ],
 )
