@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,15 @@ from hypothesis import strategies as st
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _http
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import FRUITLESS_PAGES, Connection, Page, Session
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, recorded_rq
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    CANCELS,
+    DATE,
+    DENIED,
+    MAY_CANCEL,
+    Answer,
+    Script,
+    recorded_rq,
+)
 
 V1 = "0123456789abcdef0123456789abcdef01234567"
 V2 = "nbt_abcdef012345.0123456789abcdef0123456789abcdef01234567"
@@ -222,6 +231,7 @@ Call = Callable[[Session], object]
 CALLS: list[tuple[str, str, Call]] = [
     ("GET", "api/core/jobs/", lambda one: list(one.list("core/jobs/", {}))),
     ("GET", "api/status/", lambda one: one.get("status/")),
+    ("OPTIONS", "api/a/", lambda one: one.options("a/")),
     ("POST", "api/a/", lambda one: one.post("a/", {})),
     ("POST", "api/a/", lambda one: one.post("a/", {}, repeatable=True)),
     ("GET", "login/", lambda one: one.page("GET", "login/")),
@@ -231,7 +241,7 @@ CALLS: list[tuple[str, str, Call]] = [
 
 
 FAILURES = [(*call, answer) for call in CALLS for answer in (Answer({"detail": "boom"}, 500), Answer(hang_up=True))]
-FAILURES += [(*call, Answer("5")) for call in CALLS if call[1].startswith("api/")]
+FAILURES += [(*call, Answer("5")) for call in CALLS if call[1].startswith("api/") and call[0] != "OPTIONS"]
 FAILURES += [(*CALLS[0], Answer({"count": 1, "results": 5})), (*CALLS[0], Answer({"count": None, "results": []}))]
 
 
@@ -331,6 +341,30 @@ def test_a_post_that_is_not_repeated_has_a_connection_of_its_own(server: Script)
     assert server.bodies[2] == {"sync_types": ["all"], "interval_value": 60}
 
 
+@pytest.mark.parametrize(("token", "scheme"), [(V1, f"Token {V1}"), (V2, f"Bearer {V2}")])
+def test_options_asks_what_the_token_may_do(server: Script, token: str, scheme: str) -> None:
+    server.answer(Answer(hang_up=True), CANCELS)
+    one = session(server.url, token=token)
+    one.options("plugins/proxbox/jobs/0/cancel/")
+    assert server.requests == [MAY_CANCEL] * 2
+    assert (server.headers[1]["Authorization"], server.headers[1]["Accept"]) == (scheme, "application/json")
+    assert format_datetime(one.server_now, usegmt=True) == DATE["Date"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (DENIED, "lacks a permission"),
+        (Answer("", 302, headers={"Location": "/login/"}), "sends this request on to /login/"),
+        (Answer("", 300), "HTTP 300"),
+    ],
+)
+def test_options_that_are_refused(server: Script, answer: Answer, says: str) -> None:
+    server.answer(answer)
+    with pytest.raises(ProxboxError, match=says):
+        session(server.url).options("plugins/proxbox/jobs/0/cancel/")
+
+
 @pytest.mark.parametrize("token", [False, True])
 def test_a_page_is_repeated_if_it_is_a_get(server: Script, token: bool) -> None:
     server.answer(Answer(hang_up=True), Answer("<form>", content_type="text/html"))
@@ -352,9 +386,15 @@ def test_a_redirected_post_is_not_followed(server: Script) -> None:
 @pytest.mark.parametrize("body", ["null", "5", '"text"', "[]"])
 def test_an_object_that_is_none(server: Script, body: str) -> None:
     server.answer(Answer(body))
-    for call in (lambda one: one.get("status/"), lambda one: one.post("status/", {})):
-        with pytest.raises(ProxboxError, match="not the kind that NetBox's API gives"):
+    for method, call in (("GET", lambda one: one.get("status/")), ("POST", lambda one: one.post("status/", {}))):
+        with pytest.raises(ProxboxError) as caught:
             call(session(server.url))
+        assert str(caught.value) == (
+            "The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
+            f"({method} {server.url}/api/status/)."
+        )
+        assert caught.value.status == 200
+        assert caught.value.outcome_unknown is (method == "POST"), "a job may have been created"
 
 
 def test_a_post_between_two_reads(server: Script) -> None:
