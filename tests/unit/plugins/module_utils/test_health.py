@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
+from ansible_collections.proxbox.proxbox.plugins.module_utils._liveness import no_scheduler_sentence
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import make_job, recorded
 
@@ -120,6 +122,29 @@ def test_the_worst_comes_first_and_nothing_is_left_out() -> None:
     ]
 
 
+def test_what_the_module_returns() -> None:
+    last = ended(7)
+    failed = FAILED._replace(id=6)
+    assert report(history=(last, failed)).result() == {
+        "name": "nightly",
+        "health": "ok",
+        "why": [],
+        "next_run": "2026-04-11T02:00:00Z",
+        "last_run": last.result(),
+        "last_failure": failed.result(),
+        "consecutive_failures": 0,
+        "job": active().result(),
+        "duplicates": [],
+    }
+
+
+@pytest.mark.parametrize("stuck", ["default", "high"])
+def test_a_queue_whose_scheduled_jobs_no_worker_starts(stuck: str) -> None:
+    for member, told in ((active(), stuck == "default"), (RUNNING, False)):
+        found = replace(report(member), stuck_queues=frozenset({stuck})).findings()
+        assert found == ([("no_scheduler", no_scheduler_sentence("default"))] if told else [])
+
+
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
@@ -136,6 +161,14 @@ def test_the_next_run(members: list[Job], expected: datetime | None) -> None:
     assert report(*members).next_run == expected
 
 
+def test_the_job_of_a_schedule_is_the_one_that_runs() -> None:
+    waiting = active(4)
+    result = report(active(12), waiting, RUNNING).result()
+    assert (result["job"]["id"], result["duplicates"]) == (9, [12, 4])
+    result = report(active(12), waiting).result()
+    assert (result["job"]["id"], result["duplicates"]) == (4, [12])
+
+
 def test_the_last_run_is_one_that_began() -> None:
     never = ended(8, "cancelled_before", started=None)
     assert report(history=(never, ended(7))).last_run.id == 7
@@ -147,3 +180,16 @@ def test_a_cancelled_run_hides_no_failure() -> None:
     assert found.consecutive_failures == 2
     assert found.last_failure is FAILED and found.last_run is CANCELLED
     assert [word for word, _sentence in found.findings()] == ["failing", "cancelled"]
+
+
+def test_a_run_with_an_unknown_outcome_neither_counts_nor_ends_the_failures() -> None:
+    found = report(history=(unknown(8), FAILED, unknown(6), PARTIAL))
+    assert found.consecutive_failures == 2
+    assert [word for word, _sentence in found.findings()] == ["failing", "unknown"]
+
+
+@pytest.mark.parametrize("good", [ended(7), ended(7, "sdn_disabled")])
+def test_a_good_run_ends_the_failures(good: Job) -> None:
+    found = report(history=(FAILED, good, FAILED))
+    assert found.consecutive_failures == 1
+    assert report(history=(good, FAILED)).consecutive_failures == 0
