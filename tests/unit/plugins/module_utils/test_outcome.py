@@ -183,6 +183,51 @@ def test_the_phases_of_a_run() -> None:
     assert "500 Server Error" in phases[1].summary and phases[2].summary == "Firewall sync completed"
 
 
+def test_a_run_that_has_not_ended_has_phases() -> None:
+    outcome = judge(recorded("running"))
+    assert [phase.kind for phase in outcome.phases] == ["preflight", "cluster", "firewall", "datacenter", "vm_template"]
+    assert outcome == Outcome(phases=outcome.phases)
+    assert judge(recorded("scheduled")) == Outcome()
+
+
+def test_the_names_of_the_endpoints() -> None:
+    assert judge(recorded("ok_two")).endpoint_names == {1: "pve-lab", 3: "pve-west"}
+    assert judge(recorded("endpoint_disabled_one_of_two")).endpoint_names == {1: "pve-lab"}
+    assert judge(recorded("backend_down")).endpoint_names == {}
+
+
+def test_the_stages_that_a_setting_disables() -> None:
+    assert [stage.sync_type for stage in judge(recorded("devices_and_sdn_disabled")).disabled] == ["sdn"]
+    for scenario in ("ok_devices_backups", "endpoint_disabled_one_of_two", "devices_500_beside_backups"):
+        assert judge(recorded(scenario)).disabled == []
+
+
+def test_what_the_modules_return() -> None:
+    result = judge(recorded("sdn_disabled")).result()
+    assert (result["outcome"], len(result["phases"])) == ("nothing_done", 5)
+    assert result["stages"] == [
+        {
+            "sync_type": "sdn",
+            "endpoint_id": 1,
+            "endpoint": "pve-lab",
+            "status": "skipped",
+            "reason": "sync_mode_sdn=disabled",
+            "error": None,
+            "run_time": None,
+            "attempts": None,
+        }
+    ]
+    assert result["phases"][3] == {
+        "kind": "datacenter",
+        "label": "Datacenter sync",
+        "endpoint_id": 1,
+        "endpoint": "pve-lab",
+        "status": "success",
+        "summary": "Datacenter sync completed",
+        "run_time": None,
+    }
+
+
 def test_a_preflight_that_failed_does_not_fail_the_run() -> None:
     outcome = judge(recorded("not_approved_alone"))
     assert outcome.phases[0].status == "warning" and not outcome.phases[0].failed
@@ -237,6 +282,10 @@ def test_a_shape_that_is_not_known_is_no_success(damage: Any) -> None:
 def test_a_completed_job_without_data_is_not_known(data: Any) -> None:
     outcome = judge({**recorded("ok_devices_backups"), "data": data, "log_entries": None})
     assert (outcome.verdict, outcome.stages, outcome.phases) == ("unknown", (), ())
+
+
+def test_a_completed_job_without_a_start_is_not_known() -> None:
+    assert judge({**recorded("ok_devices_backups"), "started": None}).verdict == "unknown"
 
 
 def test_a_status_that_is_not_known_is_no_end() -> None:
