@@ -19,7 +19,7 @@ TESTS = {
     "_health.py": ["test_health.py"],
     "_http.py": ["test_http.py", "test_tls.py", "test_session.py"],
     "_http_errors.py": ["test_http_errors.py", "test_http.py", "test_session.py"],
-    "_job.py": ["test_job.py", "test_jobs.py", "test_plan.py"],
+    "_job.py": ["test_job.py"],
     "_loop.py": ["test_loop.py"],
     "_outcome.py": ["test_outcome.py"],
     "_pages.py": ["test_pages.py"],

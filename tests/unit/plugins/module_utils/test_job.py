@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import importlib
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Kind, NewJob, Scope
+from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Kind, NewJob, Scope, follows, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._release import Release
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NIGHTLY, NO_SCOPE, make_job, recorded
 
@@ -66,6 +67,91 @@ def test_a_job_as_the_api_gives_it(row) -> None:
     assert job.result()["created"] == "2026-03-31T12:00:00Z"
     assert Job.from_row(row(3, netbox_vm_ids=["7"])).scope == Scope(objects=frozenset({7}))
     assert Job.from_row(row(3, data={"proxbox_sync": {"sync_owner": "rq_job"}})).scope is None, "0.0.25, in mid-run"
+
+
+def test_what_the_modules_return() -> None:
+    row = recorded("ok_devices_backups")
+    job = Job.from_row(row)
+    result = job.result()
+    assert {key: result.pop(key) for key in ("stages", "phases")} == {
+        key: job.outcome.result()[key] for key in ("stages", "phases")
+    }
+    assert result == {
+        "id": 101,
+        "name": "record 1795571910281",
+        "status": "completed",
+        "sync_types": ["devices", "vm-backups"],
+        "proxmox_endpoints": [],
+        "netbox_endpoints": [],
+        "scheduled": None,
+        "interval": None,
+        "created": "2026-11-25T01:58:30Z",
+        "started": "2026-11-25T01:58:30Z",
+        "completed": "2026-11-25T01:58:37Z",
+        "duration": 6.864,
+        "error": "",
+        "cancelled": False,
+        "outcome": "succeeded",
+        "run_id": "8a6f8532-4197-499a-9653-2fb450cbdb7a",
+        "branch": None,
+        "queue": "default",
+        "rq_job_id": "f4104926-cad1-4607-acb2-aa3c13d1c87b",
+        "user": "admin",
+        "url": "http://127.0.0.1:20760/core/jobs/101/",
+    }
+    more = job.result(include_log=True, include_data=True)
+    assert more["log_entries"] == row["log_entries"] and more["data"] == row["data"]
+
+
+def test_what_a_job_does_not_tell() -> None:
+    without = make_job(3, "running", data=NO_SCOPE, user=None, completed=None)
+    assert without.log_entries is None and without.duration is None
+    result = without.result()
+    assert [result[key] for key in ("sync_types", "proxmox_endpoints", "netbox_endpoints")] == [[], [], []]
+    assert (result["user"], result["run_id"], result["completed"]) == (None, None, None)
+    assert make_job(3, netbox_endpoint_ids=[2]).result()["netbox_endpoints"] == [2]
+
+
+def test_a_job_has_stages_and_phases_when_it_has_started() -> None:
+    running = make_job(3, "running").result()
+    assert running["outcome"] is None and len(running["phases"]) == 5
+    for status in ("scheduled", "pending"):
+        waiting = make_job(3, status).result()
+        assert (waiting["outcome"], waiting["stages"], waiting["phases"]) == (None, [], [])
+    assert make_job(3, like="cancelled_before").result()["outcome"] == "cancelled"
+
+
+def test_which_job_has_succeeded() -> None:
+    assert make_job(3, "completed").succeeded
+    for status in ("scheduled", "running", "errored", "failed"):
+        assert not make_job(3, status).succeeded
+
+
+def test_the_stages_of_an_older_release() -> None:
+    assert Job.from_row(recorded("ok_all"), ("devices",)).stages_of_all == ("devices",)
+
+
+def test_when_a_job_is_due() -> None:
+    assert make_job(3, **NIGHTLY).due == datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
+    assert make_job(3).due == make_job(3).created
+
+
+def test_times_are_in_utc_on_a_host_in_another_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        assert iso(datetime(2026, 4, 11, 2, 0, tzinfo=UTC)) == "2026-04-11T02:00:00Z"
+    time.tzset()
+
+
+def test_which_job_carries_on_a_schedule() -> None:
+    earlier = make_job(3, **NIGHTLY)
+    assert follows(make_job(4, **NIGHTLY), earlier)
+    assert follows(make_job(4, "running", data=NO_SCOPE, **NIGHTLY), earlier)
+    assert follows(make_job(4, **NIGHTLY), make_job(3, "running", data=NO_SCOPE, **NIGHTLY))
+    assert not follows(earlier, earlier) and not follows(make_job(2, **NIGHTLY), earlier)
+    for changes in ({"name": "other"}, {"interval": 60}, {"sync_types": ["devices"]}):
+        assert not follows(make_job(4, **{**NIGHTLY, **changes}), earlier)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +210,22 @@ def test_the_prediction_has_the_shape_of_a_job() -> None:
     at = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
     new = NewJob("nightly", Scope(proxmox_endpoints=frozenset({3, 1})), at, 1440).result()
     assert list(new) == list(make_job(3, **NIGHTLY).result())
-    assert new["id"] is None and new["status"] == "scheduled" and new["scheduled"] == "2026-04-11T02:00:00Z"
-    assert new["proxmox_endpoints"] == [1, 3] and new["interval"] == 1440
+    assert new == {
+        **dict.fromkeys(new),
+        "name": "nightly",
+        "status": "scheduled",
+        "sync_types": ["all"],
+        "proxmox_endpoints": [1, 3],
+        "netbox_endpoints": [],
+        "scheduled": "2026-04-11T02:00:00Z",
+        "interval": 1440,
+        "error": "",
+        "cancelled": False,
+        "stages": [],
+        "phases": [],
+        "queue": "",
+        "rq_job_id": "",
+        "url": "",
+    }
     assert NewJob("nightly", Scope()).result()["status"] == "pending"
     assert NewJob("nightly", Scope(), None, 60).result()["status"] == "scheduled"
