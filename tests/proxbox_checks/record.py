@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""What the plugin writes into its jobs: one sync for each way in which one can end, on a stack that can do harm."""
+"""The data of the unit tests: rows of jobs and answers of NetBox, from real runs on a stack."""
 
 from __future__ import annotations
 
@@ -8,365 +8,53 @@ import argparse
 import json
 import re
 import sys
-import time
-import urllib.error
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
-from proxbox_stack import probes
-from proxbox_stack.proxy import Fault
+from proxbox_checks.record_answers import ANSWERS, JOBS
+from proxbox_checks.record_syncs import SYNCS
+from proxbox_checks.rig import Missing, Recording, Rig
 from proxbox_stack.report import StackError, say
-from proxbox_stack.stack import Stack
 
-ENDED = ("completed", "failed", "errored")
-PLUGIN = "plugins/proxbox"
-LATER = 30
-"""Seconds until a sync begins that something happens to before it does."""
-
-
-class Missing(Exception):
-    """What this release of the plugin does not have."""
-
-
-class Rig:
-    """The stack, its REST API as the superuser, and the sync that runs on it."""
-
-    def __init__(self, name: str) -> None:
-        self.stack = Stack(name)
-        self.facts = self.stack.environment()
-        self._log = Path(self.stack.status()["proxy"]["log"])
-        self._headers = {"Authorization": f"Bearer {self.facts['netbox_superuser_token']}"}
-
-    def call(self, method: str, route: str, body: dict[str, Any] | None = None) -> Any:
-        """One request.
-
-        :raises Missing: when NetBox knows no such route, or does not accept the body.
-        """
-        try:
-            return probes.call(method, f"{self.facts['netbox_url']}/api/{route}", body, self._headers)
-        except urllib.error.HTTPError as exc:
-            kind = Missing if exc.code < 500 else StackError
-            said = exc.read(300).decode(errors="replace") if exc.headers.get_content_subtype() == "json" else ""
-            raise kind(f"{method} {route}: HTTP {exc.code} {said}".rstrip()) from None
-
-    def endpoint(self, which: str) -> str:
-        """The route of a Proxmox endpoint: ``lab`` or ``west``."""
-        return f"{PLUGIN}/endpoints/proxmox/{self.id_of(which)}/"
-
-    def id_of(self, which: str) -> int:
-        """The id of a Proxmox endpoint: ``lab`` or ``west``."""
-        return self.facts["proxmox_endpoint_west_id" if which == "west" else "proxmox_endpoint_id"]
-
-    def backend(self, method: str, route: str, key: str = "") -> Any:
-        """One request to the backend itself, with NetBox's key or another."""
-        headers = {"X-Proxbox-API-Key": key or self.facts["fastapi_token"]}
-        return probes.call(method, f"{self.facts['fastapi_url']}/{route}", None, headers)
-
-    def backend_id(self, which: str) -> int | None:
-        """The backend's own id of a Proxmox endpoint; none before that was enabled for the first time."""
-        port = self.call("GET", self.endpoint(which))["port"]
-        return next((row["id"] for row in self.backend("GET", "proxmox/endpoints") if row["port"] == port), None)
-
-    def ask(self, scenario: Scenario) -> int:
-        """Ask for the scenario's sync; the id of its job."""
-        body: dict[str, Any] = {"job_name": f"record {time.time_ns() // 1000000}", "sync_types": scenario.types.split()}
-        if scenario.endpoints:
-            body["proxmox_endpoint_ids"] = [self.id_of(which) for which in scenario.endpoints.split()]
-        if scenario.waiting:
-            body["schedule_at"] = (datetime.now(timezone.utc) + timedelta(seconds=LATER)).isoformat()
-        return self.call("POST", f"{PLUGIN}/sync/schedule/", body)["job_id"]
-
-    def wait_for_hang(self, since: int) -> None:
-        """Wait until a request hangs that came after the first ``since`` bytes of the proxy's log."""
-        deadline = time.monotonic() + 120
-        while not re.search(rb" hang$", self._log.read_bytes()[since:], re.MULTILINE):
-            if time.monotonic() > deadline:
-                raise StackError("the sync did not come to the request that hangs: look at the log of its job.")
-            time.sleep(0.2)
-
-    def run(self, scenario: Scenario) -> dict[str, Any]:
-        """Run one scenario, put everything back, and return the row of its job."""
-        with ExitStack() as amiss:
-            for make in scenario.amiss:
-                amiss.enter_context(make(self))
-            since = self._log.stat().st_size
-            job = self.ask(scenario)
-            if scenario.waiting:
-                scenario.waiting(self, job)
-            if scenario.running:
-                self.wait_for_hang(since)
-                scenario.running(self, job)
-            deadline = time.monotonic() + scenario.patience
-            while True:
-                row = self.call("GET", f"core/jobs/{job}/")
-                if row["status"]["value"] in ENDED:
-                    return row
-                if time.monotonic() > deadline:
-                    cancel(self, job)
-                    return row
-                time.sleep(1)
-
-
-Amiss = Callable[[Rig], AbstractContextManager[None]]
-Event = Callable[[Rig, int], None]
-
-
-def fails(path: str, on: str = "", **what: Any) -> Amiss:
-    """The backend answers HTTP 500 to requests for this path; or as ``status``, ``hang`` or ``cut`` say."""
-
-    @contextmanager
-    def amiss(rig: Rig) -> Iterator[None]:
-        query = f"proxmox_endpoint_ids={rig.backend_id(on)}" if on else ""
-        harm = {"harm": "status", "status": 500, "detail": "no space left on device", **what}
-        rig.stack.fail(Fault(path, query, **harm))
-        try:
-            yield
-        finally:
-            rig.stack.heal()
-
-    return amiss
-
-
-def hangs(path: str) -> Amiss:
-    """The backend answers nothing to requests for this path."""
-    return fails(path, harm="hang")
-
-
-def cut(path: str) -> Amiss:
-    """The backend's answer to requests for this path breaks off."""
-    return fails(path, harm="cut")
-
-
-def stopped(component: str) -> Amiss:
-    """A component of the stack is down."""
-
-    @contextmanager
-    def amiss(rig: Rig) -> Iterator[None]:
-        rig.stack.stop(component)
-        try:
-            yield
-        finally:
-            rig.stack.start(component)
-
-    return amiss
-
-
-def changed(where: Callable[[Rig], str], old: dict[str, Any], new: dict[str, Any]) -> Amiss:
-    """An object of NetBox has other values."""
-
-    @contextmanager
-    def amiss(rig: Rig) -> Iterator[None]:
-        rig.call("PATCH", where(rig), new)
-        try:
-            yield
-        finally:
-            rig.call("PATCH", where(rig), old)
-
-    return amiss
-
-
-def fastapi(rig: Rig) -> str:
-    """The route of the endpoint that is the backend."""
-    return f"{PLUGIN}/endpoints/fastapi/{rig.facts['fastapi_endpoint_id']}/"
-
-
-def west(rig: Rig) -> str:
-    """The route of the second Proxmox."""
-    return rig.endpoint("west")
-
-
-def settings(rig: Rig) -> str:
-    """The route of the plugin's settings."""
-    if "sync_mode_sdn" not in rig.call("GET", f"{PLUGIN}/settings/1/"):
-        raise Missing("the settings have no sync_mode_sdn")
-    return f"{PLUGIN}/settings/1/"
-
-
-def authority(rig: Rig) -> str:
-    """The route of the second Proxmox, where it can be approved."""
-    rig.call("GET", f"{west(rig)}connection-authority/")
-    return west(rig)
-
-
-both = changed(west, {"enabled": False}, {"enabled": True})
-west_not_approved = changed(authority, {"token_name": "netbox"}, {"token_name": "other"})
-sdn_enabled = changed(settings, {"sync_mode_sdn": "disabled"}, {"sync_mode_sdn": "always"})
-no_backend = changed(fastapi, {"enabled": True}, {"enabled": False})
-
-
-@contextmanager
-def unknown_west(rig: Rig) -> Iterator[None]:
-    """The backend has never heard of pve-west; that it is told of it again needs an approval."""
-    known = rig.backend_id("west")
-    if known is not None:
-        rig.backend("DELETE", f"proxmox/endpoints/{known}")
-    yield
-
-
-@contextmanager
-def key_revoked(rig: Rig) -> Iterator[None]:
-    """The backend takes another key than NetBox's. (The plugin itself refuses to store a wrong one.)"""
-    (mine,) = rig.backend("GET", "auth/keys")["keys"]
-    other = rig.backend("POST", "auth/keys")
-    rig.backend("POST", f"auth/keys/{mine['id']}/deactivate")
-    try:
-        yield
-    finally:
-        rig.backend("POST", f"auth/keys/{mine['id']}/activate", other["raw_key"])
-        rig.backend("DELETE", f"auth/keys/{other['id']}", other["raw_key"])
-
-
-@contextmanager
-def worker_restarted(rig: Rig) -> Iterator[None]:
-    """Afterwards the worker is started anew: what was killed keeps RQ's lock for a minute, and its schedules wait."""
-    yield
-    rig.stack.restart("worker")
-
-
-def timeout(seconds: int) -> Event:
-    """RQ gives up on it so many seconds after it begins."""
-    return lambda rig, job: rig.stack.set_timeout(job, seconds)
-
-
-def cancel(rig: Rig, job: int) -> None:
-    """Somebody cancels it."""
-    rig.call("POST", f"{PLUGIN}/jobs/{job}/cancel/")
-
-
-def nothing(_lab: Rig, _job: int) -> None:
-    """It is recorded as it is."""
-
-
-def disable_west(rig: Rig, _job: int) -> None:
-    """Somebody disables pve-west."""
-    rig.call("PATCH", rig.endpoint("west"), {"enabled": False})
-
-
-def kill_workhorse(rig: Rig, _job: int) -> None:
-    """The process that executes it is killed."""
-    rig.stack.kill("workhorse")
-
-
-def kill_worker(rig: Rig, _job: int) -> None:
-    """The host loses its power, and gets it back."""
-    rig.stack.kill("worker")
-    rig.stack.start("worker")
-
-
-class Scenario:
-    """A sync of ``types``, with something ``amiss``.
-
-    ``waiting`` happens before it begins, ``running`` when it has come to a request that hangs. A job that does not end
-    is recorded as it is after ``patience`` seconds, and then cancelled.
-    """
-
-    def __init__(
-        self,
-        types: str,
-        *amiss: Amiss,
-        endpoints: str = "",
-        waiting: Event | None = None,
-        running: Event | None = None,
-        patience: float = 600,
-    ) -> None:
-        self.types = types
-        self.amiss = amiss
-        self.endpoints = endpoints
-        self.waiting = waiting
-        self.running = running
-        self.patience = patience
-
-
-DEVICES = "dcim/devices/create"
-STORAGE = "virtual-machines/storage/create"
-VMS = "virtual-machines/create"
-BACKUPS = "backups/all"
-SNAPSHOTS = "snapshots/all"
-HISTORY = "task-history/create"
-SDN = "sdn/create"
-CLUSTER = "proxmox/cluster/status"
-
-SCENARIOS = {
-    "scheduled": Scenario("all", waiting=nothing, patience=0),
-    "pending": Scenario("all", stopped("worker"), patience=0),
-    "running": Scenario("all", hangs(DEVICES), running=nothing, patience=0),
-    "ok_all": Scenario("all"),
-    "ok_devices_backups": Scenario("devices vm-backups"),
-    "ok_two": Scenario("devices vm-backups", both),
-    "backups_500_alone": Scenario("vm-backups", fails(BACKUPS)),
-    "backups_500_beside": Scenario("devices vm-backups", fails(BACKUPS)),
-    "devices_500": Scenario("devices", fails(DEVICES)),
-    "not_approved_alone": Scenario("devices", both, west_not_approved, endpoints="west"),
-    "west_not_approved": Scenario("devices", both, west_not_approved),
-    "never_approved_alone": Scenario("devices", unknown_west, west_not_approved, both, endpoints="west"),
-    "west_never_approved": Scenario("devices", unknown_west, west_not_approved, both),
-    "west_down": Scenario("devices", both, stopped("mock2")),
-    "vms_500_on_west_of_two": Scenario("virtual-machines", both, fails(VMS, on="west")),
-    "backups_500_on_west_of_two": Scenario("devices vm-backups", both, fails(BACKUPS, on="west")),
-    "snapshots_500_beside": Scenario("devices vm-snapshots", fails(SNAPSHOTS)),
-    "history_500_beside": Scenario("devices task-history", fails(HISTORY)),
-    "sdn_500_beside": Scenario("devices sdn", sdn_enabled, fails(SDN)),
-    "devices_500_beside_backups": Scenario("devices vm-backups", fails(DEVICES)),
-    "storage_400": Scenario("storage", fails(STORAGE, status=400)),
-    "sdn_disabled": Scenario("sdn"),
-    "devices_and_sdn_disabled": Scenario("devices sdn"),
-    "cut_devices": Scenario("devices", cut(DEVICES)),
-    "cut_backups": Scenario("devices vm-backups", cut(BACKUPS)),
-    "cluster_phase_500": Scenario("devices", fails(CLUSTER)),
-    "firewall_phase_500": Scenario("devices", fails("proxmox/firewall/summary")),
-    "fastapi_disabled": Scenario("devices", no_backend),
-    "backend_wrong_token": Scenario("devices", key_revoked),
-    # A proxy that runs would take the connection in its place.
-    "backend_down": Scenario("devices", stopped("backend"), stopped("proxy")),
-    "backend_502": Scenario("devices", fails("", status=502, detail="Bad Gateway")),
-    "endpoint_disabled_one_of_two": Scenario("devices", both, endpoints="lab west", waiting=disable_west),
-    "endpoint_disabled_alone": Scenario("devices", both, endpoints="west", waiting=disable_west),
-    "cancelled_before": Scenario("devices", waiting=cancel),
-    "cancelled_running": Scenario("devices vm-backups", hangs(BACKUPS), running=cancel),
-    "workhorse_killed": Scenario("devices vm-backups", hangs(BACKUPS), running=kill_workhorse, patience=60),
-    "worker_killed": Scenario("devices vm-backups", worker_restarted, hangs(BACKUPS), running=kill_worker, patience=60),
-    "hang_timeout_20": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(20)),
-    "hang_timeout_60": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(60)),
-    "hang_timeout_130": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(130)),
-    "hang_timeout_150": Scenario("devices vm-backups", hangs(BACKUPS), waiting=timeout(150)),
-    "hang_devices_timeout_150": Scenario("devices vm-backups", hangs(DEVICES), waiting=timeout(150)),
-    "hang_cluster_timeout_130": Scenario("devices vm-backups", hangs(CLUSTER), waiting=timeout(130)),
+RECORDINGS: dict[str, Recording] = {
+    **SYNCS,
+    **{f"netbox/{name}": recording for name, recording in JOBS.items()},
+    **{f"answers/{name}": recording for name, recording in ANSWERS.items()},
 }
 
 
 def record(rig: Rig, name: str, folder: Path) -> None:
-    """Run one scenario, and write the row of its job."""
+    """Make one recording, and write it."""
     try:
-        text = json.dumps(rig.run(SCENARIOS[name]), indent=1)
+        text = json.dumps(RECORDINGS[name](rig), indent=1)
     except Missing as exc:
         say(f"{name}: skipped, {exc}")
         return
     for key, secret in rig.facts.items():
         if "token" in key or "password" in key:
             text = text.replace(str(secret), "SECRET")
+    # The tokens of web forms.
+    text = re.sub(r"\b[A-Za-z0-9]{64}\b", "SECRET", text)
     # Where this machine has its Python is nobody's business.
     text = re.sub(r"/[\w./-]*?(?=/lib/python3\.\d+/)", "/usr", text)
-    (folder / f"{name}.json").write_text(text + "\n")
-    row = json.loads(text)
-    say(f"{name}: {row['status']['value']}, {row['error'] or 'no error'}")
+    path = folder / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+    found = json.loads(text)
+    status = found["status"]
+    say(f"{name}: {status['value'] if isinstance(status, dict) else status}, {found.get('error') or 'no error'}")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Record the scenarios, one after the other; a failure is one sentence on stderr and the exit code 1."""
+    """Make the recordings, one after the other; a failure is one sentence on stderr and the exit code 1."""
     parser = argparse.ArgumentParser(prog="tests/record", description=__doc__)
     parser.add_argument("--name", default="default", help="a stack that is up (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="where: one folder below it for each release")
-    parser.add_argument("--only", nargs="+", metavar="SCENARIO", choices=sorted(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(RECORDINGS), default=list(RECORDINGS))
     args = parser.parse_args(argv)
     try:
         rig = Rig(args.name)
-        folder = args.output / rig.facts["plugin_version"]
-        folder.mkdir(parents=True, exist_ok=True)
         for name in args.only:
-            record(rig, name, folder)
+            record(rig, name, args.output / rig.facts["plugin_version"])
     except (StackError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1

@@ -28,6 +28,7 @@ REDIS = {{
 }}
 SECRET_KEY = {secret!r}
 API_TOKEN_PEPPERS = {{1: {pepper!r}}}
+HOSTNAME = "netbox"
 PLUGINS = ["netbox_proxbox"]
 # Nothing leaves this machine.
 CENSUS_REPORTING_ENABLED = False

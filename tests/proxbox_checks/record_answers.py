@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 proxbox.proxbox contributors
+"""What NetBox, RQ and the plugin answer to the collection, and the rows of jobs that are no syncs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from proxbox_checks.record_syncs import (
+    DEVICES,
+    Scenario,
+    hangs,
+    kill_worker,
+    kill_workhorse,
+    nothing,
+    stopped,
+    worker_restarted,
+)
+from proxbox_checks.rig import PLUGIN, Missing, Recording, Rig
+
+# Runs inside NetBox.
+_MAKE_SCRIPT = """
+from pathlib import Path
+from django.conf import settings
+from extras.models import ScriptModule
+
+Path(settings.SCRIPTS_ROOT, "record.py").write_text('''
+from extras.scripts import Script
+
+class Greet(Script):
+    def run(self, data, commit):
+        self.log_info("begin")
+        return "done"
+''')
+module, _new = ScriptModule.objects.get_or_create(file_root="scripts", file_path="record.py")
+module.save()
+"""
+
+
+def script(rig: Rig) -> dict[str, Any]:
+    """Run a script of NetBox."""
+    rig.stack.shell(_MAKE_SCRIPT)
+    started = rig.call("POST", "extras/scripts/record.Greet/", {"data": {}, "commit": True})
+    return rig.job_at_end(started["result"]["id"])
+
+
+def bulk_create(rig: Rig) -> dict[str, Any]:
+    """Create tags in the background."""
+    tags = [{"name": f"record-{number}", "slug": f"record-{number}"} for number in (1, 2)]
+    row = rig.job_at_end(rig.call("POST", "extras/tags/?background=true", tags)["job"]["id"])
+    rig.call("DELETE", "extras/tags/", [{"id": tag["id"]} for tag in row["data"]["data"]])
+    return row
+
+
+def system_job(rig: Rig) -> dict[str, Any]:
+    """Read the next run of a job that NetBox itself repeats."""
+    (found,) = rig.call("GET", "core/jobs/?name=System%20Housekeeping&status=scheduled")["results"]
+    return rig.job(found["id"])
+
+
+JOBS: dict[str, Recording] = {"script": script, "bulk_create": bulk_create, "system_job": system_job}
+"""The jobs of NetBox that are no syncs."""
+
+
+# What there is while a request is sent: a context with the row of a job.
+State = Callable[[Rig], AbstractContextManager[dict[str, Any]]]
+
+
+@contextmanager
+def nothing_special(_rig: Rig) -> Iterator[dict[str, Any]]:
+    """No job is needed: there is none with the id 0, and RQ has no such task."""
+    yield {"id": 0, "job_id": "5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55"}
+
+
+@contextmanager
+def scheduled(rig: Rig) -> Iterator[dict[str, Any]]:
+    """A sync is scheduled."""
+    job = Scenario("devices", waiting=nothing).ask(rig)
+    try:
+        yield rig.job(job)
+    finally:
+        rig.cancel(job)
+
+
+@contextmanager
+def running(rig: Rig) -> Iterator[dict[str, Any]]:
+    """A sync runs."""
+    with hangs(DEVICES)(rig):
+        since = rig.log_size()
+        job = Scenario("devices").ask(rig)
+        try:
+            rig.wait_for_hang(since)
+            yield rig.job(job)
+        finally:
+            rig.cancel(job)
+
+
+@contextmanager
+def killed(rig: Rig) -> Iterator[dict[str, Any]]:
+    """The process that executes a sync was killed."""
+    with running(rig) as row:
+        kill_workhorse(rig, row["id"])
+        time.sleep(5)
+        yield row
+
+
+@contextmanager
+def waiting(rig: Rig) -> Iterator[dict[str, Any]]:
+    """A sync waits for a worker."""
+    with stopped("worker")(rig):
+        job = Scenario("devices").ask(rig)
+        try:
+            yield rig.job(job)
+        finally:
+            rig.cancel(job)
+
+
+@contextmanager
+def ended(rig: Rig) -> Iterator[dict[str, Any]]:
+    """A sync has ended by itself."""
+    yield rig.job_at_end(Scenario("devices").ask(rig))
+
+
+@contextmanager
+def no_sync(rig: Rig) -> Iterator[dict[str, Any]]:
+    """A script has run."""
+    yield script(rig)
+
+
+@contextmanager
+def without_scheduler(rig: Rig) -> Iterator[dict[str, Any]]:
+    """A sync is scheduled, and the worker was killed and started again at once."""
+    with worker_restarted(rig), scheduled(rig) as row:
+        kill_worker(rig, 0)
+        yield row
+
+
+@contextmanager
+def redis_is_full(rig: Rig) -> Iterator[dict[str, Any]]:
+    """Redis refuses writes, and NetBox saves a job before it asks Redis."""
+    (newest,) = rig.call("GET", "core/jobs/?limit=1")["results"]
+    rig.redis("CONFIG SET maxmemory 1")
+    try:
+        yield newest
+    finally:
+        rig.redis("CONFIG SET maxmemory 0")
+        for row in rig.call("GET", f"core/jobs/?name=Proxbox%20Sync&id__gt={newest['id']}")["results"]:
+            rig.cancel(row["id"])
+
+
+# Who sends a request: a context with a token.
+Sender = Callable[[Rig], AbstractContextManager[str]]
+
+
+@contextmanager
+def superuser(rig: Rig) -> Iterator[str]:
+    """Send it as the superuser."""
+    yield rig.superuser
+
+
+@contextmanager
+def operator(rig: Rig) -> Iterator[str]:
+    """Send it as a user who may view, add and delete jobs."""
+    yield rig.facts["netbox_token"]
+
+
+@contextmanager
+def stranger(rig: Rig) -> Iterator[str]:
+    """Send it as a user who may do nothing."""
+    name = f"record{time.time_ns()}"
+    user = rig.call("POST", "users/users/", {"username": name, "password": f"Aa1!{name}"})["id"]
+    try:
+        yield rig.call("POST", "users/tokens/", {"user": user, "version": 1})["token"]
+    finally:
+        rig.call("DELETE", f"users/users/{user}/")
+
+
+@contextmanager
+def nobody(_rig: Rig) -> Iterator[str]:
+    """Send it without a token."""
+    yield ""
+
+
+@contextmanager
+def wrong_v1(_rig: Rig) -> Iterator[str]:
+    """Send it with a v1 token that NetBox does not know."""
+    yield "0" * 40
+
+
+@contextmanager
+def wrong_v2(_rig: Rig) -> Iterator[str]:
+    """Send it with a v2 token that NetBox does not know."""
+    yield f"nbt_{'0' * 12}.{'0' * 40}"
+
+
+class Request:
+    """One request in some state, sent by somebody. ``{id}`` and ``{job_id}`` in its path are those of the job."""
+
+    def __init__(
+        self, method: str, path: str, state: State = nothing_special, sender: Sender = superuser, **parts: Any
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.state = state
+        self.sender = sender
+        self.parts = parts
+
+    def __call__(self, rig: Rig) -> dict[str, Any]:
+        """Send it, and return the answer.
+
+        :raises Missing: when NetBox does not know the route of the API.
+        """
+        with self.state(rig) as row, self.sender(rig) as token:
+            answer = rig.browser().send(self.method, self.path.format(**row), token, **self.parts)
+        if self.path.startswith("api/") and answer["content_type"] != "application/json":
+            raise Missing(f"{self.method} {self.path}: HTTP {answer['status']}")
+        return answer
+
+
+class LogIn:
+    """What NetBox answers on the way to the page that deletes jobs: the answer number ``step``."""
+
+    def __init__(self, step: int, password: str = "") -> None:
+        self.step = step
+        self.password = password
+
+    def __call__(self, rig: Rig) -> dict[str, Any]:
+        """Go the way, and return the answer."""
+        browser = rig.browser()
+        login = {"username": rig.facts["netbox_username"], "password": self.password or rig.facts["netbox_password"]}
+        answers = [browser.send("GET", "login/")]
+        steps = (("POST", "login/", login), ("GET", "user/preferences/", None), ("POST", "core/jobs/delete/", {}))
+        for method, path, form in steps[: self.step]:
+            if form is not None:
+                # A page without a form follows the one with the form.
+                (token, *_same) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', answers[-1]["body"])
+                form = {**form, "csrfmiddlewaretoken": token}
+            answers.append(browser.send(method, path, form=form))
+        return answers[-1]
+
+
+def create(sync_type: str, state: State = nothing_special, sender: Sender = superuser) -> Recording:
+    """Ask for a sync. One that is created is cancelled."""
+    request = Request("POST", f"api/{PLUGIN}/sync/schedule/", state, sender, body={"sync_types": [sync_type]})
+
+    def recording(rig: Rig) -> dict[str, Any]:
+        answer = request(rig)
+        if answer["status"] == 201:
+            rig.cancel(answer["body"]["job_id"])
+        return answer
+
+    return recording
+
+
+WORKERS, QUEUES, TASK = (f"api/core/background-{what}/" for what in ("workers", "queues", "tasks/{job_id}"))
+CANCEL = f"api/{PLUGIN}/jobs/{{id}}/cancel/"
+CANCEL_PAGE = "core/jobs/{id}/proxbox-cancel/"
+FIELDS = f"api/{PLUGIN}/{{}}/?fields={{}}"
+
+ANSWERS: dict[str, Recording] = {
+    "status": Request("GET", "api/status/"),
+    "workers": Request("GET", WORKERS, running),
+    "queues": Request("GET", QUEUES, scheduled),
+    "queues_without_scheduler": Request("GET", QUEUES, without_scheduler),
+    "task_scheduled": Request("GET", TASK, scheduled),
+    "task_queued": Request("GET", TASK, waiting),
+    "task_started": Request("GET", TASK, running),
+    "task_finished": Request("GET", TASK, ended),
+    "task_failed": Request("GET", TASK, killed),
+    "task_lost": Request("GET", TASK),
+    "proxmox_endpoints": Request("GET", FIELDS.format("endpoints/proxmox", "id,name,enabled")),
+    "netbox_endpoints": Request("GET", FIELDS.format("endpoints/netbox", "id,name,enabled")),
+    "settings": Request("GET", FIELDS.format("settings", "id,sync_job_timeout")),
+    "created": create("devices"),
+    "not_created": create("foo"),
+    "may_not_create": create("devices", sender=stranger),
+    "not_created_redis_full": create("devices", redis_is_full),
+    "may_cancel": Request("OPTIONS", CANCEL, sender=operator),
+    "cancelled": Request("POST", CANCEL, scheduled),
+    "cancelled_too_late": Request("POST", CANCEL, ended),
+    "cancel_of_no_job": Request("POST", CANCEL),
+    "cancel_of_no_sync": Request("POST", CANCEL, no_sync),
+    "denied": Request("GET", WORKERS, sender=operator),
+    "no_token": Request("GET", "api/status/", sender=nobody),
+    "wrong_token_v1": Request("GET", "api/status/", sender=wrong_v1),
+    "wrong_token_v2": Request("GET", "api/status/", sender=wrong_v2),
+    "page_cancelled": Request("POST", CANCEL_PAGE, scheduled, operator, form={}),
+    "page_of_no_job": Request("POST", CANCEL_PAGE, sender=operator, form={}),
+    "page_denied": Request("POST", CANCEL_PAGE, sender=stranger, form={}),
+    "page_wrong_token": Request("POST", CANCEL_PAGE, sender=wrong_v1, form={}),
+    "page_no_token": Request("POST", CANCEL_PAGE, sender=nobody, form={}),
+    "page_no_csrf_token": Request("POST", CANCEL_PAGE, sender=operator),
+    "login": LogIn(0),
+    "login_refused": LogIn(1, "wrong"),
+    "logged_in": LogIn(1),
+    "preferences": LogIn(2),
+    "no_rows_deleted": LogIn(3),
+}
