@@ -227,6 +227,7 @@ CLUSTER = "proxmox/cluster/status"
 SYNCS: dict[str, Recording] = {
     "scheduled": Scenario("all", waiting=nothing, patience=0),
     "pending": Scenario("all", stopped("worker"), patience=0),
+    "starting": Scenario("all", hangs(""), running=nothing, patience=0),
     "running": Scenario("all", hangs(DEVICES), running=nothing, patience=0),
     "run_now_pending": Scenario("devices", stopped("worker"), endpoints="lab", copy=True, patience=0),
     "run_now_ended": Scenario("devices", endpoints="lab", copy=True),

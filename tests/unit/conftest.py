@@ -146,7 +146,12 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
 
 
 RECORDED = Path(__file__).parent / "recorded"
-"""Rows of NetBox's ``core.Job`` that real runs left, by release. tests/record makes most of them."""
+"""What tests/record made from real runs, by release of the plugin: rows of NetBox's ``core.Job``.
+
+``netbox`` has the rows of jobs that are no syncs, and ``answers`` has answers of NetBox.
+"""
+
+RELEASES = ("0.0.25", "0.0.29.post6")
 
 LIKE = {
     "scheduled": "scheduled",
@@ -163,18 +168,29 @@ _text = cache(partial(Path.read_text, encoding="utf-8"))
 
 
 def recorded(scenario: str, release: str = "0.0.29.post6") -> dict[str, Any]:
-    """A recorded row."""
+    """A recorded row, or a recorded answer as ``recorded_answer`` takes it."""
     return json.loads(_text(RECORDED / release / f"{scenario}.json"))
 
 
-def recorded_rq(name: str) -> dict[str, Any]:
-    """What NetBox 4.7.3 told of RQ: an answer of ``status`` or ``core/background-tasks``, or a row of another list.
+def recorded_answer(name: str, release: str = "0.0.29.post6", **changes: Any) -> Answer:
+    """A recorded answer of NetBox. ``changes`` are other values of its body, such as another id."""
+    found = recorded(f"answers/{name}", release)
+    headers = {**DATE, "Location": found["location"]} if found["location"] else DATE
+    body = {**found["body"], **changes} if changes else found["body"]
+    return Answer(body, found["status"], found["content_type"], headers=headers)
+
+
+def recorded_rq(name: str, release: str = "0.0.29.post6") -> dict[str, Any]:
+    """What NetBox told of RQ: an answer of ``status`` or ``core/background-tasks``, or a row of another list.
 
     ``worker`` was busy with ``task_started``. ``queue_without_scheduler`` is of a minute after a worker was killed and
     another one was started at once.
     """
-    rows: dict[str, Any] = json.loads((RECORDED.parent / "recorded_rq.json").read_text(encoding="utf-8"))
-    return rows[name]
+    lists = {"worker": "workers", "queue": "queues", "queue_without_scheduler": "queues_without_scheduler"}
+    body = recorded_answer(lists.get(name, name), release).body
+    # Syncs wait in the first queue, which is called "default".
+    found: dict[str, Any] = body["results"][0] if name in lists else body
+    return found
 
 
 def make_row(
@@ -215,11 +231,11 @@ def row() -> Callable[..., dict[str, Any]]:
     return make_row
 
 
-FOREIGN = {key: recorded("script", "netbox-4.7.3")[key] for key in ("data", "object_type")}
+FOREIGN = {key: recorded("netbox/script")[key] for key in ("data", "object_type")}
 """What tells that a job is no sync: here it is the run of a script."""
 
-NO_SCOPE = {"proxbox_sync": {"sync_owner": "rq_job"}}
-"""The data of a run in netbox-proxbox 0.0.25 that has not ended: it does not tell its scope."""
+NO_SCOPE = recorded("starting", "0.0.25")["data"]
+"""The data of a run in netbox-proxbox 0.0.25 that has begun: it does not tell its scope."""
 
 
 def make_job(number: int = 1, /, status: str = "scheduled", *, dead: str | None = None, **changes: Any) -> Job:
@@ -248,21 +264,10 @@ MAY_CANCEL = "OPTIONS /api/plugins/proxbox/jobs/0/cancel/"
 TASK = "GET /api/core/background-tasks/5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55/"
 WORKERS = "GET /api/core/background-workers/?limit=0"
 
-RELEASED = Answer({"netbox-version": "4.7.3", "plugins": {"netbox_proxbox": "0.0.29.post6"}}, headers=DATE)
-DENIED = Answer({"detail": "You do not have permission to perform this action."}, 403, headers=DATE)
-CANCELS = Answer(
-    {
-        "name": "Proxbox Job Cancel Api",
-        "description": "POST: stop/cancel the RQ job for a Proxbox Sync Job and mark it failed.",
-        "renders": ["application/json", "text/html"],
-        "parses": ["application/json", "multipart/form-data"],
-    },
-    headers=DATE,
-)
+RELEASED = recorded_answer("status")
+DENIED = recorded_answer("denied")
+CANCELS = recorded_answer("may_cancel")
 """The answer to ``MAY_CANCEL`` of a token that may cancel jobs."""
-
-FINISHED = "Job was already finished; no changes were made."
-"""What NetBox says of a cancel that came too late."""
 
 
 def get(job_id: int) -> str:
@@ -275,17 +280,63 @@ def cancel(job_id: int) -> str:
     return f"POST /api/plugins/proxbox/jobs/{job_id}/cancel/"
 
 
+def released(plugin: str | None, netbox: str = "4.7.3") -> Answer:
+    """The answer to ``RELEASE`` of other releases."""
+    plugins = {"netbox_proxbox": plugin} if plugin else {}
+    return recorded_answer("status", plugins=plugins, **{"netbox-version": netbox})
+
+
+NO_ROUTE = recorded_answer("no_route")
+"""The answer to a request that this release of the plugin does not know."""
+
+
+def moved(location: str) -> Answer:
+    """The answer of a web page that leads elsewhere."""
+    answer = recorded_answer("page_cancelled")
+    answer.headers["Location"] = location
+    return answer
+
+
+def form(name: str = "login", release: str = "0.0.29.post6", *, token: str = "T0ken") -> Answer:
+    """A recorded web page, with another token in its form."""
+    answer = recorded_answer(name, release)
+    answer.body = answer.body.replace("SECRET", token)
+    return answer
+
+
+def log_in(release: str = "0.0.29.post6") -> list[Answer]:
+    """The answers to ``LOGGED_IN``."""
+    preferences = form("preferences", release, token="session")
+    return [form("login", release), recorded_answer("logged_in", release), preferences]
+
+
+LOGIN = log_in()
+LOGGED_IN = ["GET /login/", "POST /login/", "GET /user/preferences/"]
+
+
 def created(job_id: int) -> Answer:
-    return Answer({"ok": True, "job_id": job_id, "message": "Sync job scheduled."}, 201, headers=DATE)
+    return recorded_answer("created", job_id=job_id)
 
 
-def cancelled(job_id: int, detail: str = "Job has been cancelled.") -> Answer:
-    return Answer({"ok": True, "job_id": job_id, "status": "failed", "detail": detail}, headers=DATE)
+def created_without_id() -> Answer:
+    answer = recorded_answer("created")
+    del answer.body["job_id"]
+    return answer
+
+
+def cancelled(job_id: int) -> Answer:
+    return recorded_answer("cancelled", job_id=job_id)
+
+
+def too_late(job_id: int, status: str = "failed") -> Answer:
+    """The answer to a cancel of a job that has ended."""
+    return recorded_answer("cancelled_too_late", job_id=job_id, status=status)
 
 
 def status(job_id: int, value: str) -> Answer:
     """The answer to a request for the status of a job only."""
-    return page({"id": job_id, "status": {"value": value}})
+    row = make_row(job_id, status=value)
+    return page({"id": row["id"], "status": row["status"]})
 
 
 def task(status: str | None, heartbeat: str | None = None) -> Answer:
@@ -293,6 +344,5 @@ def task(status: str | None, heartbeat: str | None = None) -> Answer:
     if status is None:
         return DENIED
     if status == "lost":
-        body = {"error": "No such job: rq:job:5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55", "exception": "NoSuchJobError"}
-        return Answer(body, 500, headers=DATE)
-    return Answer({"status": status, "last_heartbeat": heartbeat}, headers=DATE)
+        return recorded_answer("task_lost")
+    return recorded_answer(f"task_{status}", last_heartbeat=heartbeat)

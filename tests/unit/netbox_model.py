@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +27,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._connection import
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import ACTIVE
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded, recorded_answer
 
 STARTING = timedelta(seconds=1)
 """How long a row has no data when its run starts."""
@@ -42,8 +42,6 @@ ALL = ("all",)
 TWO = ("devices", "vm-backups")
 SCOPES = (ALL, TWO)
 """The sync types of the recorded runs."""
-
-RECORDED = Path(__file__).parent / "recorded"
 
 
 class Dice:
@@ -119,8 +117,8 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 @cache
-def _recorded(path: str) -> dict[str, Any]:
-    row = json.loads((RECORDED / path).read_text(encoding="utf-8"))
+def _recorded(name: str) -> dict[str, Any]:
+    row = recorded(name)
     del row["log_entries"]
     return row
 
@@ -128,8 +126,8 @@ def _recorded(path: str) -> dict[str, Any]:
 def _template(row: Row) -> dict[str, Any]:
     """Return the recorded row that is most like this one."""
     if row.kind != "sync":
-        other = {"script": "script", "silent": "bulk_edit", "system": "system_job"}[row.kind]
-        return _recorded(f"netbox-4.7.3/{other}.json")
+        other = {"script": "script", "silent": "bulk_create", "system": "system_job"}[row.kind]
+        return _recorded(f"netbox/{other}")
     if row.status == "completed":
         scenario = "ok_all" if row.sync_types == ALL else "ok_devices_backups"
     elif row.status == "errored":
@@ -138,7 +136,7 @@ def _template(row: Row) -> dict[str, Any]:
         scenario = "cancelled_running" if row.started else "cancelled_before"
     else:
         scenario = row.status
-    return _recorded(f"0.0.29.post6/{scenario}.json")
+    return _recorded(scenario)
 
 
 class NetBox:
@@ -298,13 +296,13 @@ class Api(requests.adapters.BaseAdapter):
         if method == "POST" and words == ["plugins", "proxbox", "sync", "schedule"]:
             return self._create(body)
         if method == "GET" and words == ["plugins", "proxbox", "sync", "schedule"]:
-            return 200, {"count": 0, "scheduled_jobs": []}
+            return _told("no_schedules")
         if words[:3] == ["plugins", "proxbox", "jobs"] and words[-1] == "cancel":
-            return self._cancel(int(words[3])) if method == "POST" else (200, {"name": "Proxbox Job Cancel Api"})
+            return self._cancel(int(words[3])) if method == "POST" else _told("may_cancel")
         if method == "GET" and words == ["plugins", "proxbox", "settings"]:
-            return 200, _page([{"id": 1, "sync_job_timeout": 7200}])
+            return _told("settings")
         if method == "GET" and words[0] == "status":
-            return 200, {"netbox-version": "4.7.3", "rq-workers-running": int(self.netbox.works), "plugins": PLUGINS}
+            return _told("status", **{"rq-workers-running": int(self.netbox.works)})
         if method == "GET" and words[1].startswith("background-"):
             return self._rq(words)
         raise AssertionError(f"the model does not know {method} {route}")
@@ -326,39 +324,39 @@ class Api(requests.adapters.BaseAdapter):
         at = body.get("schedule_at")
         schedule_at = datetime.fromisoformat(at) if at else None
         if schedule_at and schedule_at <= self.netbox.now:
-            return 400, {"ok": False, "errors": {"schedule_at": ["Scheduled time must be in the future."]}}
+            return _told("not_created_in_the_past")
         like = Row(0, body["job_name"], "", sync_types=tuple(body["sync_types"]), interval=body.get("interval_value"))
         job_id = self.netbox.add(like, schedule_at)
         self.netbox.created.append(job_id)
-        return 201, {"ok": True, "job_id": job_id, "message": "Sync job queued for immediate execution."}
+        return _told("created", job_id=job_id)
 
     def _cancel(self, job_id: int) -> tuple[int, Any]:
         netbox, row = self.netbox, self.netbox.rows.get(job_id)
         if row is None:
-            return 404, {"detail": "No Job matches the given query."}
+            return _told("cancel_of_no_job")
         if row.kind != "sync" or not row.shown(netbox.now)["data"]:
-            return 400, {"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}
-        answer = {"ok": True, "job_id": job_id, "status": row.status}
+            return _told("cancel_of_no_sync")
         if not row.active:
-            return 200, answer | {"detail": "Job was already finished; no changes were made."}
+            return _told("cancelled_too_late", job_id=job_id, status=row.status)
         netbox.cancelled.append(job_id)
         if row.status == "running" and not row.killed:
             netbox.killed.append(job_id)
         netbox.rows[job_id] = replace(row, status="failed", cancelled=True, completed=netbox.now)
-        return 200, answer | {"status": "failed", "detail": "Job has been cancelled."}
+        return _told("cancelled", job_id=job_id)
 
     def _rq(self, words: list[str]) -> tuple[int, Any]:
         if not self.netbox.superuser:
-            return 403, {"detail": "You do not have permission to perform this action."}
+            return _told("denied")
         if words[1] == "background-workers":
-            return 200, _page([RQ["worker"]] if self.netbox.works else [])
+            return _told("workers") if self.netbox.works else _told("workers", count=0, results=[])
         row = next(row for row in self.netbox.rows.values() if row.shown(self.netbox.now)["job_id"] == words[2])
-        status = "failed" if row.killed else {"running": "started", "pending": "queued"}.get(row.status, row.status)
-        return 200, {"status": status, "last_heartbeat": _iso(self.netbox.now)}
+        task = "task_failed" if row.killed else TASKS[row.status]
+        return _told(task, last_heartbeat=_iso(self.netbox.now))
 
 
-def _page(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"count": len(rows), "next": None, "results": rows}
+def _told(name: str, **changes: Any) -> tuple[int, Any]:
+    answer = recorded_answer(name, **changes)
+    return answer.status, answer.body
 
 
 def _time(text: str) -> datetime:
@@ -379,9 +377,15 @@ FILTERS: dict[str, Callable[[Row, list[str]], bool]] = {
 }
 """The filters of the lists of jobs, as NetBox 4.7.3 understands them. NetBox ignores other filters. The model fails."""
 
-PLUGINS = {"netbox_proxbox": "0.0.29.post6"}
-
-RQ = json.loads((Path(__file__).parent / "recorded_rq.json").read_text(encoding="utf-8"))
+TASKS = {
+    "scheduled": "task_scheduled",
+    "pending": "task_queued",
+    "running": "task_started",
+    "completed": "task_finished",
+    "errored": "task_finished",
+    "failed": "task_failed",
+}
+"""RQ's record of a job of each status."""
 
 
 def controller(netbox: NetBox, **options: Any) -> Jobs:

@@ -26,6 +26,8 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     Script,
     make_job,
     page,
+    recorded_answer,
+    released,
 )
 
 ENDPOINTS = page({"id": 1, "name": "pve-lab", "enabled": True}, {"id": 2, "name": "pve-spare", "enabled": False})
@@ -79,8 +81,8 @@ def test_a_permission_is_asked_once(server: Script, jobs: Jobs) -> None:
     [
         (CANCEL, [DENIED], "core.delete_job"),
         (CHANGE, [RELEASED, DENIED], "core.delete_job"),
-        (CREATE, [Answer({"detail": "Invalid v2 token"}, 403)], "NetBox does not accept the token"),
-        (CANCEL, [Answer({"detail": "Invalid v2 token"}, 403)], "NetBox does not accept the token"),
+        (CREATE, [recorded_answer("wrong_token_v2")], "NetBox does not accept the token"),
+        (CANCEL, [recorded_answer("wrong_token_v2")], "NetBox does not accept the token"),
     ],
 )
 def test_check_mode_tells_what_a_real_run_would_be_refused(
@@ -138,7 +140,7 @@ def test_a_refused_cancel_is_asked_for_once(server: Script, jobs: Jobs) -> None:
 
 
 def test_check_mode_knows_the_sync_types_of_an_old_plugin(server: Script, jobs: Jobs) -> None:
-    server.answer(Answer({"netbox-version": "4.6.8", "plugins": {"netbox_proxbox": "0.0.12"}}))
+    server.answer(released("0.0.12", netbox="4.6.8"))
     sdn = Plan("nightly", create=NewJob("nightly", Scope(frozenset({"sdn"}))))
     (warning,) = check_before(jobs, sdn, CHECK_MODE)
     assert warning.startswith("NetBox may refuse the sync types sdn") and "netbox-proxbox 0.0.12 takes all," in warning

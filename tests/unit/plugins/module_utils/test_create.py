@@ -26,7 +26,9 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     Answer,
     Script,
     created,
+    created_without_id,
     page,
+    recorded_answer,
 )
 
 NEW = NewJob("nightly", Scope(), datetime(2026, 4, 11, 2, 0, tzinfo=UTC), 1440)
@@ -64,7 +66,7 @@ def test_a_create_whose_answer_is_lost_is_not_sent_again(server: Script, jobs: J
 
 
 def test_a_created_job_without_an_id_is_looked_for(server: Script, jobs: Jobs, row: Row) -> None:
-    untold = Answer({"ok": True, "message": "Sync job scheduled."}, 201)
+    untold = created_without_id()
     assert create(server, jobs, untold, page(row(7, **NIGHTLY))) == 7
     assert server.asked == [ALL, CREATE, SINCE]
 
@@ -85,7 +87,7 @@ def test_a_create_that_never_arrived_is_told(server: Script, jobs: Jobs, monkeyp
 
 def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs) -> None:
     with pytest.raises(ProxboxError, match="HTTP 403"):
-        create(server, jobs, Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403))
+        create(server, jobs, recorded_answer("may_not_create"))
     assert server.asked == [ALL, CREATE]
 
 
@@ -94,7 +96,7 @@ def test_a_create_is_looked_for_until_netbox_is_back(server: Script, jobs: Jobs,
     assert server.requests.count(CREATE) == 1
 
 
-@pytest.mark.parametrize("answer", [AWAY, Answer({"detail": "Invalid v1 token"}, 403)])
+@pytest.mark.parametrize("answer", [AWAY, recorded_answer("wrong_token_v1")])
 def test_a_create_of_which_netbox_tells_nothing_is_told(
     server: Script, jobs: Jobs, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,15 +108,7 @@ def test_a_create_of_which_netbox_tells_nothing_is_told(
 
 
 # NetBox 4.7.3 answers so if Redis refuses writes, here because it has reached its maxmemory.
-REDIS_FULL = Answer(
-    {
-        "error": "command not allowed when used memory > 'maxmemory'.",
-        "exception": "OutOfMemoryError",
-        "netbox_version": "4.7.3",
-        "python_version": "3.13.0",
-    },
-    500,
-)
+REDIS_FULL = recorded_answer("not_created_redis_full")
 
 
 def test_a_job_that_netbox_saves_before_it_fails_is_named(server: Script, jobs: Jobs, row: Row) -> None:

@@ -11,14 +11,22 @@ import pytest
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import DATE, DENIED, Answer, Script, page
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    DENIED,
+    Script,
+    page,
+    recorded_answer,
+    released,
+)
 
+LAB, SPARE, _WEST = recorded_answer("proxmox_endpoints").body["results"]
 ENDPOINTS = page(
-    {"id": 1, "name": "pve-lab", "enabled": True},
-    {"id": 2, "name": "pve-spare", "enabled": False},
-    {"id": 3, "name": "2"},
-    {"id": 4, "name": "twice", "enabled": True},
-    {"id": 5, "name": "twice", "enabled": True},
+    LAB,
+    SPARE,
+    # A release that does not tell whether an endpoint is enabled.
+    {key: value for key, value in LAB.items() if key != "enabled"} | {"id": 3, "name": "2"},
+    {**LAB, "id": 4, "name": "twice"},
+    {**LAB, "id": 5, "name": "twice"},
 )
 PROXMOX, NETBOX = (f"GET /api/plugins/proxbox/endpoints/{kind}/?fields=..." for kind in ("proxmox", "netbox"))
 
@@ -65,13 +73,9 @@ def test_what_is_known_to_be_disabled(server: Script, jobs: Jobs) -> None:
     assert jobs.endpoints.disabled(scope(1, 3, netbox=(2,))) == []
 
 
-def version(name: str) -> Answer:
-    return Answer({"netbox-version": "4.7.3", "plugins": {"netbox_proxbox": name}}, headers=DATE)
-
-
 def test_a_token_that_may_not_list_proxmox_endpoints(server: Script, jobs: Jobs) -> None:
     # netbox-proxbox 0.0.24 and newer refuses an unknown one itself.
-    server.answer(DENIED, version("0.0.24"))
+    server.answer(DENIED, released("0.0.24"))
     jobs.endpoints.check(scope(9))
     server.answers[:] = [DENIED]
     with pytest.raises(ProxboxError, match=r"netbox_proxbox\.view_netboxendpoint"):
@@ -79,6 +83,6 @@ def test_a_token_that_may_not_list_proxmox_endpoints(server: Script, jobs: Jobs)
 
 
 def test_a_release_that_ignores_an_unknown_id_needs_them_listed(server: Script, jobs: Jobs) -> None:
-    server.answer(DENIED, version("0.0.23"))
+    server.answer(DENIED, released("0.0.23"))
     with pytest.raises(ProxboxError, match=r"netbox_proxbox\.view_proxmoxendpoint"):
         jobs.endpoints.check(scope(9))

@@ -16,7 +16,14 @@ import yaml
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, Kind, NewJob, Scope, follows, iso
 from ansible_collections.proxbox.proxbox.plugins.module_utils._release import Release
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NIGHTLY, NO_SCOPE, make_job, recorded
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    FOREIGN,
+    NIGHTLY,
+    NO_SCOPE,
+    RELEASES,
+    make_job,
+    recorded,
+)
 
 PLUGINS = "ansible_collections.proxbox.proxbox.plugins"
 MODULES = sorted(path.stem for path in (Path(__file__).parents[4] / "plugins" / "modules").glob("proxbox_*.py"))
@@ -66,7 +73,7 @@ def test_a_job_as_the_api_gives_it(row) -> None:
     assert job.result()["proxmox_endpoints"] == [3, 12]
     assert job.result()["created"] == "2026-03-31T12:00:00Z"
     assert Job.from_row(row(3, netbox_vm_ids=["7"])).scope == Scope(objects=frozenset({7}))
-    assert Job.from_row(row(3, data={"proxbox_sync": {"sync_owner": "rq_job"}})).scope is None, "0.0.25, in mid-run"
+    assert Job.from_row(row(3, data=NO_SCOPE)).scope is None, "0.0.25, in mid-run"
 
 
 def test_what_the_modules_return() -> None:
@@ -173,13 +180,16 @@ def test_what_is_a_proxbox_sync(row, changes: dict, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("script", Kind.FOREIGN), ("bulk_edit", Kind.FOREIGN), ("system_job", Kind.NOT_KNOWN)]
+    ("name", "kind"), [("script", Kind.FOREIGN), ("bulk_create", Kind.FOREIGN), ("system_job", Kind.NOT_KNOWN)]
 )
-def test_jobs_of_netbox_are_no_syncs(name: str, kind: Kind) -> None:
-    assert Job.from_row(recorded(name, "netbox-4.7.3")).kind is kind
+@pytest.mark.parametrize("release", RELEASES)
+def test_jobs_of_netbox_are_no_syncs(release: str, name: str, kind: Kind) -> None:
+    assert Job.from_row(recorded(f"netbox/{name}", release)).kind is kind
 
 
 def test_a_copy_made_by_run_now() -> None:
+    for release in RELEASES:
+        assert Job.from_row(recorded("run_now_pending", release)).run_now_copy
     copy = make_job(3, like="run_now_pending")
     assert copy.run_now_copy and copy.at_once and copy.kind is Kind.SYNC
     at_once = make_job(3, "pending")

@@ -26,7 +26,6 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     CANCELS,
     CREATE,
     DENIED,
-    FINISHED,
     FOREIGN,
     MAY_CANCEL,
     NIGHTLY,
@@ -43,9 +42,11 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     get,
     page,
     recorded,
+    recorded_answer,
     recorded_rq,
     status,
     task,
+    too_late,
 )
 
 Row = Callable[..., dict[str, Any]]
@@ -304,7 +305,7 @@ def test_a_cancel_whose_answer_is_lost_does_not_end_the_schedule(server: Script,
     running, new = page(row(5, **RUNNING)), page(row(6, **NIGHTLY))
     gone = page(row(5, **{**RUNNING, "status": "failed"}, error="Cancelled via API."))
     server.answer(running, running, task(None), CANCELS, created(6), running, new)
-    server.answer(AWAY, cancelled(5, FINISHED), gone, gone, new)
+    server.answer(AWAY, too_late(5), gone, gone, new)
     outcome = cancel_one(jobs)
     assert outcome.successor.id == 6 and [job.id for job in outcome.cancelled] == [5]
     assert cancel(6) not in server.asked
@@ -323,9 +324,9 @@ def test_a_successor_that_another_controller_cancels_is_created_again(server: Sc
 @pytest.mark.parametrize(
     "finished",
     [
-        cancelled(5, FINISHED),
+        too_late(5),
         # NetBox says that it cancelled it, although its status tells otherwise.
-        Answer({"ok": True, "job_id": 5, "status": "completed", "detail": "Job has been cancelled."}),
+        recorded_answer("cancelled", job_id=5, status="completed"),
     ],
 )
 def test_a_run_that_ended_by_itself_has_a_successor_already(
@@ -344,14 +345,14 @@ def test_a_run_that_ended_by_itself_has_a_successor_already(
 def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, ended = page(row(5, **RUNNING)), page(row(5, **{**RUNNING, "status": "completed"}))
     successor = page(row(6, **NIGHTLY))
-    server.answer(running, running, task(None), cancelled(5, FINISHED), ended, ended, page(), ended, successor)
+    server.answer(running, running, task(None), too_late(5), ended, ended, page(), ended, successor)
     server.answer(cancelled(6), ended, page())
     outcome = cancel_one(jobs, keep_schedule=False)
     assert [job.id for job in outcome.cancelled] == [6] and outcome.successor is None
 
 
 def test_a_job_that_starts_while_it_is_cancelled_is_cancelled_as_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
-    refusal = Answer({"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}, 400)
+    refusal = recorded_answer("cancel_of_no_sync")
     scheduled, gone = page(row(5, **NIGHTLY)), page(row(5, status="failed", **NIGHTLY))
     starting = page(row(5, **RUNNING, data=None, started="2026-04-10T10:00:00Z"))
     server.answer(scheduled, page(), refusal, starting, page(), scheduled, page(), refusal, scheduled, page())

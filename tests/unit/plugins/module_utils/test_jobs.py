@@ -18,18 +18,20 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     CREATE,
     DENIED,
-    FINISHED,
     NIGHTLY,
     Answer,
     Script,
     cancel,
     cancelled,
     created,
+    created_without_id,
     get,
     make_job,
     make_row,
     page,
+    recorded_answer,
     status,
+    too_late,
 )
 
 JOB = make_job(5, **NIGHTLY)
@@ -41,24 +43,24 @@ BY_ITSELF = page(make_row(5, status="errored"))
     ("answers", "result", "asked"),
     [
         ([cancelled(5)], CancelResult.CANCELLED, [cancel(5)]),
-        ([cancelled(5, FINISHED), BY_API], CancelResult.CANCELLED, [cancel(5), get(5)]),
+        ([too_late(5), BY_API], CancelResult.CANCELLED, [cancel(5), get(5)]),
         (
-            [cancelled(5, FINISHED), page(make_row(5, status="failed", error=""))],
+            [too_late(5), page(make_row(5, status="failed", error=""))],
             CancelResult.ENDED,
             [cancel(5), get(5)],
         ),
         (
-            [Answer({"ok": True, "job_id": 5, "status": "errored", "detail": FINISHED}), BY_ITSELF],
+            [too_late(5, "errored"), BY_ITSELF],
             CancelResult.ENDED,
             [cancel(5), get(5)],
         ),
         (
-            [Answer({"ok": True, "job_id": 5, "status": "completed", "detail": "Job has been cancelled."}), BY_ITSELF],
+            [recorded_answer("cancelled", job_id=5, status="completed"), BY_ITSELF],
             CancelResult.ENDED,
             [cancel(5), get(5)],
         ),
         (
-            [Answer({"detail": "No Job matches the given query."}, 404), page()],
+            [recorded_answer("cancel_of_no_job"), page()],
             CancelResult.CANCELLED,
             [cancel(5), get(5)],
         ),
@@ -68,7 +70,7 @@ BY_ITSELF = page(make_row(5, status="errored"))
             [cancel(5), get(5), get(5)],
         ),
         (
-            [Answer({"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}, 400)],
+            [recorded_answer("cancel_of_no_sync")],
             CancelResult.NOT_YET,
             [cancel(5)],
         ),
@@ -110,7 +112,7 @@ def test_what_is_sent_to_create_a_job(server: Script, jobs: Jobs) -> None:
 
 
 def test_a_create_that_tells_no_id(server: Script, jobs: Jobs) -> None:
-    server.answer(Answer({"ok": True, "message": "Sync job scheduled."}, 201))
+    server.answer(created_without_id())
     with pytest.raises(ProxboxError, match=r"did not tell its id \(POST http.*Check the jobs called 'now'") as told:
         create_job(jobs, NewJob("now", Scope()))
     assert told.value.outcome_unknown

@@ -34,6 +34,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     get,
     make_job,
     page,
+    recorded_answer,
     recorded_rq,
     status,
     task,
@@ -41,7 +42,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
-LIMIT = page({"id": 1, "sync_job_timeout": 7200})
+LIMIT = recorded_answer("settings")
 """How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
 
 
@@ -176,13 +177,13 @@ def test_the_age_that_the_user_gives_asks_for_no_setting(server: Script, jobs: J
         ([page(recorded_rq("worker")), task("queued")], [WORKERS, TASK], None, None),
         ([page(recorded_rq("worker")), task("lost"), status(5, "scheduled")], [WORKERS, TASK, get(5)], "is lost", None),
         (
-            [task(None), Answer({"rq-workers-running": 0}, headers=DATE)],
+            [task(None), recorded_answer("status", **{"rq-workers-running": 0})],
             [WORKERS, RELEASE],
             None,
             "no worker is running",
         ),
         (
-            [task(None), Answer({"rq-workers-running": 2}, headers=DATE), LIMIT, status(5, "scheduled")],
+            [task(None), recorded_answer("status", **{"rq-workers-running": 2}), LIMIT, status(5, "scheduled")],
             [WORKERS, RELEASE, SETTINGS, get(5)],
             "longer than 2 h (raise stale_after if it still works), although workers run",
             None,
@@ -209,10 +210,10 @@ def test_how_long_netbox_lets_a_sync_run(server: Script, jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer({"detail": "no"}, 403, headers=DATE),
+        recorded_answer("denied"),
         Answer("<html>Page Not Found", 404, "text/html", headers=DATE),
         page(),
-        page({"id": 1}),
+        recorded_answer("settings", "0.0.25"),
         page({"id": 1, "sync_job_timeout": "long"}),
     ],
 )

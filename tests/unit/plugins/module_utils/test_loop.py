@@ -24,9 +24,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     CANCELS,
     CREATE,
-    DATE,
     DENIED,
-    FINISHED,
     MAY_CANCEL,
     NEWEST,
     NIGHTLY,
@@ -41,9 +39,12 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     created,
     get,
     page,
+    recorded_answer,
     recorded_rq,
+    released,
     status,
     task,
+    too_late,
 )
 
 Row = Callable[..., dict[str, Any]]
@@ -205,7 +206,7 @@ def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Scr
 @pytest.mark.parametrize(
     ("answer", "rest"),
     [
-        (Answer({"detail": "Not found."}, 404), r"Cancel the job at http.*/core/jobs/7/, as a user who sees it\.$"),
+        (recorded_answer("cancel_of_no_job"), r"Cancel the job at http.*/core/jobs/7/, as a user who sees it\.$"),
         (cancelled(7), r"The job was cancelled\.$"),
     ],
 )
@@ -430,7 +431,7 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
         ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start a worker for"),
         ([page(worker("default")), task("queued")], [WORKERS, TASK], None),
         (
-            [task(None), Answer({"rq-workers-running": 0}, headers=DATE)],
+            [task(None), recorded_answer("status", **{"rq-workers-running": 0})],
             [WORKERS, RELEASE],
             "no worker is running: start a worker for the queue 'default'",
         ),
@@ -447,7 +448,7 @@ def test_an_overdue_member_that_waits_for_a_worker_stays(
 
 
 def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
-    running = Answer({"rq-workers-running": 2}, headers=DATE)
+    running = recorded_answer("status", **{"rq-workers-running": 2})
     old, new = row(5, **OVERDUE), row(7, **NIGHTLY)
     server.answer(page(old), task(None), running, LIMIT, status(5, "scheduled"), CANCELS)
     server.answer(created(7), page(new, old), cancelled(5), page(new))
@@ -550,8 +551,8 @@ def test_older_jobs_are_read_page_after_page_until_the_run_is_found(server: Scri
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (Answer({"netbox-version": "4.7.3", "plugins": {}}), "does not have the plugin netbox-proxbox"),
-        (Answer({"netbox-version": "4.7.0", "plugins": {"netbox_proxbox": "0.0.10"}}), "0.0.10, .* upgrade"),
+        (released(None), "does not have the plugin netbox-proxbox"),
+        (released("0.0.10", netbox="4.7.0"), "0.0.10, .* upgrade"),
         (Answer("<html>", 404, "text/html"), "There is no NetBox API at"),
         (Answer("<html>", 200, "text/html"), "There is no NetBox API at"),
     ],
@@ -566,7 +567,7 @@ def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, say
     ("answers", "permission"),
     [
         ([DENIED], "core.view_job"),
-        ([page(), Answer({"detail": "You do not have permission to enqueue sync jobs."}, 403)], "core.add_job"),
+        ([page(), recorded_answer("may_not_create")], "core.add_job"),
     ],
 )
 def test_the_permission_is_named(server: Script, jobs: Jobs, answers: list[Answer], permission: str) -> None:
@@ -577,7 +578,7 @@ def test_the_permission_is_named(server: Script, jobs: Jobs, answers: list[Answe
 
 def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Jobs) -> None:
     goal = Declare("nightly", Scope(frozenset({"foo"})), AT_TWO, 1440)
-    refusal = Answer({"errors": {"sync_types": {"0": ['"foo" is not a valid choice.']}}}, 400)
+    refusal = recorded_answer("not_created")
     server.answer(page(), refusal, RELEASED)
     with pytest.raises(
         ProxboxError, match=r'"foo" is not a valid choice.* 0.0.29.post6 takes .* all, backup-routines,'
@@ -600,12 +601,12 @@ def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, j
     server.answers[:] = [page(row(5, **NIGHTLY)), clash, status(5, "scheduled")]
     with pytest.raises(ProxboxError, match="IntegrityError"):
         absent(jobs)
-    server.answers[:] = [page(row(5, **NIGHTLY)), Answer({"detail": "No Job matches."}, 404), page(), page()]
+    server.answers[:] = [page(row(5, **NIGHTLY)), recorded_answer("cancel_of_no_job"), page(), page()]
     assert [job.id for job in absent(jobs).cancelled] == [5]
 
 
 def test_a_job_that_starts_while_it_is_cancelled_is_looked_at_again(server: Script, jobs: Jobs, row: Row) -> None:
-    refusal = Answer({"ok": False, "detail": "This action only applies to Proxbox Sync jobs."}, 400)
+    refusal = recorded_answer("cancel_of_no_sync")
     starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     server.answer(page(row(5, **NIGHTLY)), refusal, page(starting), page(running), status(5, "completed"))
@@ -639,6 +640,6 @@ def test_a_run_that_is_just_starting_is_seen(server: Script, jobs: Jobs, row: Ro
 
 def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
-    server.answer(page(running), task(None), cancelled(5, FINISHED), page(row(5, status="completed")), page())
+    server.answer(page(running), task(None), too_late(5), page(row(5, status="completed")), page())
     server.answer(page(successor), cancelled(6), page())
     assert [job.id for job in absent(jobs, "cancel").cancelled] == [6]

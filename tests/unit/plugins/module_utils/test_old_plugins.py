@@ -24,31 +24,36 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Co
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
+    CANCELS,
     CREATE,
-    DATE,
     DENIED,
+    LOGGED_IN,
+    LOGIN,
     MAY_CANCEL,
     NAMED,
     NIGHTLY,
+    NO_ROUTE,
     RELEASE,
-    Answer,
     Script,
     cancel,
     cancelled,
+    form,
     get,
+    moved,
     page,
+    recorded_answer,
+    released,
     status,
     task,
 )
 
 WANTED = Declare("nightly", at=parse_at("02:00", parse_timezone("UTC")), interval=1440)
-NO_ROUTE = Answer("<html>Page Not Found</html>", 404, "text/html", headers=DATE)
-MOVED = Answer("", 302, "text/html", headers={**DATE, "Location": "/elsewhere/"})
-PAGE_CANCELS = Answer("<html>Page Not Found</html>", 404, "text/html", headers=DATE)
+MOVED = recorded_answer("no_rows_deleted", "0.0.25")
+PAGE_CANCELS = recorded_answer("page_of_no_job", "0.0.25")
 """The page for job 0, which no NetBox has: the token may cancel."""
 PAGE_FOUND = Answer("<html>", 200, "text/html", headers=DATE)
-CANCELLED = Answer("", 302, "text/html", headers={**DATE, "Location": "/core/jobs/5/"})
-REFUSED = Answer("<html>", 403, "text/html", headers=DATE)
+CANCELLED = moved("/core/jobs/5/")
+REFUSED = recorded_answer("page_denied", "0.0.25")
 PAGE_MAY_CANCEL, PAGE_CANCEL = "POST /core/jobs/0/proxbox-cancel/", "POST /core/jobs/5/proxbox-cancel/"
 Row = Callable[..., dict[str, Any]]
 
@@ -57,16 +62,6 @@ Row = Callable[..., dict[str, Any]]
 def with_login(server: Script) -> Jobs:
     session = Session(Connection(server.url, "0" * 40, timeout=5))
     return Jobs(session, "automation", "s3cret")
-
-
-def plugin(version: str | None) -> Answer:
-    plugins = {"netbox_proxbox": version} if version else {}
-    return Answer({"netbox-version": "4.6.0", "plugins": plugins}, headers=DATE)
-
-
-def form(inside: str = 'name="password"', token: str = "T0ken") -> Answer:
-    text = f'<form><input type="hidden" name="csrfmiddlewaretoken" value="{token}"><input {inside}></form>'
-    return Answer(text, 200, "text/html", headers=DATE)
 
 
 def present(jobs: Jobs, goal: Declare = WANTED) -> TaskResult:
@@ -98,7 +93,7 @@ def test_what_lives_is_read_alike_from_every_release(server: Script, jobs: Jobs,
     ],
 )
 def test_what_is_too_old_is_refused(server: Script, jobs: Jobs, version: str | None, says: str) -> None:
-    server.answer(page(), NO_ROUTE, plugin(version))
+    server.answer(page(), NO_ROUTE, released(version))
     with pytest.raises(ProxboxError, match=says):
         present(jobs)
     assert server.asked == [ACTIVE, CREATE, RELEASE]
@@ -108,39 +103,35 @@ MAY_NOT = r"The token's user may not do this.*core\.delete_job"
 
 
 def test_a_release_that_cannot_cancel_is_told_before_anything_is_written(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), NO_ROUTE, plugin("0.0.23"), REFUSED)
+    server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), NO_ROUTE, released("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         present(jobs)
     assert server.asked == [ACTIVE, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_a_cancel_tells_that_a_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.23"), REFUSED)
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs)
     assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_check_mode_tells_that_a_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, plugin("0.0.23"), REFUSED)
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, released("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs, check_mode=True)
     assert server.asked == [ACTIVE, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_a_release_that_cancels_and_whose_route_is_missing(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.24"))
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.24"))
     with pytest.raises(ProxboxError, match=r"has netbox-proxbox 0.0.24, but not the route .*/jobs/0/cancel/: check wh"):
         absent(jobs)
     assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE]
 
 
-LOGIN = [form(), MOVED, form(token="session")]
-LOGGED_IN = ["GET /login/", "POST /login/", "GET /user/preferences/"]
-
-
 def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.23"), PAGE_CANCELS, status(5, "scheduled"))
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS, status(5, "scheduled"))
     gone = row(5, **NIGHTLY, status="failed", error="Cancelled by user.")
     server.answer(CANCELLED, page(gone), page())
     outcome = absent(jobs)
@@ -156,7 +147,7 @@ def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jo
 
 
 def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, jobs: Jobs) -> None:
-    server.answer(page(), DENIED, plugin("0.0.22"))
+    server.answer(page(), DENIED, released("0.0.22"))
     with pytest.raises(ProxboxError, match="view_proxmoxendpoint"):
         present(jobs, WANTED._replace(scope=Scope(proxmox_endpoints=frozenset({99}))))
     assert CREATE not in server.asked
@@ -164,7 +155,7 @@ def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, jobs:
 
 def test_a_web_page_that_did_not_cancel_is_asked_again(server: Script, jobs: Jobs, row: Row) -> None:
     # The page does nothing while a run has no data, as when it starts.
-    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, plugin("0.0.23"), PAGE_CANCELS)
+    server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS)
     server.answer(status(5, "scheduled"), CANCELLED, status(5, "scheduled"), page(row(5, **NIGHTLY)))
     server.answer(status(5, "scheduled"), CANCELLED)
     server.answer(page(row(5, status="failed", error="Cancelled by user.")), page())
@@ -173,7 +164,7 @@ def test_a_web_page_that_did_not_cancel_is_asked_again(server: Script, jobs: Job
 
 def test_a_job_that_the_login_may_not_see_does_not_stop_the_next(server: Script, with_login: Jobs, row: Row) -> None:
     hidden, seen = (Job.from_row(row(job_id, **NIGHTLY)) for job_id in (5, 7))
-    server.answer(NO_ROUTE, plugin("0.0.23"), MOVED, *LOGIN, PAGE_CANCELS, REFUSED, PAGE_FOUND)
+    server.answer(NO_ROUTE, released("0.0.23"), MOVED, *LOGIN, PAGE_CANCELS, REFUSED, PAGE_FOUND)
     with pytest.raises(ProxboxError, match=r"may not do this .*/core/jobs/5/"):
         check_cancel(with_login, [hidden])
     check_cancel(with_login, [seen])
@@ -181,7 +172,7 @@ def test_a_job_that_the_login_may_not_see_does_not_stop_the_next(server: Script,
 
 
 def test_a_job_by_its_id_is_cancelled_with_an_old_plugin(server: Script, jobs: Jobs, row: Row) -> None:
-    server.answer(page(row(5, status="running")), task(None), NO_ROUTE, NO_ROUTE, plugin("0.0.23"), PAGE_CANCELS)
+    server.answer(page(row(5, status="running")), task(None), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS)
     server.answer(status(5, "running"), CANCELLED)
     server.answer(page(row(5, status="failed", error="Cancelled by user.")))
     outcome = cancel_runs(jobs, CancelRuns("", job_id=5), Policy("cancel"))
@@ -232,8 +223,8 @@ def test_rows_that_come_while_others_are_deleted_are_deleted_too(server: Script,
 def test_a_login_that_fails_does_so_before_anything_is_cancelled(
     server: Script, with_login: Jobs, row: Row, check_mode: bool
 ) -> None:
-    may_cancel = [Answer({}, headers=DATE)] if check_mode else []
-    server.answer(page(row(5, **NIGHTLY)), *may_cancel, form(), form())
+    may_cancel = [CANCELS] if check_mode else []
+    server.answer(page(row(5, **NIGHTLY)), *may_cancel, form(), form("login_refused"))
     with pytest.raises(ProxboxError, match="does not accept netbox_username"):
         absent(with_login, purge=True, check_mode=check_mode)
     assert server.asked == [NAMED, *([MAY_CANCEL] if check_mode else []), *LOGGED_IN[:2]]

@@ -4,7 +4,7 @@
 
 """NetBox's web pages: a job is cancelled by the token or else by the login, and rows are deleted by the login.
 
-The answers are those of NetBox 4.6.8 with netbox-proxbox 0.0.23.post1.
+They are recorded. NetBox 4.6.8 with netbox-proxbox 0.0.23.post1, which needs these pages, gave answers like them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils import _http
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._pages import BATCH, Pages
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    LOGGED_IN,
+    LOGIN,
+    RELEASES,
+    Answer,
+    Script,
+    form,
+    log_in,
+    moved,
+    recorded_answer,
+)
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PASSWORD = "s3cret"
@@ -25,27 +35,19 @@ def html(text: str = "<html>", status: int = 200) -> Answer:
     return Answer(text, status, "text/html")
 
 
-def moved(location: str) -> Answer:
-    return Answer("", 302, "text/html", headers={"Location": location})
-
-
-def form(inside: str = 'name="password"', token: str = "T0ken") -> Answer:
-    return html(f'<form><input type="hidden" name="csrfmiddlewaretoken" value="{token}"><input {inside}></form>')
-
-
-DENIED = html('<body hx-headers=\'{"X-CSRFToken": "x"}\'>You do not have permission to access this page.', 403)
-NO_CSRF = html("<h1>Forbidden</h1><p>CSRF verification failed. Request aborted.</p>", 403)
-BAD_TOKEN = html("Invalid token", 403)
-NOT_FOUND = html("<html>Page Not Found", 404)
+DENIED = recorded_answer("page_denied")
+NO_CSRF = recorded_answer("page_no_csrf_token")
+BAD_TOKEN = recorded_answer("page_wrong_token")
+NOT_FOUND = recorded_answer("page_of_no_job")
 DONE = moved("/core/jobs/5/")
-NO_LOGIN = moved("/login/?next=/core/jobs/5/proxbox-cancel/")
+NO_LOGIN = recorded_answer("page_no_token")
 SINGLE_SIGN_ON = moved("https://sso.example.com/start")
-NO_ROWS = moved("/core/jobs/")
-LOGIN = [form(), moved("/"), form(token="session")]
+NO_ROWS = recorded_answer("no_rows_deleted")
+NO_PASSWORD = form()
+NO_PASSWORD.body = NO_PASSWORD.body.replace('name="password"', 'name="sso"')
 
 CANCEL, CANCEL_0 = "POST /core/jobs/5/proxbox-cancel/", "POST /core/jobs/0/proxbox-cancel/"
 VIEW, DELETE = "GET /core/jobs/5/", "POST /core/jobs/delete/"
-LOGGED_IN = ["GET /login/", "POST /login/", "GET /user/preferences/"]
 
 
 def pages(server: Script, *answers: Answer, login: bool = False, url: str = "") -> Pages:
@@ -68,7 +70,14 @@ def test_netbox_below_a_path(server: Script) -> None:
     assert server.asked == ["POST /netbox/core/jobs/5/proxbox-cancel/"]
 
 
-@pytest.mark.parametrize("refused", [NO_LOGIN, NO_CSRF, DENIED, BAD_TOKEN, NOT_FOUND])
+REFUSALS = [
+    recorded_answer(f"page_{name}", release)
+    for release in RELEASES
+    for name in ("no_token", "no_csrf_token", "denied", "wrong_token")
+]
+
+
+@pytest.mark.parametrize("refused", [*REFUSALS, NOT_FOUND])
 def test_the_login_cancels_where_the_token_does_not(server: Script, refused: Answer) -> None:
     one = pages(server, refused, *LOGIN, DONE, moved("/core/jobs/6/"), login=True)
     one.cancel(5)
@@ -141,12 +150,13 @@ def test_a_token_that_does_not_cancel(server: Script, answer: Answer, says: str)
 
 
 @pytest.mark.parametrize("login", [False, True])
-def test_a_token_that_would_cancel_is_known_beforehand(server: Script, login: bool) -> None:
-    pages(server, NOT_FOUND, login=login).check_cancel()
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_token_that_would_cancel_is_known_beforehand(server: Script, login: bool, release: str) -> None:
+    pages(server, recorded_answer("page_of_no_job", release), login=login).check_cancel()
     assert server.asked == [CANCEL_0]
 
 
-@pytest.mark.parametrize("refused", [NO_LOGIN, NO_CSRF, DENIED, BAD_TOKEN])
+@pytest.mark.parametrize("refused", REFUSALS)
 def test_a_token_that_would_not_cancel_is_known_beforehand(server: Script, refused: Answer) -> None:
     with pytest.raises(ProxboxError):
         pages(server, refused).check_cancel()
@@ -180,8 +190,8 @@ UNKNOWN_FORM = "The collection does not know the form on this page"
 @pytest.mark.parametrize(
     ("answers", "request_", "says"),
     [
-        ([form(), form()], LOG_IN, NOT_ACCEPTED),
-        ([form(inside='name="sso"')], "GET /login/", NO_FORM),
+        ([form(), form("login_refused")], LOG_IN, NOT_ACCEPTED),
+        ([NO_PASSWORD], "GET /login/", NO_FORM),
         ([*LOGIN, DENIED], CANCEL_0, f"The user 'automation' of netbox_username {PERMISSIONS}"),
     ],
 )
@@ -213,7 +223,7 @@ def token_refused(server: Script) -> str:
 
 
 def test_a_wrong_password_is_sent_once(server: Script) -> None:
-    one = pages(server, NO_LOGIN, form(), form(), login=True)
+    one = pages(server, NO_LOGIN, form(), form("login_refused"), login=True)
     for _schedule in range(3):
         with pytest.raises(ProxboxError, match=NOT_ACCEPTED):
             one.check_cancel()
@@ -234,8 +244,9 @@ def test_half_a_login_is_none(server: Script, username: str | None, password: st
     assert not server.asked
 
 
-def test_the_login_deletes_rows(server: Script) -> None:
-    one = pages(server, *LOGIN, NO_ROWS, login=True)
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_login_deletes_rows(server: Script, release: str) -> None:
+    one = pages(server, *log_in(release), recorded_answer("no_rows_deleted", release), login=True)
     one.check_delete()
     one.delete([5, 3])
     one.delete([])
@@ -270,12 +281,12 @@ def test_many_rows_are_deleted_in_batches(server: Script) -> None:
 @pytest.mark.parametrize(
     ("answers", "request_", "says"),
     [
-        ([form(inside='name="sso"')], "GET /login/", NO_FORM),
+        ([NO_PASSWORD], "GET /login/", NO_FORM),
         ([moved("/sso/")], "GET /login/", NO_FORM),
         ([Answer(form().body, 403, "text/html")], "GET /login/", NO_FORM),
         ([html('<input name="password">')], "GET /login/", NO_FORM),
-        ([form(), form()], LOG_IN, NOT_ACCEPTED),
-        ([form(), moved("/"), html()], PREFERENCES, UNKNOWN_FORM),
+        ([form(), form("login_refused")], LOG_IN, NOT_ACCEPTED),
+        ([*LOGIN[:2], html()], PREFERENCES, UNKNOWN_FORM),
         ([*LOGIN, DENIED], DELETE, f"The user 'automation' of netbox_username {PERMISSIONS}"),
         (
             [*LOGIN, moved("/login/?next=/core/jobs/delete/")],

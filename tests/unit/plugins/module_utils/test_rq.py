@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What RQ knows: which requests are sent, and what a token may read. The answers are those of a real NetBox 4.7.3."""
+"""What RQ knows: which requests are sent, and what a token may read. The answers are recorded ones of a real NetBox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Queue, Service, Task, Worker
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, make_job, page, recorded_rq
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    RELEASES,
+    Answer,
+    Script,
+    make_job,
+    page,
+    recorded_answer,
+    recorded_rq,
+)
 
 UUID = "715f0614-4195-4d81-8081-95204f990409"
 JOB = make_job(5, "running", job_id=UUID)
@@ -20,8 +28,8 @@ TASK = f"GET /api/core/background-tasks/{UUID}/"
 WORKERS, QUEUES = "GET /api/core/background-workers/?limit=0", "GET /api/core/background-queues/?limit=0"
 STATUS = "GET /api/status/"
 WORKER = Worker.from_api(recorded_rq("worker"))
-FORBIDDEN = Answer({"detail": "You do not have permission to perform this action."}, 403)
-NO_TOKEN = Answer({"detail": "Invalid v1 token"}, 403)
+FORBIDDEN = recorded_answer("denied")
+NO_TOKEN = recorded_answer("wrong_token_v1")
 GONE = Answer("<html>Page Not Found", 404, "text/html")
 
 
@@ -31,17 +39,18 @@ def rq(server: Script, *answers: Answer) -> Rq:
 
 
 def count(workers: object) -> Answer:
-    return Answer({**recorded_rq("status"), "rq-workers-running": workers})
+    return recorded_answer("status", **{"rq-workers-running": workers})
 
 
 def test_a_task(server: Script) -> None:
     row = recorded_rq("task_started")
-    assert rq(server, Answer(row)).task(JOB) == Task.from_api(row)
+    assert rq(server, recorded_answer("task_started")).task(JOB) == Task.from_api(row)
     assert server.requests == [TASK]
 
 
-def test_a_task_that_rq_has_lost(server: Script) -> None:
-    assert rq(server, Answer(recorded_rq("task_lost"), 500)).task(JOB) == Task(None)
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_task_that_rq_has_lost(server: Script, release: str) -> None:
+    assert rq(server, recorded_answer("task_lost", release)).task(JOB) == Task(None)
 
 
 def test_a_proxy_that_hides_the_route_of_tasks_tells_nothing(server: Script) -> None:

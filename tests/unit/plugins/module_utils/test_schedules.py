@@ -24,18 +24,17 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ALL,
     CANCELS,
     CREATE,
-    DATE,
     FOREIGN,
     MAY_CANCEL,
     NEWEST,
     NIGHTLY,
-    Answer,
     Script,
     cancelled,
     created,
     make_job,
     page,
     recorded,
+    recorded_answer,
 )
 
 Row = Callable[..., dict[str, Any]]
@@ -64,7 +63,7 @@ def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> Non
 
 
 def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
-    refusal = Answer({"errors": {"job_name": ["No."]}}, 400, headers=DATE)
+    refusal = recorded_answer("not_created_in_the_past")
     server.answer(page(row(5, name="b", **NIGHTLY)), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
     outcomes = many(jobs, "a", "b", "c")
     assert isinstance(outcomes["a"], ProxboxError)
@@ -77,7 +76,7 @@ def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row
         row(6, name="other", **NIGHTLY),
         row(7, name="tmp 1", **NIGHTLY),
         row(8, name="by hand", status="running"),
-        {**recorded("system_job", "netbox-4.7.3"), "id": 9},
+        {**recorded("netbox/system_job"), "id": 9},
     )
     server.answer(seen)
     assert not many(jobs, "listed")["listed"].plan.changed
@@ -102,9 +101,9 @@ def test_many_are_read_again_when_one_took_its_time(
 
 
 def test_a_system_job_is_not_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
-    system = {**recorded("system_job", "netbox-4.7.3"), "name": "Proxmox Service Monitoring", "interval": 1}
+    system = {**recorded("netbox/system_job"), "name": "Proxmox Service Monitoring", "interval": 1}
     just_now = {**system, "created": "2026-04-10T10:00:00Z"}
-    starting = {**just_now, "id": 3, "started": "2026-04-10T10:00:00Z", "status": {"value": "running"}}
+    starting = {**just_now, "id": 3, "started": "2026-04-10T10:00:00Z", "status": recorded("running")["status"]}
     server.answer(page(row(5, **NIGHTLY), just_now, starting))
     assert not many(jobs, "nightly", ends_too=lambda name: True)["nightly"].plan.changed
     assert server.asked == [ALL]
@@ -133,7 +132,7 @@ def test_schedules_are_created_and_ended_in_one_task(server: Script, jobs: Jobs,
 
 
 def test_netbox_that_cannot_be_read_fails_the_task(server: Script, jobs: Jobs) -> None:
-    server.answer(Answer({"detail": "Invalid v1 token"}, 403))
+    server.answer(recorded_answer("wrong_token_v1"))
     with pytest.raises(ProxboxError, match="does not accept the token"):
         many(jobs, "a")
 

@@ -31,6 +31,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     MAY_CANCEL,
     Answer,
     Script,
+    recorded_answer,
     recorded_rq,
 )
 
@@ -258,12 +259,12 @@ def test_a_failure_names_its_request(server: Script, method: str, path: str, cal
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (Answer({"detail": "Invalid v1 token"}, 403), "does not accept the token.*HTTP 403: Invalid v1 token"),
-        (Answer({"detail": "Authentication credentials were not provided."}, 403), "does not accept the token"),
-        (Answer({"detail": "You do not have permission to perform this action."}, 403), "lacks a permission"),
+        (recorded_answer("wrong_token_v1"), "does not accept the token.*HTTP 403: Invalid v1 token"),
+        (recorded_answer("no_token"), "does not accept the token"),
+        (recorded_answer("denied"), "lacks a permission"),
         (Answer("<html>Not Found</html>", 404, "text/html"), "nothing at this address .*HTTP 404"),
         (
-            Answer({"errors": {"sync_types": {"0": ['"foo" is not a valid choice.']}}}, 400),
+            recorded_answer("not_created"),
             '400: sync_types: "foo" is not',
         ),
         (Answer({"detail": "Request was throttled."}, 429), "limits the rate"),

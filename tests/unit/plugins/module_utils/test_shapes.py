@@ -20,7 +20,8 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import P
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import RECORDED
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
-ROWS = [path.read_text(encoding="utf-8") for path in sorted(RECORDED.glob("*/*.json"))]
+FILES = [*RECORDED.glob("*/*.json"), *RECORDED.glob("*/netbox/*.json")]
+ROWS = [path.read_text(encoding="utf-8") for path in sorted(FILES)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -14,25 +14,20 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, K
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._sync_jobs import ended, judged, search, succeeded_since
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
-    DATE,
     FOREIGN,
+    NO_ROUTE,
     RELEASE,
-    Answer,
     Script,
     get,
     make_row,
     page,
     recorded,
+    released,
 )
 
 Row = Callable[..., dict[str, Any]]
-NO_ROUTE = Answer("<html>Page Not Found</html>", 404, "text/html", headers=DATE)
 SYNC_JOBS = "GET /api/plugins/proxbox/sync-jobs/"
 NINE = datetime(2026, 4, 10, 9, 0, tzinfo=UTC)
-
-
-def old_plugin(version: str = "0.0.25") -> Answer:
-    return Answer({"netbox-version": "4.6.0", "plugins": {"netbox_proxbox": version}}, headers=DATE)
 
 
 def ids(found: list[Job]) -> list[int]:
@@ -80,7 +75,7 @@ def test_the_filters_that_only_the_plugin_knows_are_done_here(server: Script, jo
         row(6, status="completed", sync_types=["devices"]),
         row(5, status="completed", **FOREIGN),
     ]
-    server.answer(NO_ROUTE, old_plugin(), page(*rows))
+    server.answer(NO_ROUTE, released("0.0.25"), page(*rows))
 
     def found(**filters: Any) -> list[int]:
         return ids(search(jobs, filters, limit=2))
@@ -112,7 +107,7 @@ def test_the_log_is_read_where_it_is_asked_for(server: Script, jobs: Jobs, row: 
     search(jobs, {}, limit=0, include_log=True)
     assert server.asked == [f"{SYNC_JOBS}?include_log_entries=true&limit=100"]
     server.requests.clear()
-    server.answers[:] = [NO_ROUTE, old_plugin(), page(row(5, status="completed", log_entries=[]))]
+    server.answers[:] = [NO_ROUTE, released("0.0.25"), page(row(5, status="completed", log_entries=[]))]
     (job,) = search(Jobs(jobs.session), {}, limit=5, include_log=True)
     assert job.log_entries == []
     assert "log_entries" in server.requests[-1] and "include_log_entries" not in server.requests[-1]

@@ -22,6 +22,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     Script,
     get,
     page,
+    recorded_answer,
     recorded_rq,
     status,
     task,
@@ -122,7 +123,7 @@ def test_a_netbox_that_does_not_answer_is_asked_again(server: Script, jobs: Jobs
 
 
 def test_what_is_refused_is_not_asked_again(server: Script, jobs: Jobs) -> None:
-    server.answer(Answer({"detail": "Invalid v1 token"}, 403))
+    server.answer(recorded_answer("wrong_token_v1"))
     with pytest.raises(ProxboxError, match="does not accept the token"):
         retry_while_away(jobs.active)
     assert len(server.asked) == 1

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RQ's tasks, workers and queues. The rows are those of a real NetBox 4.7.3."""
+"""RQ's tasks, workers and queues, as real ones of NetBox 4.7.0 and 4.7.3 tell of them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Queue, Service, Task, Worker
-from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded_rq
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import RELEASES, recorded_rq
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -28,15 +28,20 @@ def worker(*queues: str, state: str = "idle") -> Worker:
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "over"),
+    ("status", "has_begun", "over"),
     [
-        ("task_scheduled", Task("scheduled"), False),
-        ("task_started", Task("started", datetime(2026, 11, 28, 0, 51, 31, 785730, tzinfo=UTC)), False),
-        ("task_finished", Task("finished", datetime(2026, 11, 28, 0, 53, 7, 884528, tzinfo=UTC)), True),
+        ("scheduled", False, False),
+        ("queued", False, False),
+        ("started", True, False),
+        ("finished", True, True),
+        ("failed", False, True),
     ],
 )
-def test_a_task(name: str, task: Task, over: bool) -> None:
-    assert Task.from_api(recorded_rq(name)) == task
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_task(release: str, status: str, has_begun: bool, over: bool) -> None:
+    row = recorded_rq(f"task_{status}", release)
+    task = Task.from_api(row)
+    assert task == Task(status, datetime.fromisoformat(row["last_heartbeat"]) if has_begun else None)
     assert task.over is over
 
 
@@ -52,29 +57,33 @@ def test_a_task_without_a_status_is_not_known(status: object) -> None:
     assert Task.from_api({}) is None
 
 
-def test_a_worker() -> None:
-    assert Worker.from_api(recorded_rq("worker")).result() == {
-        "name": "043b9e4cc947444497126a470a76bb26",
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_worker(release: str) -> None:
+    row = recorded_rq("worker", release) | {"name": "w", "pid": "20919", "birth_date": "2026-11-28T00:50:12.104160Z"}
+    assert Worker.from_api(row).result() == {
+        "name": "w",
         "state": "busy",
         "queues": ["high", "default", "low"],
         "pid": 20919,
         "born": "2026-11-28T00:50:12Z",
-        "successful": 6,
-        "failed": 0,
-        "busy_for": 1.0,
+        "successful": row["successful_job_count"],
+        "failed": row["failed_job_count"],
+        "busy_for": float(row["total_working_time"]),
     }
 
 
-def test_a_queue() -> None:
-    queue = Queue.from_api(recorded_rq("queue"))
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_queue(release: str) -> None:
+    row = recorded_rq("queue", release) | {"scheduler_pid": "21898"}
+    queue = Queue.from_api(row)
     assert not queue.lacks_scheduler
     assert queue.result() == {
         "name": "default",
-        "workers": 1,
+        "workers": row["workers"],
         "waiting": 0,
         "running": 0,
-        "scheduled": 2,
-        "failed": 0,
+        "scheduled": row["scheduled_jobs"],
+        "failed": row["failed_jobs"],
         "scheduler_pid": 21898,
     }
 

@@ -17,7 +17,7 @@ from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_job_info
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, Script, get, page, recorded
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator, work
 
-LOG = [{"timestamp": "2026-04-01T02:00:01Z", "level": "info", "message": "Starting"}]
+LOG = recorded("ok_all")["log_entries"][:2]
 Read = Callable[..., list[dict[str, Any]]]
 
 

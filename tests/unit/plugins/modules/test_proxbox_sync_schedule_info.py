@@ -19,17 +19,16 @@ from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_sch
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     ALL,
-    DATE,
     FOREIGN,
     NIGHTLY,
     RELEASE,
     TASK,
     WORKERS,
-    Answer,
     Script,
     get,
     page,
     recorded,
+    recorded_answer,
     recorded_rq,
     task,
 )
@@ -67,7 +66,7 @@ def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: 
 def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
     running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440, started="2026-04-10T10:00:00Z")
     server.answer(page({**running, "data": None}), page(running), task(None))
-    server.answer(Answer({"rq-workers-running": 1}, headers=DATE))
+    server.answer(recorded_answer("status", **{"rq-workers-running": 1}))
     (found,) = read(jobs, "nightly", history=0)
     assert found["health"] == "ok" and found["job"]["id"] == 5
     assert server.asked == [ACTIVE, ACTIVE, TASK, RELEASE]

@@ -16,14 +16,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_schedules
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ALL,
-    DATE,
     DENIED,
     NIGHTLY,
-    Answer,
     Script,
     cancelled,
     created,
     page,
+    recorded_answer,
 )
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import work
 
@@ -47,7 +46,7 @@ def test_schedules_that_are_there(server: Script, jobs: Jobs, row: Row) -> None:
 
 
 def test_some_that_fail(server: Script, jobs: Jobs, row: Row) -> None:
-    refusal = Answer({"errors": {"job_name": ["No."]}}, 400, headers=DATE)
+    refusal = recorded_answer("not_created_in_the_past")
     server.answer(page(), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
     result, _warnings = run(
         jobs, {"name": "a", **AT_TWO}, {"name": "b", "interval": "0"}, {"name": "c", **AT_TWO}, {"name": "null"}

@@ -33,7 +33,7 @@ def read(
 
 def test_workers_and_queues_by_name(server: Script) -> None:
     workers = [{**recorded_rq("worker"), "name": name} for name in ("b", "a")]
-    queues = [{**recorded_rq("queue"), "name": name} for name in ("low", "default", "own")]
+    queues = [{**recorded_rq("queue"), "name": name, "scheduler_pid": "21898"} for name in ("low", "default", "own")]
     result, warnings = read(server, workers, queues)
     assert [worker["name"] for worker in result["workers"]] == ["a", "b"]
     assert [(queue["name"], queue["scheduler_pid"]) for queue in result["queues"]] == [
@@ -46,6 +46,9 @@ def test_workers_and_queues_by_name(server: Script) -> None:
 
 
 def test_scheduled_jobs_that_no_worker_starts(server: Script) -> None:
-    result, (warning,) = read(server, [recorded_rq("worker")], [recorded_rq("queue_without_scheduler")])
+    queue = recorded_rq("queue_without_scheduler")
+    result, (warning,) = read(server, [recorded_rq("worker")], [queue])
     assert result["queues"][0]["scheduler_pid"] is None and result["unserved_queues"] == []
-    assert warning.startswith("2 scheduled jobs do not start: workers serve the queue 'default', but none of them")
+    assert warning.startswith(
+        f"{queue['scheduled_jobs']} scheduled jobs do not start: workers serve the queue 'default', but none of them"
+    )
