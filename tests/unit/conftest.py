@@ -152,6 +152,7 @@ RECORDED = Path(__file__).parent / "recorded"
 """
 
 RELEASES = ("0.0.25", "0.0.29.post6")
+"""The releases of the plugin of which there are recordings. They run on NetBox 4.7.0 and 4.7.3."""
 
 LIKE = {
     "scheduled": "scheduled",
