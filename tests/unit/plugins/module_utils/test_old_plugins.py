@@ -34,6 +34,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     NIGHTLY,
     NO_ROUTE,
     RELEASE,
+    Answer,
     Script,
     cancel,
     cancelled,
@@ -51,7 +52,7 @@ WANTED = Declare("nightly", at=parse_at("02:00", parse_timezone("UTC")), interva
 MOVED = recorded_answer("no_rows_deleted", "0.0.25")
 PAGE_CANCELS = recorded_answer("page_of_no_job", "0.0.25")
 """The page for job 0, which no NetBox has: the token may cancel."""
-PAGE_FOUND = Answer("<html>", 200, "text/html", headers=DATE)
+PAGE_FOUND = Answer("<html>", 200, "text/html")
 CANCELLED = moved("/core/jobs/5/")
 REFUSED = recorded_answer("page_denied", "0.0.25")
 PAGE_MAY_CANCEL, PAGE_CANCEL = "POST /core/jobs/0/proxbox-cancel/", "POST /core/jobs/5/proxbox-cancel/"
