@@ -32,6 +32,10 @@ TLS_FAILED = (
     "The TLS connection to {host} failed: {reason} {where}. If its certificate comes from a private CA, name the CA's "
     "bundle with ca_path or install it in the system's store."
 )
+NOT_TAKEN = (
+    "{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, or raise "
+    "timeout."
+)
 TOO_SLOW = (
     "{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at NetBox's load."
 )
@@ -128,10 +132,7 @@ def _no_answer_meaning(exc: Exception, cause: BaseException) -> str:
     if isinstance(exc, errors.ProxyError):
         return "The proxy between this host and {host} refused: {reason} {where}. Look at HTTPS_PROXY and NO_PROXY."
     if isinstance(exc, errors.ConnectTimeout):
-        return (
-            "{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, or "
-            "raise timeout."
-        )
+        return NOT_TAKEN
     if isinstance(exc, errors.Timeout):
         return TOO_SLOW
     if isinstance(exc, errors.ConnectionError):
