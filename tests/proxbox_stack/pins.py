@@ -51,6 +51,7 @@ DEV_TOOLS = [
     "ansible-core==2.21.5",
     "pynetbox==7.9.0",
     "requests==2.34.2",
+    "aiohttp==3.14.5",
     "ruff==0.17.6",
     "mypy==2.4.1",
     "yamllint==1.38.0",
@@ -67,6 +68,9 @@ GALAXY_IMPORTER = ["galaxy-importer==0.4.44", "ansible-core==2.21.5", "ansible-l
 
 OLDEST_ANSIBLE = ["ansible-core==2.16.19", "pynetbox==7.9.0", "requests==2.34.2"]
 """Of the oldest series that meta/runtime.yml allows; it templates otherwise than its successors."""
+
+RULEBOOK = ["ansible-rulebook==1.3.2", "ansible-core==2.21.5"]
+"""The engine of Event-Driven Ansible. It needs Java, and brings aiohttp."""
 
 NETBOX_COLLECTION = "ansible==14.5.0"
 """The package of PyPI that bundles netbox.netbox (3.23.0), with which the benchmark compares."""
