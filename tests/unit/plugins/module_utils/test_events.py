@@ -41,7 +41,9 @@ def active(job_id: int = 9, status: str = "scheduled", **changes: Any) -> Job:
 def ended(job_id: int = 9, like: str = "ok_all", **changes: Any) -> Job:
     """Return the recorded run, with its log, that ended now."""
     log = recorded(like)["log_entries"]
-    return make_job(job_id, like=like, **{"interval": 1440, "started": NOW - SOON, "completed": NOW, "log_entries": log, **changes})
+    return make_job(
+        job_id, like=like, **{"interval": 1440, "started": NOW - SOON, "completed": NOW, "log_entries": log, **changes}
+    )
 
 
 class Watch:
@@ -211,7 +213,7 @@ def test_the_time_limit_of_netbox_is_the_default() -> None:
 def test_a_schedule_that_vanishes_is_told_once() -> None:
     watch = Watch()
     assert watch.told(active()) == []
-    cancelled = ended(like="cancelled_before")
+    cancelled = ended(like="cancelled_before", started=None)
     assert watch.told(ended=[cancelled]) == [("ended", "nightly")]
     (event,) = watch.look(ended=[cancelled])
     assert (event["type"], event["name"], event["job"]["cancelled"]) == ("gone", "nightly", True)
