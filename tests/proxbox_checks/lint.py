@@ -28,7 +28,7 @@ def ruff_format(tools: Tools) -> Result:
 def mypy(tools: Tools) -> Result:
     """The types of all that the collection ships, without tests, at mypy's strictest."""
     config = str(tools.checkout / "tests" / "proxbox_checks" / "mypy.ini")
-    shipped = [str((tools.staged / name).relative_to(tools.collections)) for name in ("plugins", "roles")]
+    shipped = [str((tools.staged / name).relative_to(tools.collections)) for name in ("extensions", "plugins", "roles")]
     return _command(tools, "mypy", ["mypy", "--config-file", config, *shipped], tools.collections)
 
 

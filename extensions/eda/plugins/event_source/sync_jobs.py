@@ -35,7 +35,7 @@ description:
   - NetBox's own event rules cannot do this. They cannot select sync jobs, and they call each end of a job completed.
   - Each look costs two GET requests, and a third one if jobs have ended. The cost does not grow with the job history.
   - All times and limits are by NetBox's clock.
-  - If NetBox does not answer, or answers HTTP 429 or 5xx, the source asks again after pauses that grow to five minutes,
+  - If NetBox does not answer, or answers HTTP 429 or 5xx, the source asks again after pauses that grow to two minutes,
     or after the time that NetBox names. It logs one warning. No event is lost.
   - If NetBox refuses a request, for example because of the token, the source ends with an error.
   - If the rulebook is restarted, O(lookback) decides which syncs that have ended before count. For a job that is still
@@ -191,7 +191,7 @@ else:
         )
     )
 
-LONGEST_PAUSE = 300.0
+LONGEST_PAUSE = 120.0
 """The longest pause, in seconds, before a NetBox that does not answer is asked again, unless ``delay`` is longer."""
 
 LONGEST_RETRY_AFTER = 3600.0
