@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""Build the archive of a release, and check it and the execution environment with the tools of the hubs."""
+"""Build the archive of a release, and check it and the descriptions of images with the tools of the hubs."""
 
 from __future__ import annotations
 
@@ -79,25 +79,24 @@ def importer(tools: Tools) -> Result:
     return Result(failed=complaints, passed=0 if complaints else 1, log=log)
 
 
-def execution_environment(tools: Tools) -> Result:
-    """ansible-builder takes the description in awx/, and finds what the collection needs in an image."""
+def environments(tools: Tools) -> Result:
+    """ansible-builder takes both descriptions in awx/, and finds what the collection needs in an image."""
     builder = ensure_venv("galaxy-importer", GALAXY_IMPORTER) / "bin" / "ansible-builder"
-    log = tools.logs / "ansible-builder.log"
-    with tempfile.TemporaryDirectory() as folder:
-        create = [str(builder), "create", "--file", "execution-environment.yml", "--context", folder]
-        create += ["--output-filename", "Containerfile"]
-        created = process.run(create, cwd=tools.checkout / "awx", env=tools.env, log=log)
-        file = Path(folder, "Containerfile")
-        if created.code or not file.exists():
-            return Result(
-                failed=[f"no Containerfile was made: {next(filter(None, reversed(created.lines)), '')}"], log=log
-            )
-    found = process.run(
-        [str(builder), "introspect", str(tools.collections)], cwd=tools.checkout, env=tools.env, log=log
-    )
-    missing = [
-        name for name in ("pynetbox>=", "requests", "tzdata", "openssh-clients") if name not in "\n".join(found.lines)
-    ]
-    return Result(
-        failed=[f"ansible-builder does not find that an image needs {name}" for name in missing], passed=1, log=log
-    )
+    result = Result(log=tools.logs / "ansible-builder.log")
+    for name in ("execution-environment.yml", "decision-environment.yml"):
+        with tempfile.TemporaryDirectory() as folder:
+            create = [str(builder), "create", "--file", name, "--context", folder]
+            create += ["--output-filename", "Containerfile"]
+            log = tools.logs / f"ansible-builder-{name}.log"
+            created = process.run(create, cwd=tools.checkout / "awx", env=tools.env, log=log)
+            if created.code or not Path(folder, "Containerfile").exists():
+                reason = next(filter(None, reversed(created.lines)), "")
+                return Result(failed=[f"no Containerfile was made of {name}: {reason}"], log=log)
+        result.passed += 1
+    introspect = [str(builder), "introspect", str(tools.collections)]
+    found = process.run(introspect, cwd=tools.checkout, env=tools.env, log=result.log)
+    for name in ("pynetbox>=", "requests", "tzdata", "openssh-clients"):
+        if name not in "\n".join(found.lines):
+            result.failed.append(f"ansible-builder does not find that an image needs {name}")
+    result.passed += 1
+    return result

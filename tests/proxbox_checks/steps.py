@@ -88,7 +88,7 @@ def _steps(tools: Tools, choice: Choice, at_end: ExitStack) -> Iterator[tuple[st
             ("lint: ansible-doc", lint.documentation),
             ("lint: AWX", lint.awx),
             ("lint: galaxy-importer", release.importer),
-            ("lint: ansible-builder", release.execution_environment),
+            ("lint: ansible-builder", release.environments),
         ],
         "sanity": [("ansible-test sanity", ansible_test.sanity)],
         "units": [("ansible-test units", ansible_test.units)],

@@ -89,6 +89,16 @@ def test_a_sync_that_ends_is_told_once_with_its_outcome(like: str, outcome: str)
     assert watch.told(active(10), ended=[run]) == watch.told(active(10), ended=[run], after=3600) == []
 
 
+@pytest.mark.parametrize("like", ["ok_all", "backups_500_alone", "backups_500_beside", "devices_500", "sdn_disabled"])
+def test_an_older_plugin_tells_the_same(like: str) -> None:
+    def outcome(release: str) -> str:
+        row = {**recorded(like, release), "completed": "2026-04-10T10:00:00Z"}
+        (event,) = Watch().look(ended=[Job.from_row(row)])
+        return event["job"]["outcome"]
+
+    assert outcome("0.0.25") == outcome("0.0.29.post6")
+
+
 def test_the_message_names_the_cause() -> None:
     (event,) = Watch().look(ended=[ended(like="backups_500_alone")])
     assert event["message"].splitlines()[:2] == [
