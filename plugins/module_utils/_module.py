@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 
-from ._connection import HIDDEN, Connection, from_environment, secret_values
+from ._connection import ENVIRONMENT, HIDDEN, Connection, from_environment, secret_values
 from ._errors import ProxboxError
 from ._jobs import Jobs
 from ._library import library_problem
@@ -25,33 +25,37 @@ if TYPE_CHECKING:
     from ._plan import TaskResult
 
 
-def _environment(option: str) -> str:
-    """As Ansible's ``env_fallback``; but a variable that is empty counts as not set, as AWX leaves them."""
-    value = from_environment(option)
+def _environment(*names: str) -> str:
+    """As Ansible's ``env_fallback``; but a variable that is empty counts as not set."""
+    value = from_environment(*names)
     if value is None:
         raise AnsibleFallbackNotFound
     return value
 
 
+def _fallback(option: str) -> tuple[Callable[..., str], list[str]]:
+    return _environment, [*ENVIRONMENT[option]]
+
+
 CONNECTION_SPEC: dict[str, dict[str, Any]] = {
-    "netbox_url": {"type": "str", "required": True, "fallback": (_environment, ["netbox_url"])},
+    "netbox_url": {"type": "str", "required": True, "fallback": _fallback("netbox_url")},
     "netbox_token": {
         "type": "str",
         "required": True,
         "no_log": True,
-        "fallback": (_environment, ["netbox_token"]),
+        "fallback": _fallback("netbox_token"),
     },
-    "validate_certs": {"type": "bool", "default": True, "fallback": (_environment, ["validate_certs"])},
-    "ca_path": {"type": "path", "fallback": (_environment, ["ca_path"])},
-    "client_cert": {"type": "path", "fallback": (_environment, ["client_cert"])},
-    "client_key": {"type": "path", "fallback": (_environment, ["client_key"])},
+    "validate_certs": {"type": "bool", "default": True, "fallback": _fallback("validate_certs")},
+    "ca_path": {"type": "path", "fallback": _fallback("ca_path")},
+    "client_cert": {"type": "path", "fallback": _fallback("client_cert")},
+    "client_key": {"type": "path", "fallback": _fallback("client_key")},
     "headers": {"type": "dict", "no_log": True},
     "timeout": {"type": "float", "default": 30},
 }
 
 LOGIN_SPEC: dict[str, dict[str, Any]] = {
-    "netbox_username": {"type": "str", "fallback": (_environment, ["netbox_username"])},
-    "netbox_password": {"type": "str", "no_log": True, "fallback": (_environment, ["netbox_password"])},
+    "netbox_username": {"type": "str", "fallback": _fallback("netbox_username")},
+    "netbox_password": {"type": "str", "no_log": True, "fallback": _fallback("netbox_password")},
 }
 
 SCOPE_SPEC: dict[str, dict[str, Any]] = {

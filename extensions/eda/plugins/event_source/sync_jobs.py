@@ -402,8 +402,9 @@ def read_options(args: Mapping[str, Any]) -> Options:
         if name not in _SPEC:
             raise _errors.ProxboxError(f"The event source sync_jobs has no option {name!r}: it has {', '.join(_SPEC)}.")
     taken = _survey.read_answers(given, _SPEC)
-    for name in _SPEC:
-        if name not in taken and name in _connection.ENVIRONMENT and (value := _connection.from_environment(name)):
+    for name in _SPEC.keys() - taken.keys():
+        value = _connection.from_environment(*_connection.ENVIRONMENT.get(name, ()))
+        if value:
             taken[name] = value
     for name, variable in (("netbox_url", "NETBOX_URL"), ("netbox_token", "NETBOX_TOKEN")):
         if name not in taken:
