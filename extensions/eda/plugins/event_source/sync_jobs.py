@@ -13,6 +13,7 @@ import math
 import re
 import ssl
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -241,13 +242,16 @@ async def main(queue: Queue, args: dict[str, Any]) -> None:
     :raises ProxboxError: with a sentence, for an option that cannot work, and if NetBox refuses a request.
     """
     options = read_options(args)
+    started = time.monotonic()
     memory: _events.Memory | None = None
     failures = 0
     async with NetBox(options.connection) as netbox:
         while True:
             pause = options.delay
             try:
-                memory, events = await look(netbox, memory, options)
+                # NetBox may have been away since the start.
+                waited = timedelta(seconds=int(time.monotonic() - started))
+                memory, events = await look(netbox, memory, options, options.lookback + waited)
             except _errors.ProxboxError as exc:
                 if not exc.away:
                     raise
@@ -270,17 +274,18 @@ def pause_after(failures: int, delay: float) -> float:
 
 
 async def look(
-    netbox: NetBox, memory: _events.Memory | None, options: Options
+    netbox: NetBox, memory: _events.Memory | None, options: Options, lookback: timedelta
 ) -> tuple[_events.Memory, list[dict[str, Any]]]:
     """Look at NetBox once. Return what is known afterwards, and the new events.
 
+    :param lookback: how long before the first look a sync may have ended to count.
     :raises ProxboxError: with a sentence. The memory stays as it was, so that the next look misses nothing.
     """
     rules = options.rules
     active = await netbox.jobs({"status": _job.ACTIVE, "fields": _job.JOB_FIELDS})
     now = netbox.now
     if memory is None:
-        memory = _events.begin(now, options.lookback, rules)
+        memory = _events.begin(now, lookback, rules)
     since = {"status": _job.ENDED, "completed__after": _job.iso(memory.since), "fields": _events.FIELDS_OF_ENDED}
     ids = _events.to_read(memory, active, await netbox.jobs(since), rules)
     read: list[_job.Job] = []
@@ -315,7 +320,8 @@ class NetBox:
         """
         :raises ProxboxError: with a sentence, for a certificate or a proxy that cannot be used.
         """
-        self._connection = _connection.checked(connection)
+        self._connection = connection
+        self._secrets = _connection.secret_values({"netbox_token": connection.token, "headers": connection.headers})
         self._tls = _tls(self._connection)
         self._proxy = _proxy(self._connection.url)
         self.retry_after = 0.0
@@ -370,7 +376,7 @@ class NetBox:
                 complete = not rows or len(found) + len(rows) >= count
                 found += [row for row in rows if row["id"]]
             except (ValueError, KeyError, TypeError):
-                raise _http_errors.refused(answer, "GET", url) from None
+                raise self._refused(answer, url) from None
             if complete:
                 return found
 
@@ -388,8 +394,16 @@ class NetBox:
         self.now = _connection.server_time(answer.headers)
         if answer.status_code != 200:
             self.retry_after = _seconds_to_wait(answer.headers.get("Retry-After"), self.now)
-            raise _http_errors.refused(answer, "GET", url)
+            raise self._refused(answer, url)
         return answer
+
+    def _refused(self, answer: Answer, url: str) -> _errors.ProxboxError:
+        """Return the error for an answer that cannot be used. A server may repeat a secret in it."""
+        error = _http_errors.refused(answer, "GET", url)
+        sentence = str(error)
+        for secret in self._secrets:
+            sentence = sentence.replace(secret, "********")
+        return error.saying(sentence)
 
 
 def read_options(args: Mapping[str, Any]) -> Options:

@@ -187,6 +187,21 @@ def test_a_refused_request_ends_the_source(engine: Engine, server: Script, answe
     assert len(server.requests) == 1
 
 
+def test_no_sentence_repeats_a_secret(engine: Engine, server: Script) -> None:
+    server.answer(Answer({"detail": f"Token {TOKEN} and key sesame-1234 are unknown"}, 403))
+    assert "HTTP 403: Token ******** and key ******** are unknown" in engine.fail(headers={"X-Key": "sesame-1234"})
+
+
+def test_a_sync_that_ends_before_netbox_first_answers_is_told(
+    engine: Engine, server: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 0.5, 600.9])
+    monkeypatch.setitem(MAIN.__globals__, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    server.answer(Answer("", 502), NONE)
+    engine.run(2)
+    assert "completed__after=2026-04-10T09:50:00Z" in server.requests[-1].replace("%3A", ":")
+
+
 def test_the_time_limit_of_netbox(engine: Engine, server: Script) -> None:
     def old(hours: float) -> Answer:
         start = "2026-04-10T10:00:00+00:00"

@@ -85,6 +85,7 @@ def test_a_sync_that_ends_is_told_once_with_its_outcome(like: str, outcome: str)
     assert watch.told(active(status="running")) == []
     (event,) = watch.look(active(10), ended=[run])
     assert (event["type"], event["name"], event["time"]) == ("ended", "nightly", "2026-04-10T10:01:00Z")
+    assert event.keys() == {"type", "name", "time", "message", "job"}
     assert event["job"] == run.result() and event["job"]["outcome"] == outcome
     assert watch.told(active(10), ended=[run]) == watch.told(active(10), ended=[run], after=3600) == []
 
