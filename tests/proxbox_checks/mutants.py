@@ -15,6 +15,7 @@ MODULE_UTILS = "plugins/module_utils"
 
 TESTS = {
     "_connection.py": ["test_connection.py"],
+    "_events.py": ["test_events.py"],
     "_http.py": ["test_http.py", "test_tls.py", "test_session.py"],
     "_http_errors.py": ["test_http_errors.py", "test_http.py", "test_session.py"],
     "_pages.py": ["test_pages.py"],

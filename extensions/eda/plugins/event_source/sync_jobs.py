@@ -487,13 +487,11 @@ def _span(texts: Mapping[str, str], option: str) -> timedelta | None:
     return timedelta(minutes=_times.parse_interval(texts[option], option)) if option in texts else None
 
 
-def _tls(connection: _connection.Connection) -> ssl.SSLContext | bool:
-    """Return what aiohttp takes as ``ssl``.
+def _tls(connection: _connection.Connection) -> ssl.SSLContext:
+    """Return what TLS trusts and sends.
 
     :raises ProxboxError: with a sentence, for a file that is no certificate or no key.
     """
-    if not connection.url.lower().startswith("https:"):
-        return True
     try:
         context = ssl.create_default_context(cafile=connection.ca_path)
         if connection.client_cert:
@@ -532,9 +530,10 @@ def _meaning(exc: Exception) -> str:
     """Return the sentence about a request that got no answer, with places for the host and the reason."""
     if isinstance(exc, aiohttp.ClientSSLError):
         return _http_errors.TLS_FAILED
-    if isinstance(exc, aiohttp.ConnectionTimeoutError):
-        return _http_errors.NOT_TAKEN
-    return _http_errors.TOO_SLOW if isinstance(exc, TimeoutError) else _http_errors.UNREACHABLE
+    if not isinstance(exc, TimeoutError):
+        return _http_errors.UNREACHABLE
+    # aiohttp has an exception of its own for this only since 3.10.
+    return _http_errors.NOT_TAKEN if "Connection timeout" in str(exc) else _http_errors.TOO_SLOW
 
 
 def _reason(exc: Exception) -> str:

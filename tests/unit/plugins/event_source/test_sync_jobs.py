@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 import yaml
 
@@ -160,6 +161,14 @@ def test_an_outage_is_told_once_and_hides_nothing(
     first, last = [record for record in caplog.records if record.name == "proxbox.proxbox.sync_jobs"]
     assert first.levelname == "WARNING" and "cannot be reached" in first.getMessage()
     assert last.getMessage() == "NetBox answers again."
+
+
+def test_time_outs(engine: Engine, server: Script, caplog: pytest.LogCaptureFixture) -> None:
+    server.answer(Answer(delay=0.6))
+    engine.run(timeout=0.2)
+    assert "took the request but did not answer within the time-out" in caplog.text
+    meaning = MAIN.__globals__["_meaning"](aiohttp.ServerTimeoutError("Connection timeout to host http://netbox"))
+    assert meaning.startswith("{host} did not take the connection within the time-out")
 
 
 def test_pauses_grow_to_a_limit() -> None:
