@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import runpy
 import shutil
 import ssl
 from datetime import timedelta
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,7 +42,16 @@ ACTIVE = f"{JOBS}status=scheduled&status=pending&status=running&fields=...&order
 ENDED = f"{JOBS}status=completed&status=errored&status=failed&completed__after=2026-04-10T10:00:00Z&fields=..."
 NONE = page()
 
-SOURCE = runpy.run_path(str(FILE))
+
+def load(path: Path) -> dict[str, Any]:
+    """Load the file alone. ansible-rulebook does it with runpy, which Ansible's loader of collections hinders here."""
+    spec = spec_from_loader(path.stem, SourceFileLoader(path.stem, str(path)))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+SOURCE = load(FILE)
 MAIN = SOURCE["main"]
 ProxboxError = SOURCE["_errors"].ProxboxError
 
@@ -321,4 +331,4 @@ def test_the_file_alone_says_what_is_missing(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     shutil.copy(FILE, folder)
     with pytest.raises(RuntimeError, match=r"is not inside its collection .* install it with ansible-galaxy"):
-        runpy.run_path(str(folder / FILE.name))
+        load(folder / FILE.name)
