@@ -138,6 +138,17 @@ def test_an_outage_hides_nothing() -> None:
     assert [(event["job"]["id"], event["job"]["outcome"]) for event in found] == [(9, "succeeded"), (10, "failed")]
 
 
+def test_ends_come_in_their_order() -> None:
+    runs = [ended(9, completed=NOW + SOON), ended(10), ended(11, completed=NOW + SOON / 2)]
+    assert [event["job"]["id"] for event in Watch().look(ended=runs, after=60)] == [10, 11, 9]
+
+
+def test_a_job_that_a_list_has_left_out_is_still_active() -> None:
+    watch = Watch()
+    assert watch.told(active()) == watch.told(ended=[active()]) == watch.told(ended=[active()]) == []
+    assert watch.told(active(10), ended=[ended()]) == [("ended", "nightly")]
+
+
 def test_the_memory_does_not_grow() -> None:
     watch = Watch()
     runs = [ended(number, completed=NOW + timedelta(minutes=number)) for number in range(100)]
@@ -153,8 +164,9 @@ def test_other_jobs_are_no_syncs() -> None:
     system = active(6, scheduled=NOW - timedelta(hours=1), data=None, user=None, name="System Housekeeping")
     assert script.kind is Kind.FOREIGN and system.kind is Kind.NOT_KNOWN
     assert watch.told(script, system) == []
-    assert watch.told(ended=[ended(5, **FOREIGN), ended(6, data=None, log_entries=[])]) == []
-    assert watch.told() == watch.told() == []
+    assert watch.told(script, system, active(7, scheduled=NOW - timedelta(hours=1))) == [("overdue", "nightly")]
+    others = [ended(5, **FOREIGN), ended(6, data=None, log_entries=[])]
+    assert watch.told(active(7), ended=others) == watch.told(active(7), ended=others) == []
 
 
 def test_a_system_job_is_read_only_once() -> None:
@@ -187,7 +199,7 @@ def test_overdue_is_told_once_for_each_run() -> None:
     due = active(scheduled=NOW)
     assert watch.told(due, after=119) == []
     (event,) = watch.look(due, after=2)
-    assert event["type"] == "overdue"
+    assert (event["type"], event["time"]) == ("overdue", "2026-04-10T10:02:01Z")
     assert event["message"] == "The sync 'nightly' (job 9) should have started at 2026-04-10T10:00:00Z."
     assert watch.told(due) == []
     assert watch.told(active(status="running", started=watch.now)) == []
@@ -201,7 +213,7 @@ def test_running_too_long_is_told_once() -> None:
     assert watch.told(run, after=1799) == []
     assert not needs_time_limit(watch.memory, [run], NOW + timedelta(days=1), watch.rules)
     (event,) = watch.look(run, after=1)
-    assert event["type"] == "running_too_long"
+    assert (event["type"], event["time"]) == ("running_too_long", "2026-04-10T10:30:00Z")
     assert (
         event["message"]
         == "The sync 'nightly' (job 9) has been running since 2026-04-10T10:00:00Z, longer than 30 min."
@@ -218,7 +230,7 @@ def test_the_time_limit_of_netbox_is_the_default() -> None:
     assert watch.told(run, after=3 * 3600 - 1, limit=3) == []
     assert watch.told(run, after=1, limit=3) == [("running_too_long", "nightly")]
     assert not needs_time_limit(watch.memory, [run], watch.now, ALL)
-    assert watch.told(run, limit=1) == []
+    assert watch.told(run, limit=1) == watch.told(run, limit=9) == watch.told(run, limit=1) == []
 
 
 def test_a_schedule_that_vanishes_is_told_once() -> None:
@@ -265,6 +277,7 @@ def test_a_schedule_that_has_to_exist() -> None:
     assert watch.told(active(name="weekly")) == []
     (event,) = watch.look(active(name="weekly"))
     assert (event["type"], event["name"], event["job"]) == ("gone", "nightly", None)
+    assert event["time"] == "2026-04-10T10:01:00Z"
     assert event["message"] == "NetBox has no schedule 'nightly'."
     assert watch.told(active(name="weekly")) == []
 
