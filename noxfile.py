@@ -30,10 +30,12 @@ from proxbox_checks.workspace import (
     clean_environment,
     folder,
     install,
+    pinned,
     workspace,
 )
 from proxbox_stack import scratch
 from proxbox_stack.pythons import usable_pythons
+from proxbox_stack.venvs import ensure_venv
 
 clean_environment()
 nox.options.reuse_venv = "yes"
@@ -52,7 +54,7 @@ CORES = {
 OLDEST, *_others, NEWEST = CORES
 CHECKS = [
     "lint", "code", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint", "awx",
-    "galaxy-importer", "execution-environment",
+    "galaxy-importer", "environments",
 ]  # fmt: skip
 RUN = ("pynetbox", "requests")
 """What the modules need where they run."""
@@ -89,11 +91,11 @@ def checks(session: nox.Session) -> None:
 @nox.session
 def code(session: nox.Session) -> None:
     """Ruff's rules; and mypy at its strictest, on what the collection ships."""
-    work = with_core(session, NEWEST, "mypy", "ruff")
+    work = with_core(session, NEWEST, "aiohttp", "mypy", "ruff")
     session.run("ruff", "check", ".")
     config = CHECKOUT / "tests" / "proxbox_checks" / "mypy.ini"
     with session.chdir(work.root):
-        folders = [str(work.collection.relative_to(work.root) / name) for name in ("plugins", "roles")]
+        folders = [str(work.collection.relative_to(work.root) / name) for name in ("extensions", "plugins", "roles")]
         session.run("mypy", "--config-file", str(config), *folders)
 
 
@@ -129,10 +131,10 @@ def galaxy_importer(session: nox.Session) -> None:
     release.check_import(workspace(session, "galaxy-importer", "ansible-core", "ansible-lint"))
 
 
-@nox.session(name="execution-environment")
-def execution_environment(session: nox.Session) -> None:
-    """ansible-builder takes awx/execution-environment.yml, and finds what the collection needs in an image."""
-    release.check_execution_environment(workspace(session, "ansible-builder", "ansible-core"))
+@nox.session
+def environments(session: nox.Session) -> None:
+    """ansible-builder takes the images in awx/, and finds what the collection needs in an image."""
+    release.check_environments(workspace(session, "ansible-builder", "ansible-core"))
 
 
 def _ansible_test(core: str, command: str, *options: str) -> None:
@@ -167,19 +169,14 @@ def previous(session: nox.Session) -> None:
 
 @nox.session(python=python_for(NEWEST), default=False)
 def live(session: nox.Session) -> None:
-    """Faults between the collection and a real NetBox, many controllers at once, and ansible-runner."""
+    """Faults between the collection and a real NetBox, many controllers, ansible-runner, and ansible-rulebook."""
     on_stack.live(with_core(session, NEWEST, "pytest", "hypothesis", "ansible-runner"), TestStack(stack_name()))
 
 
 @nox.session(python=python_for(NEWEST), default=False)
 def role(session: nox.Session) -> None:
     """The role, deployed on a host with systemd; as root only."""
-    oldest = Path(session.virtualenv.location) / "oldest"
-    if not (oldest / "bin" / "ansible-playbook").exists():
-        python = usable_pythons()[python_for(OLDEST) or ""]
-        session.run(str(python), "-m", "venv", str(oldest), external=True)
-        packages = [CORES[OLDEST][0], *RUN]
-        session.run(str(oldest / "bin" / "pip"), "install", "--quiet", *packages, external=True)
+    oldest = ensure_venv("oldest-ansible", [pinned(package) for package in (CORES[OLDEST][0], *RUN)])
     on_stack.role(with_core(session, NEWEST), TestStack(stack_name()), str(oldest / "bin" / "ansible-playbook"))
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -30,6 +32,18 @@ SECRET_NAMES = ("auth", "cookie", "credential", "jwt", "key", "pass", "secret", 
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 """What Ansible prints instead of a secret option."""
+
+ENVIRONMENT = {
+    "netbox_url": ("NETBOX_URL", "NETBOX_API"),
+    "netbox_token": ("NETBOX_TOKEN",),
+    "validate_certs": ("NETBOX_VALIDATE_CERTS",),
+    "ca_path": ("NETBOX_CA_PATH",),
+    "client_cert": ("NETBOX_CLIENT_CERT",),
+    "client_key": ("NETBOX_CLIENT_KEY",),
+    "netbox_username": ("NETBOX_USERNAME",),
+    "netbox_password": ("NETBOX_PASSWORD",),
+}
+"""The environment variables of each option. The first one that is not empty counts if the option is not set."""
 
 _NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 """What HTTP allows in the name of a header (RFC 9110, section 5.6.2)."""
@@ -68,6 +82,26 @@ def checked(connection: Connection) -> Connection:
         token=_checked_token(connection.token),
         headers={name: _checked_header(name, value) for name, value in _header_names(connection.headers)},
     )
+
+
+def from_environment(*names: str) -> str | None:
+    """Return the first of these environment variables that is not empty. AWX leaves variables empty."""
+    return next(filter(None, map(os.environ.get, names)), None)
+
+
+def authorization(token: str) -> str:
+    """Return the header ``Authorization`` for a token of version 1 or 2 (NetBox 4.5 and newer)."""
+    return f"{'Bearer' if token.startswith('nbt_') and '.' in token else 'Token'} {token}"
+
+
+def server_time(headers: Mapping[str, str]) -> datetime:
+    """Return NetBox's clock in UTC: the header ``Date`` of an answer; without one, the clock of this host."""
+    try:
+        told = parsedate_to_datetime(headers["Date"])
+        # RFC 5322 writes UTC as -0000 too, and Python reads that as no time zone.
+        return told.astimezone(timezone.utc) if told.tzinfo else told.replace(tzinfo=timezone.utc)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return datetime.now(timezone.utc)
 
 
 def secret_values(params: Mapping[str, Any]) -> set[str]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from ._errors import ProxboxError
@@ -28,6 +28,30 @@ TOKEN_REFUSED = (
 )
 
 
+TLS_FAILED = (
+    "The TLS connection to {host} failed: {reason} {where}. If its certificate comes from a private CA, name the CA's "
+    "bundle with ca_path or install it in the system's store."
+)
+NOT_TAKEN = (
+    "{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, or raise "
+    "timeout."
+)
+TOO_SLOW = (
+    "{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at NetBox's load."
+)
+UNREACHABLE = "{host} cannot be reached: {reason} {where}. Look at netbox_url and at whether NetBox is up."
+
+
+class Answer(Protocol):
+    """What an answer of ``requests`` and one of another HTTP library have in common."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    def json(self) -> Any: ...
+
+
 def explained(exc: Exception, method: str, url: str) -> ProxboxError:
     """Return the error for what requests or pynetbox has raised."""
     if isinstance(exc, (RequestError, ContentError, AllocationError)):
@@ -35,7 +59,7 @@ def explained(exc: Exception, method: str, url: str) -> ProxboxError:
     return no_answer(exc, method, url)
 
 
-def refused(response: requests.Response, method: str, url: str) -> ProxboxError:
+def refused(response: Answer, method: str, url: str) -> ProxboxError:
     """Return the error for an answer that is no success, or no JSON."""
     status = response.status_code
     detail = _server_detail(response)
@@ -104,24 +128,15 @@ def _no_answer_meaning(exc: Exception, cause: BaseException) -> str:
                 "{host} took the connection but does not speak TLS {where}. Look at whether netbox_url should begin "
                 "with http://, and at its port."
             )
-        return (
-            "The TLS connection to {host} failed: {reason} {where}. If its certificate comes from a private CA, name "
-            "the CA's bundle with ca_path or install it in the system's store."
-        )
+        return TLS_FAILED
     if isinstance(exc, errors.ProxyError):
         return "The proxy between this host and {host} refused: {reason} {where}. Look at HTTPS_PROXY and NO_PROXY."
     if isinstance(exc, errors.ConnectTimeout):
-        return (
-            "{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, or "
-            "raise timeout."
-        )
+        return NOT_TAKEN
     if isinstance(exc, errors.Timeout):
-        return (
-            "{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at "
-            "NetBox's load."
-        )
+        return TOO_SLOW
     if isinstance(exc, errors.ConnectionError):
-        return "{host} cannot be reached: {reason} {where}. Look at netbox_url and at whether NetBox is up."
+        return UNREACHABLE
     return "The request to {host} failed: {reason} {where}."
 
 
@@ -132,7 +147,7 @@ def _one_line(cause: BaseException) -> str:
     return re.sub(r"\S+@", "***@", " ".join(text.split())).rstrip(".")
 
 
-def _server_detail(response: requests.Response) -> str | None:
+def _server_detail(response: Answer) -> str | None:
     """Return the server's own words; None for a page.
 
     These are ``detail``, or each entry of ``errors`` as ``field: message``, or the exception and its message.
@@ -160,7 +175,7 @@ def _messages(node: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {text}" if path else text
 
 
-def _status_meaning(response: requests.Response, detail: str | None) -> str:
+def _status_meaning(response: Answer, detail: str | None) -> str:
     """Return what an answer that is no success means, and what to do about it."""
     status = response.status_code
     if 300 <= status < 400:

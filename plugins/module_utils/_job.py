@@ -28,6 +28,12 @@ ACTIVE = ("scheduled", "pending", "running")
 ENDED = ("completed", "errored", "failed")
 """The statuses of a job that has ended (``JobStatusChoices.TERMINAL_STATE_CHOICES``, NetBox 4.5-4.7)."""
 
+JOB_FIELDS = (
+    "id,name,status,object_type,created,scheduled,interval,started,completed,user,data,error,job_id,queue_name,"
+    "display_url"
+)
+"""The fields of a job that the collection reads. The log is large, so it is read only where it is needed."""
+
 RUN_NOW_QUEUE = "high"
 """The queue of the jobs that the button "Run now" of the plugin's web page creates (netbox-proxbox 0.0.8-0.0.29)."""
 

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ._errors import ProxboxError, needs
-from ._job import ACTIVE, ENDED, Job, iso
+from ._job import ACTIVE, ENDED, JOB_FIELDS, Job, iso
 from ._plan import Older
 from ._plugin import STAGES
 from ._session import Session
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from ._pages import Pages
     from ._release import Release
     from ._rq import Rq
-
-JOB_FIELDS = (
-    "id,name,status,object_type,created,scheduled,interval,started,completed,user,data,error,job_id,queue_name,"
-    "display_url"
-)
-"""The fields of a job that the collection reads. The log is large, so it is read only where it is needed."""
 
 OLDER_READ = 100
 """How many older jobs are read at most to find out who has moved a recurring schedule."""

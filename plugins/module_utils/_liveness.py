@@ -9,16 +9,16 @@ RQ knows it, and NetBox tells superusers what RQ knows. For other tokens, the ag
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ._errors import ProxboxError
 from ._job import Job, Kind, iso
-from ._jobs import Jobs
 from ._json import number
 
 if TYPE_CHECKING:
+    from ._jobs import Jobs
     from ._worker import Service, Task
 
 LATE = timedelta(minutes=2)
@@ -99,7 +99,7 @@ def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
     since = job.started if job.status == "running" else job.due
     if since is None or since > now - stale_after:
         return None
-    limit = f"longer than {_in_words(stale_after)} (raise stale_after if it still works)"
+    limit = f"longer than {in_words(stale_after)} (raise stale_after if it still works)"
     if job.status == "running":
         return f"it has been running since {iso(since)}, {limit}"
     return f"it has been due since {iso(since)}, {limit}, although workers run"
@@ -118,7 +118,12 @@ def time_limit(jobs: Jobs) -> timedelta:
         if exc.status in (403, 404):
             return DEFAULT_TIME_LIMIT
         raise
-    seconds = number(rows[0].get("sync_job_timeout")) if rows else None
+    return time_limit_in(rows)
+
+
+def time_limit_in(settings: Sequence[Mapping[str, object]]) -> timedelta:
+    """Return how long NetBox lets a sync run, from the rows of the plugin's settings."""
+    seconds = number(settings[0].get("sync_job_timeout")) if settings else None
     return timedelta(seconds=seconds) if seconds else DEFAULT_TIME_LIMIT
 
 
@@ -137,6 +142,7 @@ def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None) -> str | None
     return reason if reason and jobs.status(job.id) == job.status else None
 
 
-def _in_words(span: timedelta) -> str:
+def in_words(span: timedelta) -> str:
+    """Return a time as users write it: ``2 h``, ``90 min``."""
     minutes = span.total_seconds() / 60
     return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import traceback
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 
-from ._connection import HIDDEN, Connection, secret_values
+from ._connection import ENVIRONMENT, HIDDEN, Connection, from_environment, secret_values
 from ._errors import ProxboxError
 from ._jobs import Jobs
 from ._library import library_problem
@@ -27,32 +26,36 @@ if TYPE_CHECKING:
 
 
 def _environment(*names: str) -> str:
-    """As Ansible's ``env_fallback``; but a variable that is empty counts as not set, as AWX leaves them."""
-    for name in names:
-        if os.environ.get(name):
-            return os.environ[name]
-    raise AnsibleFallbackNotFound
+    """As Ansible's ``env_fallback``; but a variable that is empty counts as not set."""
+    value = from_environment(*names)
+    if value is None:
+        raise AnsibleFallbackNotFound
+    return value
+
+
+def _fallback(option: str) -> tuple[Callable[..., str], list[str]]:
+    return _environment, [*ENVIRONMENT[option]]
 
 
 CONNECTION_SPEC: dict[str, dict[str, Any]] = {
-    "netbox_url": {"type": "str", "required": True, "fallback": (_environment, ["NETBOX_URL", "NETBOX_API"])},
+    "netbox_url": {"type": "str", "required": True, "fallback": _fallback("netbox_url")},
     "netbox_token": {
         "type": "str",
         "required": True,
         "no_log": True,
-        "fallback": (_environment, ["NETBOX_TOKEN"]),
+        "fallback": _fallback("netbox_token"),
     },
-    "validate_certs": {"type": "bool", "default": True, "fallback": (_environment, ["NETBOX_VALIDATE_CERTS"])},
-    "ca_path": {"type": "path", "fallback": (_environment, ["NETBOX_CA_PATH"])},
-    "client_cert": {"type": "path", "fallback": (_environment, ["NETBOX_CLIENT_CERT"])},
-    "client_key": {"type": "path", "fallback": (_environment, ["NETBOX_CLIENT_KEY"])},
+    "validate_certs": {"type": "bool", "default": True, "fallback": _fallback("validate_certs")},
+    "ca_path": {"type": "path", "fallback": _fallback("ca_path")},
+    "client_cert": {"type": "path", "fallback": _fallback("client_cert")},
+    "client_key": {"type": "path", "fallback": _fallback("client_key")},
     "headers": {"type": "dict", "no_log": True},
     "timeout": {"type": "float", "default": 30},
 }
 
 LOGIN_SPEC: dict[str, dict[str, Any]] = {
-    "netbox_username": {"type": "str", "fallback": (_environment, ["NETBOX_USERNAME"])},
-    "netbox_password": {"type": "str", "no_log": True, "fallback": (_environment, ["NETBOX_PASSWORD"])},
+    "netbox_username": {"type": "str", "fallback": _fallback("netbox_username")},
+    "netbox_password": {"type": "str", "no_log": True, "fallback": _fallback("netbox_password")},
 }
 
 SCOPE_SPEC: dict[str, dict[str, Any]] = {

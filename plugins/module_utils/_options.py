@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ._declare import Declare
@@ -124,6 +125,11 @@ def checked_name(given: str) -> str:
             f"name {given[:80]!r} cannot be the name of a job: give 1 to 200 characters, and not the word null."
         )
     return name
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Return whether a name fits a pattern with the wildcards ``*`` and ``?``."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:

@@ -14,12 +14,11 @@ import random
 import string
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from ._connection import Connection, checked
+from ._connection import Connection, authorization, checked, server_time
 from ._errors import ProxboxError
 from ._http import Http
 from ._library import AllocationError, ContentError, HTTPError, Request, RequestError, RequestException, requests
@@ -189,12 +188,11 @@ class Session:
     @property
     def _authorization(self) -> str:
         # As pynetbox does for the API; it has no function for it that is public.
-        token = self._connection.token
-        return f"{'Bearer' if token.startswith('nbt_') and '.' in token else 'Token'} {token}"
+        return authorization(self._connection.token)
 
     def _answer(self, http: Http, method: str, url: str, *, repeat: bool, **parts: Any) -> requests.Response:
         response = http.send(method, url, repeat=repeat, **parts)
-        self._server_now = _date_of(response)
+        self._server_now = server_time(response.headers)
         return response
 
     def _api_url(self, route: str) -> str:
@@ -267,12 +265,3 @@ def _has_key(row: Row) -> bool:
 def _key(row: Row) -> Hashable:
     # RQ's workers and queues have a name, and no id.
     return row.get("id", row.get("name"))
-
-
-def _date_of(response: requests.Response) -> datetime:
-    try:
-        told = parsedate_to_datetime(response.headers["Date"])
-        # RFC 5322 writes UTC as -0000 too, and Python reads that as no time zone.
-        return told.astimezone(timezone.utc) if told.tzinfo else told.replace(tzinfo=timezone.utc)
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        return datetime.now(timezone.utc)

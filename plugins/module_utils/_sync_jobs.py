@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Any
 
 from ._errors import ProxboxError, needs
-from ._job import ENDED, Job, Kind, Scope, iso
-from ._jobs import JOB_FIELDS, Jobs
+from ._job import ENDED, JOB_FIELDS, Job, Kind, Scope, iso
+from ._jobs import Jobs
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
 
 RECENT = 50

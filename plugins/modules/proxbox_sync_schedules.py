@@ -198,7 +198,6 @@ failure:
 
 import re
 from collections import Counter
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -207,7 +206,7 @@ from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
 from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
-from ..module_utils._options import checked_name, read_policy, read_schedule
+from ..module_utils._options import checked_name, fits, read_policy, read_schedule
 from ..module_utils._plan import TaskResult
 from ..module_utils._schedules import declare_all
 
@@ -241,10 +240,6 @@ def goal(entry: dict[str, Any], params: dict[str, Any], jobs: Jobs) -> Declare |
     if entry["state"] == "absent":
         return End(checked_name(entry["name"]))
     return read_schedule(entry, params, jobs.endpoint_ids)
-
-
-def fits(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:

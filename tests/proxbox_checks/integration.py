@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
+from proxbox_checks.release import PLACEHOLDER, build_archive
 from proxbox_checks.stack import TestStack
-from proxbox_checks.workspace import CHECKOUT, Workspace
+from proxbox_checks.workspace import CHECKOUT, Workspace, pinned
 from proxbox_host import machine
 from proxbox_host.host import Host
+from proxbox_stack.packages import ensure_java
+from proxbox_stack.report import StackError
+from proxbox_stack.venvs import ensure_venv
 
 
 def integration(work: Workspace, stack: TestStack) -> None:
@@ -40,16 +46,27 @@ def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
 
 def live(work: Workspace, stack: TestStack) -> None:
     """Run pytest on tests/live: what a playbook cannot do to the real stack."""
-    with stack.in_use():
+    with stack.in_use(), tempfile.TemporaryDirectory() as folder:
         env = {
             **work.env,
             "PYTHONPATH": f"{work.root}:{CHECKOUT / 'tests'}",
             "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": _wrapper(work, stack)}),
+            "PROXBOX_RULEBOOK": json.dumps(_rulebook(work, Path(folder))),
         }
         work.session.run("pytest", *PYTEST, *(work.session.posargs or ["tests/live"]), env=env)
 
 
 PYTEST = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+
+
+def _rulebook(work: Workspace, folder: Path) -> dict[str, str]:
+    """Where ansible-rulebook is, and the archive of the collection for it; or why it cannot run here."""
+    try:
+        ensure_java()
+    except StackError as exc:
+        return {"missing": str(exc)}
+    programs = ensure_venv("rulebook", [pinned("ansible-rulebook"), pinned("ansible-core")]) / "bin"
+    return {"programs": str(programs), "archive": str(build_archive(work, PLACEHOLDER, folder))}
 
 
 def _run_targets(work: Workspace, stack: TestStack, *arguments: str, **more: str) -> None:

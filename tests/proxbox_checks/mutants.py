@@ -15,6 +15,7 @@ MODULE_UTILS = "plugins/module_utils"
 TESTS = {
     "_connection.py": ["test_connection.py"],
     "_declare.py": ["test_declare.py"],
+    "_events.py": ["test_events.py"],
     "_first_run.py": ["test_declare.py"],
     "_health.py": ["test_health.py"],
     "_http.py": ["test_http.py", "test_tls.py", "test_session.py"],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""Build the archive of a release, and check it and the execution environment with the tools of the hubs."""
+"""Build the archive of a release, and check it and the descriptions of images with the tools of the hubs."""
 
 from __future__ import annotations
 
@@ -66,13 +66,14 @@ def check_import(work: Workspace) -> None:
         work.session.error("galaxy-importer says:\n" + "\n".join(complaints))
 
 
-def check_execution_environment(work: Workspace) -> None:
-    """Fail if ansible-builder does not take the description in awx/, or does not find what an image needs."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["ansible-builder", "create", "--file", str(CHECKOUT / "awx" / "execution-environment.yml")]
-        work.session.run(*command, "--context", folder, "--output-filename", "Containerfile")
-        if not Path(folder, "Containerfile").exists():
-            work.session.error("ansible-builder made no Containerfile.")
+def check_environments(work: Workspace) -> None:
+    """Fail if ansible-builder does not take both descriptions in awx/, or does not find what an image needs."""
+    for name in ("execution-environment.yml", "decision-environment.yml"):
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["ansible-builder", "create", "--file", str(CHECKOUT / "awx" / name)]
+            work.session.run(*command, "--context", folder, "--output-filename", "Containerfile")
+            if not Path(folder, "Containerfile").exists():
+                work.session.error(f"ansible-builder made no Containerfile of {name}.")
     found = str(work.session.run("ansible-builder", "introspect", str(work.root), silent=True))
     for name in ("pynetbox>=", "requests", "tzdata", "openssh-clients"):
         if name not in found:

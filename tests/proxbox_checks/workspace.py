@@ -111,9 +111,14 @@ def workspace(session: nox.Session, *packages: str) -> Workspace:
 
 
 def install(session: nox.Session, *packages: str) -> None:
-    """Install packages, each in the pinned version unless it names another."""
+    """Install packages, in the pinned version unless they name another."""
+    session.install("--quiet", *map(pinned, packages))
+
+
+def pinned(package: str) -> str:
+    """The requirement for a package: in the pinned version, unless it names another."""
     pins = dict(line.split("==") for line in PINS.read_text(encoding="utf-8").splitlines() if "==" in line)
-    session.install("--quiet", *(f"{package}=={pins[package]}" if package in pins else package for package in packages))
+    return f"{package}=={pins[package]}" if package in pins else package
 
 
 def ansible_test_home(work: Workspace) -> dict[str, str]:

@@ -36,6 +36,12 @@ def ensure_openssl() -> None:
         install("openssl")
 
 
+def ensure_java() -> None:
+    """The command java, which ansible-rulebook needs."""
+    if not shutil.which("java"):
+        install("default-jre-headless")
+
+
 def postgres_bin() -> Path:
     """The folder with the newest server's ``initdb`` and ``postgres``, installed when it is missing."""
     found = _postgres_bins()
