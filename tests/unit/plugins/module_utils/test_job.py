@@ -125,7 +125,9 @@ def test_a_job_has_stages_and_phases_when_it_has_started() -> None:
     for status in ("scheduled", "pending"):
         waiting = make_job(3, status).result()
         assert (waiting["outcome"], waiting["stages"], waiting["phases"]) == (None, [], [])
-    assert make_job(3, like="cancelled_before").result()["outcome"] == "cancelled"
+    cancelled = make_job(3, like="cancelled_before", **NIGHTLY).result()
+    assert (cancelled["outcome"], cancelled["cancelled"]) == ("cancelled", True)
+    assert (cancelled["error"], cancelled["scheduled"]) == ("Cancelled via API.", "2026-04-11T02:00:00Z")
 
 
 def test_which_job_has_succeeded() -> None:
