@@ -60,11 +60,11 @@ RUN = ("pynetbox", "requests")
 """What the modules need where they run."""
 
 
-def python_for(core: str) -> str | None:
+def python_for(core: str) -> str:
     """The newest Python here on which a series of ansible-core runs."""
     newest = CORES[core][1]
     found = [version for version in usable_pythons() if _number(version) <= _number(newest)]
-    return max(found, key=_number, default=None)
+    return max(found, key=_number, default=newest)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -29,6 +29,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 
 # For tests/check mutants: each change of a file gets the same few examples, and a failure is not explored.
+# A busy machine may need longer than hypothesis allows by default.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 settings.register_profile(
     "mutants", max_examples=20, phases=[Phase.explicit, Phase.generate], derandomize=True, deadline=None
 )
