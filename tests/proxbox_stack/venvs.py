@@ -29,7 +29,7 @@ def ensure_venv(name: str, requirements: list[str], *, compiles: bool = False) -
     python = find_python()
     constraints = CONSTRAINTS / f"{name}.txt"
     frozen = constraints.read_text() if constraints.exists() else ""
-    key = "\n".join([str(python), str(version_of(python)), *requirements, frozen])
+    key = "\n".join([str(python.resolve()), str(version_of(python)), *requirements, frozen])
     venv = scratch.subfolder("venvs") / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     complete = venv / ".complete"
     with open(f"{venv}.lock", "w") as lock:
