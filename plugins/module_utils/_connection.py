@@ -107,14 +107,15 @@ def server_time(headers: Mapping[str, str]) -> datetime:
 def secret_values(params: Mapping[str, Any]) -> set[str]:
     """Return the values among a module's options that no output may show, whether they are usable or not."""
     secrets = {params.get(option) for option in ("netbox_token", "netbox_password")}
-    url = params.get("netbox_url") or ""
+    url = str(params.get("netbox_url") or "")
     if any(mark in url for mark in "@?#"):
         secrets.add(url)
     for option in ("ca_path", "client_cert", "client_key"):
-        path = params.get(option)
-        if path and _is_pem(path):
+        path = str(params.get(option) or "")
+        if _is_pem(path):
             secrets.add(path)
-    for name, value in (params.get("headers") or {}).items():
+    headers = params.get("headers")
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
         if any(word in str(name).lower() for word in SECRET_NAMES):
             # A server may repeat "Bearer abc" without its first word.
             secrets.update(text for text in (str(value), *str(value).split()) if len(text.strip()) >= SHORTEST_SECRET)

@@ -100,6 +100,8 @@ class _Module(AnsibleModule):
             self.problem = exc  # the module cannot fail before it knows its secrets
 
     def fail_json(self, msg: str, **result: Any) -> Any:
+        # If an option is wrong, Ansible may fail before it knows the secrets. Before 2.21 it prints all options.
+        self.no_log_values |= secret_values(self.params)
         return super().fail_json(str(self.problem or msg), **result)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
 
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, page
 
@@ -22,7 +23,9 @@ MODULE = "ansible_collections.proxbox.proxbox.plugins.modules.proxbox_job_info"
 
 def printed(tmp_path: Path, **options: Any) -> str:
     """What the module prints, and what it would log, at its loudest."""
-    arguments = {"netbox_token": TOKEN, **options, "_ansible_inject_invocation": True}
+    arguments = {"netbox_token": TOKEN, **options}
+    if "inject_invocation" in PASS_VARS:  # an older ansible-core always adds the invocation
+        arguments["_ansible_inject_invocation"] = True
     file = tmp_path / "arguments.json"
     file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), encoding="utf-8")
     run = subprocess.run(
