@@ -7,6 +7,7 @@ The sessions that need nothing but the sources are in antsibull-nox.toml.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,7 @@ CORES = {
 }
 OLDEST, *_others, NEWEST = CORES
 CHECKS = [
-    "lint", "code", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint", "awx",
+    "lint", "code", "pins", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint", "awx",
     "galaxy-importer", "execution-environment",
 ]  # fmt: skip
 RUN = ("pynetbox", "requests")
@@ -94,6 +95,17 @@ def code(session: nox.Session) -> None:
     with session.chdir(work.root):
         folders = [str(work.collection.relative_to(work.root) / name) for name in ("plugins", "roles")]
         session.run("mypy", "--config-file", str(config), *folders)
+
+
+@nox.session(venv_backend="none")
+def pins(session: nox.Session) -> None:
+    """The versions in antsibull-nox.toml are those of tests/dev-requirements.txt."""
+    wanted = (CHECKOUT / "tests" / "dev-requirements.txt").read_text(encoding="utf-8").splitlines()
+    config = (CHECKOUT / "antsibull-nox.toml").read_text(encoding="utf-8")
+    found = [name + version for name, version in re.findall(r'"([\w-]+)(?:\[[\w,-]+\])?(==[^"]+)"', config)]
+    outdated = sorted(set(found) - set(wanted))
+    if outdated:
+        session.error(f"antsibull-nox.toml has {', '.join(outdated)}: write the versions of tests/dev-requirements.txt")
 
 
 @nox.session(name="returned", venv_backend="none")
@@ -174,7 +186,7 @@ def live(session: nox.Session) -> None:
 
 @nox.session(python=python_for(NEWEST), default=False)
 def role(session: nox.Session) -> None:
-    """The role, deployed on a host with systemd; as root only."""
+    """The role, deployed on a host with systemd; as root only. "-- bookworm" deploys it on Debian 12 instead of 13."""
     oldest = Path(session.virtualenv.location) / "oldest"
     if not (oldest / "bin" / "ansible-playbook").exists():
         python = usable_pythons()[python_for(OLDEST) or ""]
