@@ -51,8 +51,8 @@ CORES = {
 }
 OLDEST, *_others, NEWEST = CORES
 CHECKS = [
-    "lint", "code", "pins", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint", "awx",
-    "galaxy-importer", "execution-environment",
+    "lint", "code", "pins", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint",
+    "awx", "galaxy-importer", "execution-environment",
 ]  # fmt: skip
 RUN = ("pynetbox", "requests")
 """What the modules need where they run."""
