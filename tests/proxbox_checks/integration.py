@@ -21,6 +21,8 @@ def integration(work: Workspace, stack: TestStack) -> None:
 def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
     """Run the target of the role on a new host, which works for the stack in place of the stack's own worker.
 
+    The command line may name the release of Debian.
+
     :param oldest_ansible: ansible-playbook of the oldest ansible-core that the collection supports.
     """
     try:
@@ -31,7 +33,7 @@ def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
     with stack.in_use(), stack.without_worker():
         host.down(purge=True)
         try:
-            host.up(stack.name)
+            host.up(stack.name, *work.session.posargs)
             facts = {"worker_host_inventory": str(host.inventory), "worker_oldest_ansible": oldest_ansible}
             _run_targets(work, stack, "--allow-unsupported", "--allow-destructive", "proxbox_worker", **facts)
         finally:

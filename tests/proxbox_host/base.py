@@ -23,35 +23,41 @@ from proxbox_stack.pythons import find_python
 from proxbox_stack.report import StackError, say
 from proxbox_stack.venvs import CONSTRAINTS
 
-_SUITE = "trixie"
+RELEASES = ("trixie", "bookworm")
+"""The releases of Debian that a host can be, the usual one first."""
 # gcc and the headers are what NetBox's installation needs; sudo is how an administrator becomes the user netbox.
 _PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-venv", "python3-dev", "gcc", "libc6-dev",
     "libpq-dev", "sudo", "procps",
 )  # fmt: skip
+# NetBox needs Python 3.12 or newer. Debian 12 has 3.11, so the host compiles the Python of Debian 13 beside it.
+_PACKAGES_FOR_PYTHON = ("make", "xz-utils", "libssl-dev", "zlib1g-dev", "libffi-dev", "libbz2-dev", "liblzma-dev")
 _BUILD = Path(__file__).parent / "build.sh"
 
 
-def ensure_base(pair: str) -> Path:
-    """The root folder with the NetBox and the plugin of ``pair``, built when it is not there; no host writes to it.
+def ensure_base(pair: str, release: str) -> Path:
+    """The root folder of a Debian ``release`` with the NetBox and the plugin of ``pair``, built when it is not there.
+
+    No host writes to it.
 
     :raises StackError: the last lines of the log, when the build fails.
     """
     requirements = PAIRS[pair].netbox_requirements
     constraints = (CONSTRAINTS / f"netbox-{pair}.txt").read_text()
-    key = "\n".join([_SUITE, *_PACKAGES, *requirements, constraints, _BUILD.read_text()])
+    packages = _PACKAGES if release != "bookworm" else (*_PACKAGES, *_PACKAGES_FOR_PYTHON)
+    key = "\n".join([release, *packages, *requirements, constraints, _BUILD.read_text()])
     folder = scratch.subfolder("hosts", ".bases", f"{pair}-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
     complete = folder / "complete"
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
-            say(f"building the host's Debian {_SUITE} with {' and '.join(requirements[:2])}, some two minutes")
-            _build(folder, requirements, constraints)
+            say(f"building the host's Debian {release} with {' and '.join(requirements[:2])}, some minutes")
+            _build(folder, release, packages, requirements, constraints)
             complete.touch()
     return folder / "root"
 
 
-def _build(folder: Path, requirements: list[str], constraints: str) -> None:
+def _build(folder: Path, release: str, packages: tuple[str, ...], requirements: list[str], constraints: str) -> None:
     root, source, log = folder / "root", folder / "input", folder / "build.log"
     for leftover in (root, source):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -60,13 +66,16 @@ def _build(folder: Path, requirements: list[str], constraints: str) -> None:
     shutil.copy(_BUILD, source)
     (source / "constraints.txt").write_text(constraints)
     _write_pip_configuration(source)
+    mirrors = [machine.debian_mirror()]
+    if release == "bookworm":
+        mirrors.append(f"deb-src {mirrors[0]} trixie main")
     # What is mounted while it runs is so in a namespace of its own: nothing of it stays when it is interrupted.
     command = [
         "unshare", "--mount", "--propagation", "private",
-        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(_PACKAGES)}",
+        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
         f"--keyring={machine.KEYRING}", f"--customize-hook=copy-in {shlex.quote(str(source))} /tmp",
         f'--customize-hook=chroot "$1" sh /tmp/input/build.sh {shlex.join(requirements)}',
-        _SUITE, str(root), machine.debian_mirror(),
+        release, str(root), *mirrors,
     ]  # fmt: skip
     # They name files that are not inside, and would go before pip.conf.
     foreign = ("PIP_", "PYTHON", "SSL_CERT_", "REQUESTS_", "CURL_")

@@ -10,6 +10,7 @@ import os
 import sys
 
 from proxbox_host import host
+from proxbox_host.base import RELEASES
 from proxbox_stack.report import StackError, say
 
 
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _up(args: argparse.Namespace) -> None:
     one = host.Host(args.name)
-    one.up(args.stack)
+    one.up(args.stack, args.release)
     say(f"the host {one.name} is up (down: tests/host down --name {one.name})")
     print(one.inventory)
 
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = command("up", _up, "build what is missing, boot, and print the path of the inventory")
     up.add_argument("--stack", default="default", help="whose PostgreSQL and Valkey it uses (default: %(default)s)")
+    up.add_argument("--release", choices=RELEASES, default=RELEASES[0], help="of Debian (default: %(default)s)")
     command("status", _status, "what it and its systemd do")
     command("inventory", _inventory, "the path of the inventory for Ansible")
     down = command("down", _down, "stop it; its disk stays")

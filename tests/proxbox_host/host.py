@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from proxbox_host import machine
-from proxbox_host.base import ensure_base
+from proxbox_host.base import RELEASES, ensure_base
 from proxbox_stack import probes, processes, scratch
 from proxbox_stack.processes import Running
 from proxbox_stack.report import StackError, say
@@ -52,7 +52,7 @@ class Host:
         process = Running(**self.state["process"]) if self.state.get("process") else None
         return process if process and process.alive else None
 
-    def up(self, stack_name: str) -> None:
+    def up(self, stack_name: str, release: str = RELEASES[0]) -> None:
         """Boot it, its workers bound to the stack's PostgreSQL and Valkey; harmless on one that is up.
 
         One that was taken down keeps what it wrote to its disk, unless what it was made of has changed.
@@ -67,7 +67,7 @@ class Host:
                     f"the host {self.name} belongs to the stack {self.state['stack']}: take it down with --purge first."
                 )
             if not self.running:
-                base = ensure_base(stack.state["pair"])
+                base = ensure_base(stack.state["pair"], release)
                 # What a killed one leaves behind.
                 self._stop()
                 self._boot(stack, base)
