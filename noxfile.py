@@ -7,6 +7,7 @@ The sessions that need nothing but the sources are in antsibull-nox.toml.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -52,9 +53,11 @@ CORES = {
     "2.21": ("ansible-core", "3.14"),
 }
 OLDEST, *_others, NEWEST = CORES
+OLDER = "2.19"
+"""The oldest series with the templating that the integration targets need."""
 CHECKS = [
-    "lint", "code", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint", "awx",
-    "galaxy-importer", "environments",
+    "lint", "code", "pins", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint",
+    "awx", "galaxy-importer", "environments",
 ]  # fmt: skip
 RUN = ("pynetbox", "requests")
 """What the modules need where they run."""
@@ -97,6 +100,17 @@ def code(session: nox.Session) -> None:
     with session.chdir(work.root):
         folders = [str(work.collection.relative_to(work.root) / name) for name in ("extensions", "plugins", "roles")]
         session.run("mypy", "--config-file", str(config), *folders)
+
+
+@nox.session(venv_backend="none")
+def pins(session: nox.Session) -> None:
+    """The versions in antsibull-nox.toml are those of tests/dev-requirements.txt."""
+    wanted = (CHECKOUT / "tests" / "dev-requirements.txt").read_text(encoding="utf-8").splitlines()
+    config = (CHECKOUT / "antsibull-nox.toml").read_text(encoding="utf-8")
+    found = [name + version for name, version in re.findall(r'"([\w-]+)(?:\[[\w,-]+\])?(==[^"]+)"', config)]
+    outdated = sorted(set(found) - set(wanted))
+    if outdated:
+        session.error(f"antsibull-nox.toml has {', '.join(outdated)}: write the versions of tests/dev-requirements.txt")
 
 
 @nox.session(name="returned", venv_backend="none")
@@ -161,10 +175,10 @@ def integration(session: nox.Session) -> None:
     on_stack.integration(with_core(session, NEWEST), TestStack(stack_name()))
 
 
-@nox.session(python=python_for(OLDEST), default=False)
+@nox.session(python=python_for(OLDER), default=False)
 def previous(session: nox.Session) -> None:
-    """The integration targets against an older NetBox and plugin, with the oldest ansible-core."""
-    on_stack.integration(with_core(session, OLDEST), TestStack(f"{stack_name()}-previous", "previous"))
+    """The integration targets against an older NetBox and plugin, with an older ansible-core."""
+    on_stack.integration(with_core(session, OLDER), TestStack(f"{stack_name()}-previous", "previous"))
 
 
 @nox.session(python=python_for(NEWEST), default=False)
