@@ -19,8 +19,8 @@ from proxbox_stack.report import StackError
 
 # The two take about the same time. The sessions of one lane use the same stack, except for "previous".
 LANES = {
-    "checks": ["checks", "sanity", "units", "live", "previous"],
-    "playbooks": ["integration", "role"],
+    "live": ["checks", "live", "previous"],
+    "role": ["sanity", "units", "integration", "role"],
 }
 
 
