@@ -68,7 +68,7 @@ def check_cancel(jobs: Jobs, targets: Iterable[Job]) -> None:
         if not jobs.may_cancel:
             jobs.pages.check_cancel()
     except ProxboxError as exc:
-        jobs.may_not_cancel = None if exc.away else exc
+        jobs.may_not_cancel = None if exc.transient else exc
         raise
     if not jobs.may_cancel:
         jobs.pages.check_jobs(job.id for job in targets)

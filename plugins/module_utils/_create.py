@@ -17,7 +17,7 @@ from ._cancel import withdraw
 from ._errors import ProxboxError, needs
 from ._job import Job, NewJob, iso
 from ._jobs import Jobs
-from ._wait import AWAY_LIMIT
+from ._wait import TRANSIENT_LIMIT
 
 ARRIVAL = 10.0
 """How long, in seconds, to look for a job whose creation got no answer, once NetBox answers again."""
@@ -124,12 +124,12 @@ def _with_what_is_left(jobs: Jobs, new: NewJob, known: set[int], since: datetime
 
 def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: ProxboxError) -> int:
     """Return the id of a job whose creation got no answer."""
-    back_by, deadline = time.monotonic() + AWAY_LIMIT, None
+    back_by, deadline = time.monotonic() + TRANSIENT_LIMIT, None
     while True:
         try:
             found = _created(jobs, new, known, since)
         except ProxboxError as exc:
-            if not exc.away or time.monotonic() > back_by:
+            if not exc.transient or time.monotonic() > back_by:
                 raise lost.saying(
                     f"{lost} It is not known whether NetBox created the job: {exc} The request was not sent again: run "
                     "the task again."

@@ -45,7 +45,7 @@ class ProxboxError(Exception):
         return {"url": self.url, "method": self.method, "status": self.status, "detail": self.detail}
 
     @property
-    def away(self) -> bool:
+    def transient(self) -> bool:
         """Whether NetBox did not answer, failed inside, or asks for fewer requests: it may be well again in a while."""
         return (self.method is not None and self.status is None) or self.status == 429 or (self.status or 0) >= 500
 

@@ -114,7 +114,7 @@ def follow(memory: Memory, look: Look, rules: Rules) -> tuple[Memory, list[dict[
     seen = {job.id: job for job in (*look.active, *look.read) if job.id not in judged and rules.concern(job)}
     active = {number: _with_kind(job, memory) for number, job in seen.items()}
     warnings = dict(_warnings(active.values(), look, rules))
-    schedules, gone = _schedules(memory, active.values(), {job.id: job for job in ended}, look.now)
+    schedules, gone = _kept_and_vanished(memory, active.values(), {job.id: job for job in ended}, look.now)
     syncs = sorted((job for job in ended if job.kind is Kind.SYNC), key=lambda job: judged[job.id])
     events = [
         *(_event("ended", look.now, _ended_sentence(job), job) for job in syncs),
@@ -156,7 +156,7 @@ def _warnings(active: Iterable[Job], look: Look, rules: Rules) -> Iterator[tuple
             yield ("running_too_long", job.id), _event("running_too_long", look.now, sentence, job)
 
 
-def _schedules(
+def _kept_and_vanished(
     memory: Memory, active: Iterable[Job], ended: Mapping[int, Job], now: datetime
 ) -> tuple[dict[str, Schedule], list[dict[str, Any]]]:
     """Return the schedules to remember, and an event for each that has vanished."""

@@ -78,14 +78,14 @@ class Http:
         # Without ``verify`` in the call, requests prefers REQUESTS_CA_BUNDLE to that of its session.
         parts.update(allow_redirects=False, timeout=self._timeout, verify=self._verify)
         if repeat:
-            return _repeat_while_broken(lambda: self._session.request(method, url, **parts), self._timeout)
+            return _resend_if_broken(lambda: self._session.request(method, url, **parts), self._timeout)
         # Use a new connection. The server may have closed the old one, and then nobody can tell whether the request
         # arrived.
         self._session.close()
         return self._session.request(method, url, **parts)
 
 
-def _repeat_while_broken(send: Callable[[], requests.Response], patience: float) -> requests.Response:
+def _resend_if_broken(send: Callable[[], requests.Response], patience: float) -> requests.Response:
     """Send, and send again when an answer is broken or a gateway has none, for ``patience`` seconds at most."""
     deadline = time.monotonic() + patience
     for pause in RETRY_PAUSES:

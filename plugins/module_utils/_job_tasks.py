@@ -16,7 +16,7 @@ from ._plan import Observation, Plan, Policy, TaskResult
 from ._pursue import pursue
 from ._runs import CancelRuns, RunNow, check_target
 from ._sync_jobs import judged, succeeded_since
-from ._wait import Waiting, retry_while_away, wait_for_end
+from ._wait import Waiting, retry_while_transient, wait_for_end
 
 
 def run_now(
@@ -111,5 +111,5 @@ def _at_its_end(
 ) -> tuple[Job, tuple[str, ...]]:
     """Return a job when it has ended, or as it is if it is dead or the time is over; and warnings."""
     left, warnings = wait_for_end(jobs, job_id, waiting, stale_after)
-    job = retry_while_away(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
+    job = retry_while_transient(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
     return job._replace(dead=left.dead if left and job.active else None), warnings

@@ -130,7 +130,7 @@ class At(NamedTuple):
         if first > soon and (self.day or drifted is None):
             return first
         planned = drifted if drifted and drifted.year in YEARS else first
-        if planned > soon and self._is_just_late(planned, interval, now):
+        if planned > soon and self._is_late_by_daylight_saving(planned, interval, now):
             return planned
         meant = self._meant(planned, interval)
         if meant and soon < meant <= self._latest(interval, now):
@@ -144,7 +144,7 @@ class At(NamedTuple):
         """
         if self.on_phase(scheduled, interval):
             return scheduled <= self._latest(interval, now)
-        return self._is_just_late(scheduled, interval, now)
+        return self._is_late_by_daylight_saving(scheduled, interval, now)
 
     def on_phase(self, moment: datetime, interval: int) -> bool:
         """Whether a run at ``moment`` is on the phase of this time, in the past or in the future.
@@ -207,7 +207,7 @@ class At(NamedTuple):
                 return right
         return None
 
-    def _is_just_late(self, scheduled: datetime, interval: int, now: datetime) -> bool:
+    def _is_late_by_daylight_saving(self, scheduled: datetime, interval: int, now: datetime) -> bool:
         """Whether daylight saving alone has made a run late, by less than half an interval, and its time has passed."""
         right = self._without_daylight_saving(scheduled, interval)
         return right is not None and right <= now + LEAD and right < scheduled < right + timedelta(minutes=interval) / 2

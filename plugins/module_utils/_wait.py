@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AWAY_LIMIT = 120.0
+TRANSIENT_LIMIT = 120.0
 """How long, in seconds, a task waits for a NetBox that does not answer."""
 
 EXAMINE_EVERY = 60.0
@@ -59,7 +59,7 @@ def wait_for_end(
 
     :param stale_after: as for ``examine``.
     :return: None if the job has ended, else the job, which is dead or has taken too long; and warnings.
-    :raises ProxboxError: if a request fails; if NetBox does not answer, only after ``AWAY_LIMIT`` seconds.
+    :raises ProxboxError: if a request fails; if NetBox does not answer, only after ``TRANSIENT_LIMIT`` seconds.
     """
     deadline = time.monotonic() + waiting.timeout
     examine_at = time.monotonic() + EXAMINE_EVERY
@@ -72,7 +72,7 @@ def wait_for_end(
         now = time.monotonic()
         if now >= min(examine_at, deadline):
             jobs.rq.forget()
-            (job,), warnings = retry_while_away(lambda: examine(jobs, [jobs.get(job_id)], stale_after))
+            (job,), warnings = retry_while_transient(lambda: examine(jobs, [jobs.get(job_id)], stale_after))
             if job.dead or now >= deadline:
                 return job, tuple(warnings.values())
             examine_at = now + EXAMINE_EVERY
@@ -92,10 +92,12 @@ def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, flo
         return answer
 
     if progress is None:
-        return retry_while_away(lambda: timed(lambda: jobs.status(job_id))) in ACTIVE, took
+        return retry_while_transient(lambda: timed(lambda: jobs.status(job_id))) in ACTIVE, took
     if progress.unheard():
         raise ProxboxError(f"The task that waited for job {job_id} has ended: the job goes on.")
-    job = retry_while_away(lambda: timed(lambda: jobs.watch(job_id, include_data=progress.wants_names)), progress.tell)
+    job = retry_while_transient(
+        lambda: timed(lambda: jobs.watch(job_id, include_data=progress.wants_names)), progress.tell
+    )
     if job is None:
         return False, took
     service = None
@@ -106,19 +108,19 @@ def _look(jobs: Jobs, job_id: int, progress: Progress | None) -> tuple[bool, flo
     return job.active, took
 
 
-def retry_while_away(ask: Callable[[], T], tell: Callable[[str], None] = lambda line: None) -> T:
+def retry_while_transient(ask: Callable[[], T], tell: Callable[[str], None] = lambda line: None) -> T:
     """Ask again while NetBox does not answer, or answers HTTP 429 or 5xx: a sync goes on while NetBox is restarted.
 
     :param tell: shows a line about it.
-    :raises ProxboxError: after ``AWAY_LIMIT`` seconds, and at once for any other failure.
+    :raises ProxboxError: after ``TRANSIENT_LIMIT`` seconds, and at once for any other failure.
     """
-    back_by = time.monotonic() + AWAY_LIMIT
+    back_by = time.monotonic() + TRANSIENT_LIMIT
     told = False
     while True:
         try:
             return ask()
         except ProxboxError as exc:
-            if not exc.away or time.monotonic() > back_by:
+            if not exc.transient or time.monotonic() > back_by:
                 raise
             if not told:
                 told = True

@@ -232,7 +232,7 @@ def test_answers_that_fail_do_not_end_the_wait(
 def test_an_error_that_lasts_ends_the_wait(
     connect: Callable[..., Jobs], netbox: Jobs, name: str, hung: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_wait, "AWAY_LIMIT", 3.0)
+    monkeypatch.setattr(_wait, "TRANSIENT_LIMIT", 3.0)
     job_id = run_now(netbox, RunNow(NewJob(name, DEVICES.scope)), Policy(), None).job.id
     lines: list[str] = []
     with proxy(netbox.session.url) as through, pytest.raises(Exception, match="HTTP 500"):

@@ -253,7 +253,7 @@ async def main(queue: Queue, args: dict[str, Any]) -> None:
                 waited = timedelta(seconds=int(time.monotonic() - started))
                 memory, events = await look(netbox, memory, options, options.lookback + waited)
             except _errors.ProxboxError as exc:
-                if not exc.away:
+                if not exc.transient:
                     raise
                 if not failures:
                     _LOG.warning("%s The source asks again until NetBox answers.", exc)

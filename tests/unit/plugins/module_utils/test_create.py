@@ -100,7 +100,7 @@ def test_a_create_is_looked_for_until_netbox_is_back(server: Script, jobs: Jobs,
 def test_a_create_of_which_netbox_tells_nothing_is_told(
     server: Script, jobs: Jobs, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_create, "AWAY_LIMIT", 0.05)
+    monkeypatch.setattr(_create, "TRANSIENT_LIMIT", 0.05)
     says = r"It is not known whether NetBox created the job: .* was not sent again: run the task again\.$"
     with pytest.raises(ProxboxError, match=says):
         create(server, jobs, Answer(hang_up=True), answer)

@@ -80,7 +80,7 @@ def test_a_server_without_tls(
     with pytest.raises(ProxboxError, match=r"does not speak TLS .*should begin with http://") as caught:
         Session(Connection(f"https://127.0.0.1:{plain(answer)}", TOKEN, validate_certs=validate)).post("a/", {})
     assert time.monotonic() - began < 5
-    assert caught.value.away and not caught.value.outcome_unknown
+    assert caught.value.transient and not caught.value.outcome_unknown
     if answer is None:
         assert caught.value.detail == "no answer to TLS within 0.2 s"
 
@@ -212,7 +212,7 @@ def test_what_is_repeated(
     monkeypatch: pytest.MonkeyPatch, first: requests.Response | Exception, repeated: bool
 ) -> None:
     clock = Clock(monkeypatch, first, GOOD)
-    assert _http._repeat_while_broken(clock.send, 30) is (GOOD if repeated else first)
+    assert _http._resend_if_broken(clock.send, 30) is (GOOD if repeated else first)
     assert clock.pauses == [0.5] * repeated
 
 
@@ -220,7 +220,7 @@ def test_what_is_repeated(
 def test_what_is_not_repeated(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     clock = Clock(monkeypatch, error)
     with pytest.raises(type(error)):
-        _http._repeat_while_broken(clock.send, 30)
+        _http._resend_if_broken(clock.send, 30)
     assert clock.pauses == []
 
 
@@ -235,9 +235,9 @@ def test_how_often_it_is_repeated(
     clock.now = 0
     if isinstance(failure, Exception):
         with pytest.raises(requests.exceptions.ConnectionError):
-            _http._repeat_while_broken(clock.send, patience)
+            _http._resend_if_broken(clock.send, patience)
     else:
-        assert _http._repeat_while_broken(clock.send, patience) is failure
+        assert _http._resend_if_broken(clock.send, patience) is failure
     assert (clock.pauses, len(clock.answers)) == (pauses, 9 - 1 - len(pauses))
 
 

@@ -166,7 +166,7 @@ def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Ro
 def test_a_wait_gives_up_when_netbox_stays_away(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_wait, "AWAY_LIMIT", 0.2)
+    monkeypatch.setattr(_wait, "TRANSIENT_LIMIT", 0.2)
     server.answer(page(), created(7), page(row(7, status="running")), AWAY)
     with pytest.raises(ProxboxError, match=r"HTTP 502.* Before that, job 7 was created\.$") as told:
         run(jobs)

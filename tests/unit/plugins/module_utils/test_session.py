@@ -461,4 +461,4 @@ def test_a_page_that_fails_inside(server: Script) -> None:
     server.answer(Answer("boom", 500, "text/html"))
     with pytest.raises(ProxboxError, match="NetBox failed inside") as caught:
         session(server.url).page("POST", "login/", {})
-    assert caught.value.away
+    assert caught.value.transient

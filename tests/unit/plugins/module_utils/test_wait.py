@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.proxbox.proxbox.plugins.module_utils import _wait
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
-from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting, retry_while_away, wait_for_end
+from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting, retry_while_transient, wait_for_end
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     TASK,
     WORKERS,
@@ -118,19 +118,19 @@ def test_a_job_that_nobody_starts_is_told(server: Script, jobs: Jobs, row: Row) 
 def test_a_netbox_that_does_not_answer_is_asked_again(server: Script, jobs: Jobs, away: Answer) -> None:
     told: list[str] = []
     server.answer(*[away] * 8, Answer(hang_up=True), page())
-    assert retry_while_away(jobs.active, told.append) == []
+    assert retry_while_transient(jobs.active, told.append) == []
     assert told == [f"NetBox answers HTTP {away.status}: asking again"], "once"
 
 
 def test_what_is_refused_is_not_asked_again(server: Script, jobs: Jobs) -> None:
     server.answer(recorded_answer("wrong_token_v1"))
     with pytest.raises(ProxboxError, match="does not accept the token"):
-        retry_while_away(jobs.active)
+        retry_while_transient(jobs.active)
     assert len(server.asked) == 1
 
 
 def test_the_patience_ends(server: Script, jobs: Jobs, clock: Clock) -> None:
     server.answer(Answer("", 500))
     with pytest.raises(ProxboxError, match="HTTP 500"):
-        retry_while_away(jobs.active)
-    assert clock.now == pytest.approx(_wait.AWAY_LIMIT, abs=2.1)
+        retry_while_transient(jobs.active)
+    assert clock.now == pytest.approx(_wait.TRANSIENT_LIMIT, abs=2.1)
