@@ -25,6 +25,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     CANCELS,
     CREATE,
     DENIED,
+    FOREIGN,
     MAY_CANCEL,
     NEWEST,
     NIGHTLY,
@@ -430,6 +431,7 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
     [
         ([page(worker("high"))], [WORKERS], "no worker serves the queue 'default': start a worker for"),
         ([page(worker("default")), task("queued")], [WORKERS, TASK], None),
+        ([page(worker("default")), task("scheduled")], [WORKERS, TASK], None),
         (
             [task(None), recorded_answer("status", **{"rq-workers-running": 0})],
             [WORKERS, RELEASE],
@@ -520,6 +522,27 @@ def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row
     server.answer(page(*newest), page(row(3, scheduled="2030-01-01T02:00:00Z")))
     assert present(jobs, once("2030-01-01 02:00")).job.id == 3
     assert server.asked == [NEWEST, ACTIVE]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_dated_job_that_never_started_is_not_cancelled(
+    server: Script, jobs: Jobs, row: Row, check_mode: bool
+) -> None:
+    lost = row(5, scheduled="2026-04-10T02:00:00Z")
+    server.answer(page(lost), page(worker("default")), task("lost"), status(5, "scheduled"))
+    with pytest.raises(ProxboxError, match=r"has passed .* its RQ task is lost") as told:
+        present(jobs, once("2026-04-10 02:00"), check_mode=check_mode)
+    assert not told.value.changed and server.asked == [NEWEST, WORKERS, TASK, get(5)]
+
+
+def test_jobs_that_are_no_syncs_do_not_hide_a_one_time_schedule_that_has_run(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
+    scripts = [row(job_id, status="completed", **FOREIGN) for job_id in range(20, 9, -1)]
+    server.answer(page(*scripts), page(), page(*scripts, row(3, status="completed")))
+    outcome = present(jobs, AT_ONCE)
+    assert outcome.job.id == 3 and not outcome.plan.changed
+    assert CREATE not in server.asked
 
 
 def test_a_one_time_schedule_that_ran_before_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:

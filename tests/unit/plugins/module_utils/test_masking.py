@@ -18,10 +18,10 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import Answer, Script, page
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
-MODULE = "ansible_collections.proxbox.proxbox.plugins.modules.proxbox_job_info"
+MODULES = "ansible_collections.proxbox.proxbox.plugins.modules."
 
 
-def printed(tmp_path: Path, **options: Any) -> str:
+def printed(tmp_path: Path, module: str = "proxbox_job_info", **options: Any) -> str:
     """What the module prints, and what it would log, at its loudest."""
     arguments = {"netbox_token": TOKEN, **options}
     if "inject_invocation" in PASS_VARS:  # an older ansible-core always adds the invocation
@@ -29,7 +29,7 @@ def printed(tmp_path: Path, **options: Any) -> str:
     file = tmp_path / "arguments.json"
     file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), encoding="utf-8")
     run = subprocess.run(
-        [sys.executable, "-m", MODULE, str(file)],
+        [sys.executable, "-m", MODULES + module, str(file)],
         capture_output=True,
         text=True,
         check=False,
@@ -76,3 +76,8 @@ def test_a_secret_that_is_wrong(tmp_path: Path, options: dict[str, Any]) -> None
     said = printed(tmp_path, **{"netbox_url": "http://127.0.0.1:1", **options})
     assert json.loads(said)["failed"] and "defect" not in said
     assert "opensesame" not in said
+
+
+def test_an_age_beyond_all_years_is_no_defect(tmp_path: Path) -> None:
+    said = json.loads(printed(tmp_path, "proxbox_job", netbox_url="http://127.0.0.1:1", max_age=1e300))
+    assert said["failed"] and "reaches before the year 1 or beyond the year 9999" in said["msg"]

@@ -55,6 +55,7 @@ PAGE_CANCELS = recorded_answer("page_of_no_job", "0.0.25")
 PAGE_FOUND = Answer("<html>", 200, "text/html")
 CANCELLED = moved("/core/jobs/5/")
 REFUSED = recorded_answer("page_denied", "0.0.25")
+NO_TOKEN = recorded_answer("page_no_token", "0.0.25")
 PAGE_MAY_CANCEL, PAGE_CANCEL = "POST /core/jobs/0/proxbox-cancel/", "POST /core/jobs/5/proxbox-cancel/"
 Row = Callable[..., dict[str, Any]]
 
@@ -122,6 +123,31 @@ def test_check_mode_tells_that_a_release_cannot_cancel(server: Script, jobs: Job
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs, check_mode=True)
     assert server.asked == [ACTIVE, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([form(), form("login_refused")], "does not accept netbox_username and netbox_password"),
+        ([*LOGIN, REFUSED], r"The user 'automation' of netbox_username may not do this.*core\.delete_job"),
+    ],
+)
+def test_a_login_that_does_not_cancel_leaves_a_schedule_as_it_is(
+    server: Script, with_login: Jobs, row: Row, answers: list[Answer], says: str
+) -> None:
+    running = row(5, **{**NIGHTLY, "status": "running", "interval": 60})
+    server.answer(page(running), task("started"), NO_ROUTE, released("0.0.23"), NO_TOKEN, *answers)
+    with pytest.raises(ProxboxError, match=says) as told:
+        present(with_login)
+    assert not told.value.changed and CREATE not in server.asked
+
+
+def test_an_end_that_would_be_refused_does_not_wait_for_the_run(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **{**NIGHTLY, "status": "running"})), task("started"), NO_ROUTE, released("0.0.23"))
+    server.answer(REFUSED)
+    with pytest.raises(ProxboxError, match=MAY_NOT):
+        absent(jobs)
+    assert server.asked[-3:] == [MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
 def test_a_release_that_cancels_and_whose_route_is_missing(server: Script, jobs: Jobs, row: Row) -> None:

@@ -122,6 +122,13 @@ def test_a_netbox_that_does_not_answer_is_asked_again(server: Script, jobs: Jobs
     assert told == [f"NetBox answers HTTP {away.status}: asking again"], "once"
 
 
+@pytest.mark.parametrize("failed", [Answer("", 500), Answer("", 429)])
+def test_an_answer_that_fails_does_not_end_the_wait(server: Script, jobs: Jobs, clock: Clock, failed: Answer) -> None:
+    server.answer(status(5, "running"), *[failed] * 8, status(5, "running"), failed, status(5, "completed"))
+    assert wait_for_end(jobs, 5, Waiting(3600), None) == (None, ())
+    assert server.asked == [get(5)] * 12
+
+
 def test_what_is_refused_is_not_asked_again(server: Script, jobs: Jobs) -> None:
     server.answer(recorded_answer("wrong_token_v1"))
     with pytest.raises(ProxboxError, match="does not accept the token"):

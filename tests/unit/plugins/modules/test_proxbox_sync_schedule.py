@@ -24,6 +24,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     cancelled,
     created,
     page,
+    recorded_answer,
 )
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import work
 
@@ -40,6 +41,17 @@ def test_a_schedule_that_is_there(server: Script, jobs: Jobs, row: Row) -> None:
     assert (result["changed"], result["job"]["id"], result["cancelled"], result["why"]) == (False, 5, [], [])
     assert result["diff"]["before"] == result["diff"]["after"] and warnings == []
     assert server.asked == [ACTIVE]
+
+
+def test_an_unchanged_schedule_of_a_disabled_endpoint_is_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+    (enabled, *_others) = recorded_answer("proxmox_endpoints").body["results"]
+    endpoint = {**enabled, "enabled": False}
+    server.answer(page(endpoint), page(row(5, **NIGHTLY, proxmox_endpoint_ids=[endpoint["id"]])))
+    options = {"schedule_at": "02:00", "interval": "daily", "proxmox_endpoints": [endpoint["name"]]}
+    result, (warning,) = run(jobs, **options)
+    assert not result["changed"] and result["job"]["id"] == 5
+    assert f"the Proxmox endpoint '{endpoint['name']}' is disabled in NetBox" in warning
+    assert [text.split()[0] for text in server.asked] == ["GET", "GET"]
 
 
 def test_a_schedule_that_is_created(server: Script, jobs: Jobs, row: Row) -> None:
