@@ -150,9 +150,8 @@ def test_each_answer_about_schedules_may_be_blank(
     runner: Runner, name: str, active: Callable[[], list[Any]], blank: str
 ) -> None:
     others = dict.fromkeys(variables("schedules") - {"proxbox_schedules"}, BLANKS[blank])
-    done = runner.run(
-        "schedules", **others, proxbox_schedules=f"- {{name: {name}, schedule_at: '02:00', interval: daily}}"
-    )
+    schedules = f"- name: {name}\n  schedule_at: 02:00\n  interval: daily\n"
+    done = runner.run("schedules", **others, proxbox_schedules=schedules)
     assert done.code == 0, done.output
     (job,) = active()
     assert job.scope.sync_types == {"all"} and job.interval == 1440

@@ -19,8 +19,8 @@ from proxbox_stack.report import StackError
 
 # The two take about the same time. The sessions of one lane use the same stack, except for "previous".
 LANES = {
-    "live": ["checks", "live", "previous"],
-    "role": ["sanity", "units", "integration", "role"],
+    "live": ["checks", "sanity", "live", "previous"],
+    "role": ["units", "integration", "role"],
 }
 
 
