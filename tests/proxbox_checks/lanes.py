@@ -110,7 +110,9 @@ class _Lane:
             for line in self._nox.stdout or ():
                 log.write(line)
                 print(f"{self.name:{max(map(len, LANES))}} | {line.rstrip()}", flush=True)
-                if line.startswith("nox > ") and (" skipped" in line or " failed" in line or " aborted" in line):
+                if line.startswith("nox > ") and any(
+                    word in line for word in (" skipped", " failed", " aborted", " interrupted")
+                ):
                     self.reasons.append(line[len("nox > ") :].strip())
             self.code = self._nox.wait()
 
