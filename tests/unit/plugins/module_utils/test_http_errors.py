@@ -140,7 +140,7 @@ def test_json_of_another_service() -> None:
         f"The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service {WHERE}."
     )
     facts(error, status=200)
-    assert error.outcome_unknown and not error.away and not not_netbox("GET", URL).outcome_unknown
+    assert error.outcome_unknown and not error.transient and not not_netbox("GET", URL).outcome_unknown
 
 
 def over_tls(cause: Exception) -> exceptions.SSLError:
