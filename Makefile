@@ -29,7 +29,7 @@ integration: ## ansible-test integration against a real NetBox
 live: ## faults between the collection and a real NetBox, and many controllers at once
 	@tests/nox -s live
 
-previous: ## the integration targets against an older NetBox and plugin, with an older ansible-core
+previous: ## the integration targets against an older NetBox and plugin
 	@tests/nox -s previous
 
 role: ## the role, deployed on a host with systemd, as root alone

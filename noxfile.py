@@ -53,8 +53,6 @@ CORES = {
     "2.21": ("ansible-core", "3.14"),
 }
 OLDEST, *_others, NEWEST = CORES
-OLDER = "2.19"
-"""The oldest series with the templating that the integration targets need."""
 CHECKS = [
     "lint", "code", "pins", "returned", "changelog", "docs-check", "license-check", "extra-checks", "ansible-lint",
     "awx", "galaxy-importer", "environments",
@@ -175,10 +173,10 @@ def integration(session: nox.Session) -> None:
     on_stack.integration(with_core(session, NEWEST), TestStack(stack_name()))
 
 
-@nox.session(python=python_for(OLDER), default=False)
+@nox.session(python=python_for(NEWEST), default=False)
 def previous(session: nox.Session) -> None:
-    """The integration targets against an older NetBox and plugin, with an older ansible-core."""
-    on_stack.integration(with_core(session, OLDER), TestStack(f"{stack_name()}-previous", "previous"))
+    """The integration targets against an older NetBox and plugin."""
+    on_stack.integration(with_core(session, NEWEST), TestStack(f"{stack_name()}-previous", "previous"))
 
 
 @nox.session(python=python_for(NEWEST), default=False)
