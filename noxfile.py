@@ -24,14 +24,13 @@ from proxbox_checks import integration as on_stack
 from proxbox_checks import lanes, release, returned
 from proxbox_checks import mutants as mutation
 from proxbox_checks.stack import TestStack, stack_name
+from proxbox_checks.start import CHECKOUT, PINS, pinned
 from proxbox_checks.workspace import (
-    CHECKOUT,
     Workspace,
     ansible_test_home,
     clean_environment,
     folder,
     install,
-    pinned,
     workspace,
 )
 from proxbox_stack import scratch
@@ -103,7 +102,7 @@ def code(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def pins(session: nox.Session) -> None:
     """The versions in antsibull-nox.toml are those of tests/dev-requirements.txt."""
-    wanted = (CHECKOUT / "tests" / "dev-requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = PINS.read_text(encoding="utf-8").splitlines()
     config = (CHECKOUT / "antsibull-nox.toml").read_text(encoding="utf-8")
     found = [name + version for name, version in re.findall(r'"([\w-]+)(?:\[[\w,-]+\])?(==[^"]+)"', config)]
     outdated = sorted(set(found) - set(wanted))

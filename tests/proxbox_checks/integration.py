@@ -10,7 +10,8 @@ from pathlib import Path
 
 from proxbox_checks.release import PLACEHOLDER, build_archive
 from proxbox_checks.stack import TestStack
-from proxbox_checks.workspace import CHECKOUT, Workspace, pinned
+from proxbox_checks.start import CHECKOUT, pinned
+from proxbox_checks.workspace import Workspace
 from proxbox_host import machine
 from proxbox_host.host import Host
 from proxbox_stack.packages import ensure_java

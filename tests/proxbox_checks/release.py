@@ -9,7 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from proxbox_checks.workspace import CHECKOUT, Workspace
+from proxbox_checks.start import CHECKOUT
+from proxbox_checks.workspace import Workspace
 
 PLACEHOLDER = "https://example.com/proxbox"
 """The home in an archive that is only checked: the project has no public home yet."""

@@ -15,11 +15,16 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PINS = CHECKOUT / "tests" / "dev-requirements.txt"
 
 
+def pinned(package: str) -> str:
+    """The requirement for a package: in the pinned version, unless it names another."""
+    pins = dict(line.split("==") for line in PINS.read_text(encoding="utf-8").splitlines() if "==" in line)
+    return f"{package}=={pins[package]}" if package in pins else package
+
+
 def main() -> int:
     """Become nox, with the arguments of the command line."""
-    pinned = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line.partition("=")[0].endswith("nox")]
     try:
-        nox = ensure_venv("nox", pinned) / "bin" / "nox"
+        nox = ensure_venv("nox", [pinned("antsibull-nox"), pinned("nox")]) / "bin" / "nox"
     except StackError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1

@@ -18,11 +18,9 @@ from typing import Any
 import nox
 from antsibull_nox.sessions.collections import prepare_collections
 
+from proxbox_checks.start import CHECKOUT, pinned
 from proxbox_stack import scratch
 from proxbox_stack.pythons import usable_pythons
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-PINS = CHECKOUT / "tests" / "dev-requirements.txt"
 
 # A NETBOX_TOKEN or an ANSIBLE_CONFIG of the caller would change what the tests see.
 _DROPPED = ("ANSIBLE_", "MYPY", "NETBOX_", "PYTHON", "PYTEST_", "XDG_", "VIRTUAL_ENV", "LC_", "LANG")
@@ -113,12 +111,6 @@ def workspace(session: nox.Session, *packages: str) -> Workspace:
 def install(session: nox.Session, *packages: str) -> None:
     """Install packages, in the pinned version unless they name another."""
     session.install("--quiet", *map(pinned, packages))
-
-
-def pinned(package: str) -> str:
-    """The requirement for a package: in the pinned version, unless it names another."""
-    pins = dict(line.split("==") for line in PINS.read_text(encoding="utf-8").splitlines() if "==" in line)
-    return f"{package}=={pins[package]}" if package in pins else package
 
 
 def ansible_test_home(work: Workspace) -> dict[str, str]:

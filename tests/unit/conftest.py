@@ -28,7 +28,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 
-# For tests/check mutants: each change of a file gets the same few examples, and a failure is not explored.
+# For the session "mutants": each change of a file gets the same few examples, and a failure is not explored.
 # A busy machine may need longer than hypothesis allows by default.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
