@@ -133,7 +133,7 @@ def changelog(session: nox.Session) -> None:
 def awx(session: nox.Session) -> None:
     """What is in awx/ fits the playbooks, the modules, and AWX."""
     work = with_core(session, NEWEST, "pytest", "hypothesis")
-    session.run("pytest", *on_stack.PYTEST, "tests/awx", env={**work.env, "PYTHONPATH": str(work.root)})
+    session.run("pytest", "-q", *on_stack.PYTEST, "tests/awx", env={**work.env, "PYTHONPATH": str(work.root)})
 
 
 @nox.session(name="galaxy-importer")
@@ -181,7 +181,8 @@ def previous(session: nox.Session) -> None:
 @nox.session(python=python_for(NEWEST), default=False)
 def live(session: nox.Session) -> None:
     """Faults between the collection and a real NetBox, many controllers, ansible-runner, and ansible-rulebook."""
-    on_stack.live(with_core(session, NEWEST, "pytest", "hypothesis", "ansible-runner"), TestStack(stack_name()))
+    packages = ("pytest", "pytest-timeout", "hypothesis", "ansible-runner")
+    on_stack.live(with_core(session, NEWEST, *packages), TestStack(stack_name()))
 
 
 @nox.session(python=python_for(NEWEST), default=False)

@@ -54,10 +54,12 @@ def live(work: Workspace, stack: TestStack) -> None:
             "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": _wrapper(work, stack)}),
             "PROXBOX_RULEBOOK": json.dumps(_rulebook(work, Path(folder))),
         }
-        work.session.run("pytest", *PYTEST, *(work.session.posargs or ["tests/live"]), env=env)
+        # A test that hangs fails with the stacks of its threads, and its name is in the output.
+        options = ("-v", "--timeout=900", "--durations=20")
+        work.session.run("pytest", *PYTEST, *options, *(work.session.posargs or ["tests/live"]), env=env)
 
 
-PYTEST = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+PYTEST = ("-p", "no:cacheprovider", "--import-mode=importlib")
 
 
 def _rulebook(work: Workspace, folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -89,7 +90,8 @@ class _Lane:
         """Interrupt nox and what it runs. Each session then takes down what it has started."""
         self._ended = True
         if self._nox:
-            os.killpg(self._nox.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):  # nox has ended
+                os.killpg(self._nox.pid, signal.SIGINT)
 
     def _sessions(self, stack: str) -> None:
         command = [sys.executable, "-m", "nox", "--noxfile", str(self.noxfile), "--report", str(self._report)]
