@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from ._job import Job, Kind, Scope, iso
+from ._job import Job, Kind, Scope
 from ._plan import Observation, Older, Plan
-from ._times import DAY, LEAD, At
+from ._times import DAY, LEAD, At, in_zone
 
 
 class Declare(NamedTuple):
@@ -92,7 +92,7 @@ class Declare(NamedTuple):
         if job.dead:
             return job.dead
         if job.scope != self.scope and not (job.scope is None and job.status == "running"):
-            return "its scope differs"
+            return scope_mismatch(job.scope, self.scope)
         if job.interval != self.interval:
             return f"its interval is {in_minutes(job.interval)}, wanted {in_minutes(self.interval)}"
         return self._time_mismatch(job, seen)
@@ -102,8 +102,9 @@ class Declare(NamedTuple):
         if self.at is None:
             # Any phase fits, but the next run may not be later than the schedule itself allows.
             latest = seen.now + LEAD + timedelta(minutes=self.interval or 0)
-            too_late = job.scheduled and job.scheduled > latest
-            return f"its next run is at {iso(job.scheduled)}, later than the schedule allows" if too_late else None
+            if job.scheduled is None or job.scheduled <= latest:
+                return None
+            return f"its next run is {self._shown(job.scheduled)}, later than the schedule allows"
         if job.scheduled is None:
             return None  # it recurs, and its first run is at once
         if self.interval:
@@ -112,7 +113,10 @@ class Declare(NamedTuple):
             )
         else:
             fits = self.has_the_time(job, seen.now)
-        return None if fits else f"its time is {iso(job.scheduled)}, which schedule_at does not allow"
+        return None if fits else f"its next run is {self._shown(job.scheduled)}, which schedule_at does not allow"
+
+    def _shown(self, when: datetime) -> str:
+        return in_zone(when, self.at.zone if self.at else timezone.utc)
 
     def _is_off_time(self, job: Job, seen: Observation) -> bool:
         """Whether a recurring job is not at the next time of the wanted phase."""
@@ -218,6 +222,23 @@ class End(NamedTuple):
     def missing(self, seen: Observation) -> Older | None:
         """Return None: the active jobs are enough."""
         return None
+
+
+def scope_mismatch(found: Scope | None, wanted: Scope) -> str:
+    """Return how the scope of a job differs from the wanted one."""
+    if found is None:
+        return "NetBox does not show its scope"
+    different = [
+        f"its {field.replace('_', ' ').replace('proxmox', 'Proxmox').replace('netbox', 'NetBox')} are "
+        f"{_listed(getattr(found, field))}, wanted {_listed(getattr(wanted, field))}"
+        for field in ("sync_types", "proxmox_endpoints", "netbox_endpoints")
+        if getattr(found, field) != getattr(wanted, field)
+    ]
+    return ", ".join(different) or "it covers single objects"
+
+
+def _listed(values: Iterable[int | str]) -> str:
+    return ", ".join(map(str, sorted(values))) or "all"
 
 
 def in_minutes(interval: int | None) -> str:

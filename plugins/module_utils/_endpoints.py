@@ -39,6 +39,11 @@ class Endpoints:
             return frozenset(int(word) for word in words)
         return frozenset(int(self._find(kind, word)["id"]) for word in words)
 
+    def name(self, kind: str, endpoint_id: int) -> str | int:
+        """Return the name of an endpoint if it was read already, or else its id. No request."""
+        rows = self._rows.get(kind, [])
+        return next((str(row["name"]) for row in rows if row["id"] == endpoint_id and row.get("name")), endpoint_id)
+
     def check(self, scope: Scope) -> None:
         """Check the endpoints of a job that is to be created; one GET for each kind that the scope names.
 

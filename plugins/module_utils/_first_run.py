@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from ._declare import Declare, in_minutes
 from ._errors import ProxboxError
-from ._job import Job, NewJob, iso
+from ._job import Job, NewJob
 from ._plan import Plan
-from ._times import LEAD
+from ._times import LEAD, in_zone
 
 
 def plan_to_create(
@@ -59,7 +59,8 @@ def _after_its_time(goal: Declare, time: datetime, members: list[Job], why: tupl
 
     :raises ProxboxError: if NetBox would still show a run for that time.
     """
-    passed = f"schedule_at is {iso(time)}, which has passed (NetBox's clock: {iso(now)})"
+    zone = goal.at.zone if goal.at else timezone.utc
+    passed = f"schedule_at is {in_zone(time, zone)}, which has passed (NetBox's clock: {in_zone(now, zone)})"
     shown = any(job.active or goal.has_the_time(job, now) for job in members)
     if goal.retention and goal.shown_for and now - time > goal.retention - goal.shown_for and not shown:
         warning = (

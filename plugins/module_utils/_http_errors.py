@@ -46,10 +46,15 @@ class Answer(Protocol):
     """What an answer of ``requests`` and one of another HTTP library have in common."""
 
     @property
-    def status_code(self) -> int: ...
+    def status_code(self) -> int:
+        """The HTTP status."""
+
     @property
-    def headers(self) -> Mapping[str, str]: ...
-    def json(self) -> Any: ...
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whose names may be asked for in any case."""
+
+    def json(self) -> Any:
+        """Return the body, read as JSON."""
 
 
 def explained(exc: Exception, method: str, url: str) -> ProxboxError:

@@ -10,6 +10,7 @@ import platform
 import sys
 import traceback
 from collections.abc import Callable
+from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
@@ -147,16 +148,22 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
     module.exit_json(**result)
 
 
-def task_result(module: AnsibleModule, done: TaskResult) -> dict[str, Any]:
-    """Return the result of a task that carried out a plan. Give its warnings to Ansible."""
+def task_result(
+    module: AnsibleModule, jobs: Jobs, done: TaskResult, msg: str, zone: tzinfo = timezone.utc
+) -> dict[str, Any]:
+    """Return the result of a task that carried out a plan. Give its warnings to Ansible.
+
+    :param zone: the time zone of the times in the diff.
+    """
     for warning in done.warnings:
         module.warn(warning)
     return {
         "changed": done.changed,
+        "msg": msg,
         "job": done.job.result() if done.job else None,
         "cancelled": [job.result() for job in done.cancelled],
         "why": list(done.plan.why),
-        "diff": done.plan.diff(),
+        "diff": done.plan.diff(zone, jobs.endpoints.name),
     }
 
 

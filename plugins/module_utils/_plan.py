@@ -9,11 +9,17 @@ Pure: no network, no clock, no Ansible. Check mode, the diff, ``changed`` and th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 
 from ._job import Job, Kind, NewJob
+from ._times import in_zone
+
+EndpointName = Callable[[str, int], str | int]
+
+KINDS = ("proxmox", "netbox")
+"""The kinds of endpoints that a sync may be limited to."""
 
 
 class Policy(NamedTuple):
@@ -114,13 +120,21 @@ class Plan(NamedTuple):
         """Return the job that is there once the plan is carried out."""
         return self.create or self.keep
 
-    def diff(self) -> dict[str, Any]:
-        """Return ``before`` and ``after`` in Ansible's diff form: the settings, and the ids of duplicates."""
+    def diff(self, zone: tzinfo = timezone.utc, name_of: EndpointName = lambda _kind, one: one) -> dict[str, Any]:
+        """Return ``before`` and ``after`` in Ansible's diff form: the settings, and the ids of duplicates.
+
+        :param zone: the time zone of the times in it.
+        :param name_of: returns the name of an endpoint, given its kind and its id; the id if the name is not known.
+        """
+
+        def settings(job: Job | NewJob | None, surplus: Iterable[Job] = ()) -> dict[str, Any]:
+            return _settings(self.name, job, surplus, zone, name_of)
+
         going = sorted(self.cancel + self.wait_for, key=lambda job: job.id)
         before = ([self.keep] if self.keep else []) + [job for job in going if job != self.keep]
         diff = {
-            "before": _settings(self.name, before[0] if before else None, before[1:]),
-            "after": _settings(self.name, self.after(), ()),
+            "before": settings(before[0] if before else None, before[1:]),
+            "after": settings(self.after()),
         }
         if self.delete:
             diff["before"]["rows"] = sorted(self.delete)
@@ -147,14 +161,19 @@ class TaskResult(NamedTuple):
     changed: bool = False
 
 
-def _settings(name: str, job: Job | NewJob | None, surplus: Iterable[Job]) -> dict[str, Any]:
+def _settings(
+    name: str, job: Job | NewJob | None, surplus: Iterable[Job], zone: tzinfo, name_of: EndpointName
+) -> dict[str, Any]:
     if job is None:
         return {"name": name, "state": "absent"}
     shape = job.result()
+    scheduled = job.schedule_at if isinstance(job, NewJob) else job.scheduled
     return {
         "name": name,
         "state": "present",
-        **{key: shape[key] for key in ("sync_types", "proxmox_endpoints", "netbox_endpoints", "interval")},
-        "scheduled": shape["scheduled"] or "at once",
+        "sync_types": shape["sync_types"],
+        **{f"{kind}_endpoints": [name_of(kind, one) for one in shape[f"{kind}_endpoints"]] for kind in KINDS},
+        "interval": shape["interval"],
+        "scheduled": in_zone(scheduled, zone) if scheduled else "at once",
         **({"duplicates": [extra.id for extra in surplus]} if surplus else {}),
     }

@@ -12,18 +12,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._explain import excerpt, explain, remarks
 from ._job import Job, iso
+from ._jobs import Jobs
+from ._message import of_run
 from ._module import task_result
 from ._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
 from ._plan import TaskResult
 
 
-def run_result(module: AnsibleModule, done: TaskResult, *, timeout: float, partial: str) -> dict[str, Any]:
+def run_result(module: AnsibleModule, jobs: Jobs, done: TaskResult, *, timeout: float, partial: str) -> dict[str, Any]:
     """Return the result. It is failed if the task waited for a sync that did not do what was asked for.
 
     :param timeout: how long the task waited at most, in seconds.
     :param partial: what a sync means that did a part of what was asked for: ``fail``, ``warn`` or ``ignore``.
     """
-    result = task_result(module, done)
+    result = task_result(module, jobs, done, of_run(done))
     job = done.job
     if not isinstance(job, Job):
         return result

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ._errors import ProxboxError
 from ._job import Job, Kind, NewJob, follows, iso
 from ._plan import Observation, Older, Plan
-from ._times import LEAD
+from ._times import LEAD, ago
 
 
 class CancelRuns(NamedTuple):
@@ -100,14 +100,16 @@ class RunNow(NamedTuple):
         if self.max_age is not None and not created:
             for job in reversed(same):
                 if job.succeeded and job.completed and job.completed >= seen.now - self.max_age:
-                    return Plan(self.name, keep=job)
+                    reason = f"it ended {ago(seen.now - job.completed)}, within max_age, so no sync was started"
+                    return Plan(self.name, keep=job, why=(reason,))
         keep = next((job for job in same if self._serves(job, seen)), None)
         if keep:
             # Two tasks that both created a sync at the same moment keep the same one.
             surplus = tuple(job for job in created if job is not keep and job.active)
-            return Plan(
-                self.name, keep=keep, cancel=surplus, why=tuple(f"job {job.id}: a duplicate" for job in surplus)
-            )
+            why = tuple(f"job {job.id}: a duplicate" for job in surplus)
+            if not created:
+                why = ("a sync of the same scope was under way, so no other was started",)
+            return Plan(self.name, keep=keep, cancel=surplus, why=why)
         return Plan(self.name, create=self.new, why=("a sync is to run now",))
 
     def missing(self, seen: Observation) -> Older | None:

@@ -304,6 +304,35 @@ def parse_at(text: str, zone: tzinfo) -> At:
     return At(moment.tzinfo or zone, moment.date(), moment.hour, moment.minute, moment.second)
 
 
+def in_zone(when: datetime, zone: tzinfo) -> str:
+    """Return a time as messages show it: ``Wed 2026-11-25 02:00 Europe/Berlin (01:00 UTC)``."""
+
+    def clock(moment: datetime) -> str:
+        return moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
+
+    here, utc = when.astimezone(zone), when.astimezone(timezone.utc)
+    said = f"{_day_of(here)} {here:%Y-%m-%d} {clock(here)}"
+    if here.utcoffset() == timedelta() and str(zone) in ("UTC", "Etc/UTC"):
+        return f"{said} UTC"
+    day = "" if utc.date() == here.date() else f"{_day_of(utc)} "
+    return f"{said} {zone} ({day}{clock(utc)} UTC)"
+
+
+def ago(passed: timedelta) -> str:
+    """Return a time that has passed as messages show it, in whole units."""
+    minutes = round(passed.total_seconds() / 60)
+    if minutes < 1:
+        return "less than a minute ago"
+    unit, count = ("hours", minutes // 60) if minutes >= 120 else ("minutes", minutes)
+    unit, count = ("days", minutes // DAY) if minutes >= 2 * DAY else (unit, count)
+    return f"{count} {unit if count > 1 else unit[:-1]} ago"
+
+
+def _day_of(moment: datetime) -> str:
+    # Not strftime, which would use the language of the host.
+    return ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.weekday()]
+
+
 def parse_instant(option: str, text: str) -> datetime:
     """Read the ISO 8601 time of a filter; UTC if it has no offset.
 

@@ -147,6 +147,12 @@ class Service:
         queues = None if None in served else frozenset(queue for names in served for queue in names or ())
         return cls(len(workers), queues, workers)
 
+    def summary(self, unserved: Iterable[str]) -> str:
+        """How many workers run, and which of the queues nobody serves, in one sentence."""
+        names = ", ".join(unserved)
+        count = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
+        return f"{count}, {f'no worker serves {names}' if names else 'no queue without a worker'}"
+
     def in_words(self, queue: str) -> str:
         """How many workers serve that queue, in words."""
         if not self.serves(queue):

@@ -206,6 +206,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - What the sync did, or what was cancelled.
+    - It also says why no sync was started.
+    - If the task failed, what went wrong.
+  type: str
+  returned: always
+  sample: "nightly: job 17 succeeded after 48 s"
 job:
   description:
     - The job that was run or joined, or the job O(job_id).
@@ -496,7 +504,7 @@ cancelled:
   returned: success, or the sync failed or did not end in time
   sample: []
 why:
-  description: Why something was done, one sentence for each reason; empty if nothing was done.
+  description: Why something was done, or why no sync was started, one sentence for each reason.
   type: list
   elements: str
   returned: success, or the sync failed or did not end in time
@@ -552,6 +560,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._job import NewJob
 from ..module_utils._job_tasks import await_job, cancel_runs, run_now
 from ..module_utils._jobs import Jobs
+from ..module_utils._message import of_cancel
 from ..module_utils._module import LOGIN_SPEC, SCOPE_SPEC, STALE_SPEC, run_module, task_result
 from ..module_utils._options import checked_name, checked_seconds, read_max_age, read_scope, read_stale_after
 from ..module_utils._plan import Policy
@@ -567,7 +576,8 @@ def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     name = "" if params["job_id"] is not None else checked_name(params["name"])
     goal = CancelRuns(name, params["job_id"], params["keep_schedule"])
     done = cancel_runs(jobs, goal, Policy("cancel", check_mode=module.check_mode, finds_dead=False))
-    return {**task_result(module, done), "successor": done.successor.result() if done.successor else None}
+    msg = of_cancel(done, name, check_mode=module.check_mode)
+    return {**task_result(module, jobs, done, msg), "successor": done.successor.result() if done.successor else None}
 
 
 def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
@@ -583,7 +593,7 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         new = NewJob(name, read_scope(params, jobs.endpoint_ids))
         goal = RunNow(new, params["when_running"], read_max_age(params["max_age"]))
         done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])
-    return run_result(module, done, timeout=timeout, partial=params["partial"])
+    return run_result(module, jobs, done, timeout=timeout, partial=params["partial"])
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

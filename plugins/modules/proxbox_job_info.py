@@ -117,6 +117,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - How many jobs were found, and how they fared.
+  type: str
+  returned: always
+  sample: "3 jobs: 2 succeeded (job 16, job 17), 1 running (job 18)"
 jobs:
   description: The jobs, newest first.
   type: list
@@ -432,10 +438,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._job import ACTIVE, ENDED, iso
 from ..module_utils._jobs import Jobs
+from ..module_utils._message import counted
 from ..module_utils._module import run_module
 from ..module_utils._observe import is_starting
 from ..module_utils._options import checked_count, checked_name
-from ..module_utils._outcome import VERDICTS
+from ..module_utils._outcome import UNKNOWN, VERDICTS
 from ..module_utils._runs import check_target
 from ..module_utils._sync_jobs import judged, search
 from ..module_utils._times import parse_instant
@@ -466,7 +473,11 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         )
         found = search(jobs, filters, limit=limit, include_log=params["include_log"], outcomes=params["outcome"] or ())
     shape = {option: params[option] for option in ("include_log", "include_data")}
-    return {"changed": False, "jobs": [job.result(**shape) for job in found]}
+    kinds: dict[str, list[str]] = {}
+    for job in found:
+        kinds.setdefault(job.status if job.active else job.outcome.verdict or UNKNOWN, []).append(f"job {job.id}")
+    msg = counted(len(found), "job", kinds)
+    return {"changed": False, "msg": msg, "jobs": [job.result(**shape) for job in found]}
 
 
 def main() -> None:

@@ -130,6 +130,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - What was done to the schedule, or in check mode would be done, and its next run.
+    - If the task failed, what went wrong.
+  type: str
+  returned: always
+  sample: "nightly: created, next run Wed 2026-11-25 02:00 Europe/Berlin (01:00 UTC)"
 job:
   description:
     - The active job of the schedule. If the schedule is for one run that has ended, the job of this run.
@@ -431,6 +438,7 @@ failure:
       sample: Invalid v1 token
 """
 
+from datetime import UTC
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -438,14 +446,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
+from ..module_utils._message import of_schedule
 from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
 from ..module_utils._options import checked_name, read_policy, read_schedule
 from ..module_utils._schedule import declare
+from ..module_utils._times import parse_timezone
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    zone = parse_timezone(module.params["timezone"]) if module.params["state"] == "present" else UTC
     done = declare(jobs, goal(module.params, jobs), read_policy(module.params, check_mode=module.check_mode))
-    return task_result(module, done)
+    return task_result(module, jobs, done, of_schedule(done, zone, check_mode=module.check_mode), zone)
 
 
 def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:

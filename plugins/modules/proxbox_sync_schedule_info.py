@@ -76,6 +76,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - How many schedules were found, and their health.
+  type: str
+  returned: always
+  sample: "3 schedules: 2 ok, 1 failing (nightly)"
 schedules:
   description: The schedules that have an active job, sorted by name.
   type: list
@@ -201,6 +207,7 @@ from ..module_utils._health import Report
 from ..module_utils._job import Job, Kind
 from ..module_utils._jobs import Jobs
 from ..module_utils._liveness import examine
+from ..module_utils._message import counted
 from ..module_utils._module import STALE_SPEC, run_module
 from ..module_utils._observe import read_known
 from ..module_utils._options import checked_count, checked_name, read_stale_after
@@ -220,7 +227,10 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         service, now = jobs.rq.service, jobs.session.server_now
         report = Report(found, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
         schedules.append(report.result())
-    return {"changed": False, "schedules": schedules}
+    kinds: dict[str, list[str]] = {}
+    for schedule in schedules:
+        kinds.setdefault(schedule["health"], []).append(schedule["name"])
+    return {"changed": False, "msg": counted(len(schedules), "schedule", kinds), "schedules": schedules}
 
 
 def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:

@@ -147,6 +147,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - How many schedules were changed, or in check mode would be changed, and their names.
+    - If a schedule failed, which ones and why.
+  type: str
+  returned: always
+  sample: "20 schedules: 1 changed (nightly), 19 unchanged"
 schedules:
   description: What was done for each schedule, including those that were ended because they were not listed.
   type: list
@@ -198,6 +205,7 @@ failure:
 
 import re
 from collections import Counter
+from datetime import UTC
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -205,10 +213,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
+from ..module_utils._message import change_of, of_list, of_schedule
 from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
 from ..module_utils._options import checked_name, fits, read_policy, read_schedule
 from ..module_utils._plan import TaskResult
 from ..module_utils._schedules import declare_all
+from ..module_utils._times import parse_timezone
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
@@ -233,7 +243,12 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 
     done = declare_all(jobs, goals, policy, ends_too if params["purge_unlisted"] else None)
     order = [*names, *(name for name in done if name not in names)]
-    return result(module, {name: {**failed, **done}[name] for name in order})
+    return result(module, jobs, {name: {**failed, **done}[name] for name in order})
+
+
+def declared(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries whose schedules are to exist."""
+    return [entry for entry in params["schedules"] if entry["state"] == "present"]
 
 
 def goal(entry: dict[str, Any], params: dict[str, Any], jobs: Jobs) -> Declare | End:
@@ -242,8 +257,10 @@ def goal(entry: dict[str, Any], params: dict[str, Any], jobs: Jobs) -> Declare |
     return read_schedule(entry, params, jobs.endpoint_ids)
 
 
-def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
+def result(module: AnsibleModule, jobs: Jobs, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
+    zones = {entry["name"].strip(): entry["timezone"] or module.params["timezone"] for entry in declared(module.params)}
     schedules: list[dict[str, Any]] = []
+    changes: list[tuple[str, str]] = []
     diffs: list[dict[str, Any]] = []
     failures: dict[str, list[tuple[str, str]]] = {}
     for name, one in done.items():
@@ -251,11 +268,15 @@ def result(module: AnsibleModule, done: dict[str, TaskResult | ProxboxError]) ->
             failures.setdefault(re.sub(r"/jobs/\d+/", "/jobs/N/", str(one)), []).append((name, str(one)))
             told: dict[str, Any] = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
         else:
-            told = {"failed": False, **task_result(module, one)}
+            zone = parse_timezone(zones[name]) if name in zones else UTC
+            msg = of_schedule(one, zone, check_mode=module.check_mode)
+            told = {"failed": False, **task_result(module, jobs, one, msg, zone)}
             diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
+        changes.append((name, "failed" if isinstance(one, ProxboxError) else change_of(one)))
         schedules.append({"name": name, **told})
     together: dict[str, Any] = {
         "changed": any(entry["changed"] for entry in schedules),
+        "msg": of_list(changes, check_mode=module.check_mode),
         "schedules": schedules,
         "diff": [diff for diff in diffs if diff["before"] != diff["after"]],
     }

@@ -40,6 +40,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - How many workers run, and which queues no worker serves.
+  type: str
+  returned: always
+  sample: 2 workers, no queue without a worker
 workers:
   description: The workers, sorted by name. A value that NetBox does not tell is V(null).
   type: list
@@ -186,11 +192,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     for queue in queues:
         if queue.is_stuck:
             module.warn(f"{queue.scheduled} scheduled jobs do not start: {no_scheduler_sentence(queue.name)}")
+    unserved = sorted(queue.name for queue in queues if not service.serves(queue.name))
     return {
         "changed": False,
+        "msg": service.summary(unserved),
         "workers": sorted((worker.result() for worker in workers), key=lambda worker: worker["name"]),
         "queues": sorted((queue.result() for queue in queues), key=lambda queue: queue["name"]),
-        "unserved_queues": sorted(queue.name for queue in queues if not service.serves(queue.name)),
+        "unserved_queues": unserved,
         "sync_queue": SYNC_QUEUE,
     }
 

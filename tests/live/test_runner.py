@@ -78,9 +78,12 @@ class Runner:
 
     def start(self, playbook: str, answers: dict[str, Any]) -> tuple[subprocess.Popen[bytes], Path]:
         """Start a playbook of the collection."""
+        return self._start([{"import_playbook": f"proxbox.proxbox.{playbook}"}], answers)
+
+    def _start(self, plays: list[dict[str, Any]], answers: dict[str, Any]) -> tuple[subprocess.Popen[bytes], Path]:
         folder = self._folder / str(next(self._numbers))
         for name, content in (
-            ("project/play.yml", f"- import_playbook: proxbox.proxbox.{playbook}\n"),
+            ("project/play.yml", json.dumps(plays)),
             ("inventory/hosts", "localhost ansible_connection=local\n"),
             ("env/extravars", json.dumps(answers)),
             ("env/envvars", json.dumps(self._environment)),
@@ -94,6 +97,14 @@ class Runner:
     def run(self, playbook: str, **answers: Any) -> Run:
         """Run a playbook to its end."""
         process, folder = self.start(playbook, answers)
+        return Run(folder, process.wait(timeout=600))
+
+    def run_tasks(self, tasks: list[dict[str, Any]], **answers: Any) -> Run:
+        """Run tasks on localhost."""
+        python = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        process, folder = self._start(
+            [{"hosts": "localhost", "gather_facts": False, "vars": python, "tasks": tasks}], answers
+        )
         return Run(folder, process.wait(timeout=600))
 
 
@@ -263,3 +274,59 @@ def test_a_cancelled_runner_leaves_what_the_next_run_repairs(
     assert repaired.code == 0, repaired.output
     (job,) = active()
     assert job.interval == 10080 and job.id != run.id
+
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "proxbox_job": {},
+    "proxbox_job_info": {},
+    "proxbox_sync_schedule": {"schedule_at": "02:00", "interval": "daily"},
+    "proxbox_sync_schedule_info": {},
+    "proxbox_sync_schedules": {},
+    "proxbox_worker_info": {},
+}
+"""The modules that talk to NetBox, with what this test sets besides the name."""
+
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "empty": lambda default: "",
+    "null": lambda default: None,
+    "text": lambda default: ",".join(map(str, default)) if isinstance(default, list) else str(default),
+    "textarea": lambda default: "\n".join(map(str, [*default, ""])) if isinstance(default, list) else f"{default}",
+}
+"""How a survey may give the default of an option."""
+
+
+def options(module: str) -> dict[str, Any]:
+    """The options of a module with their defaults, except those that the credential sets."""
+    program = Path(sys.executable).with_name("ansible-doc")
+    told = subprocess.run(
+        [program, "--json", f"proxbox.proxbox.{module}"], check=True, capture_output=True, text=True
+    ).stdout
+    documented = json.loads(told)[f"proxbox.proxbox.{module}"]["doc"]["options"]
+    return {name: option.get("default") for name, option in documented.items() if not option.get("env")}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_option_of_each_module_may_be_an_answer(runner: Runner, name: str, form: str) -> None:
+    tasks, answers = [], {}
+    for module, others in REQUIRED.items():
+        fixed = {**others, "name": name}
+        if module == "proxbox_sync_schedules":
+            fixed = {"schedules": [{"name": name, "schedule_at": "02:00", "interval": "daily"}]}
+        elif module in ("proxbox_job_info", "proxbox_sync_schedule_info", "proxbox_worker_info"):
+            fixed = others
+        given = {}
+        for option, default in options(module).items():
+            if option not in fixed:
+                answers[f"{module}_{option}"] = FORMS[form]("" if default is None else default)
+                given[option] = f"{{{{ {module}_{option} }}}}"
+        tasks += [
+            {"name": f"{module} {kind}", f"proxbox.proxbox.{module}": {**fixed, **more}, "check_mode": True}
+            for kind, more in (("defaults", {}), ("answers", given))
+        ]
+    done = runner.run_tasks(tasks, **answers)
+    assert done.code == 0, done.output
+    for module in REQUIRED:
+        usual, answered = (done.result(f"{module} {kind}") for kind in ("defaults", "answers"))
+        for result in (usual, answered):
+            result.pop("invocation", None)
+        assert answered == usual, module

@@ -224,7 +224,8 @@ _LOG = logging.getLogger("proxbox.proxbox.sync_jobs")
 class Queue(Protocol):
     """What takes the events. ansible-rulebook puts its filters before an ``asyncio.Queue``."""
 
-    async def put(self, event: dict[str, Any], /) -> None: ...
+    async def put(self, event: dict[str, Any], /) -> None:
+        """Take an event."""
 
 
 class Options(NamedTuple):

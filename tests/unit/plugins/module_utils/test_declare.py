@@ -17,7 +17,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import De
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Older, Past, Plan
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import in_zone, parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NO_SCOPE, make_job
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
@@ -68,8 +68,8 @@ def test_an_ended_member_does_not_keep_a_schedule_alive(status: str) -> None:
     [
         (declared("02:00", 60), "its interval is 1440 minutes, wanted 60 minutes"),
         (declared("02:00"), "its interval is 1440 minutes, wanted none"),
-        (declared("03:00", DAY), "its time is 2026-04-11T02:00:00Z, which schedule_at does not allow"),
-        (declared("02:00", DAY, scope=DEVICES), "its scope differs"),
+        (declared("03:00", DAY), "its next run is Sat 2026-04-11 02:00 UTC, which schedule_at does not allow"),
+        (declared("02:00", DAY, scope=DEVICES), "its sync types are all, wanted devices"),
     ],
 )
 def test_a_change_creates_the_new_and_cancels_the_old(new: Declare, why: str) -> None:
@@ -161,7 +161,9 @@ def test_older_jobs_tell_who_has_moved_a_schedule(goal: Declare, moved: Job) -> 
     ):
         plan = after(*older)
         assert plan.cancel == (moved,) and plan.create.schedule_at == NEXT
-        assert plan.why[0] == f"job 9: its time is {moved.result()['scheduled']}, which schedule_at does not allow"
+        assert (
+            plan.why[0] == f"job 9: its next run is {in_zone(moved.scheduled, UTC)}, which schedule_at does not allow"
+        )
 
 
 def test_a_schedule_whose_beginning_netbox_has_forgotten_stays() -> None:
@@ -242,7 +244,7 @@ def test_without_a_time_any_phase_will_do() -> None:
     assert not decide(daily, job(scheduled=NOW + timedelta(hours=23))).changed
     far = decide(daily, job(scheduled=NOW + timedelta(days=30)))
     assert far.create == NewJob("nightly", Scope(), NOW + timedelta(days=1), DAY)
-    assert far.why[0] == "job 1: its next run is at 2026-05-10T10:00:00Z, later than the schedule allows"
+    assert far.why[0] == "job 1: its next run is Sun 2026-05-10 10:00 UTC, later than the schedule allows"
 
 
 def test_a_sync_that_is_to_run_once_at_once_does_not_wait_for_a_later_time() -> None:
@@ -312,8 +314,8 @@ def test_a_dated_job_that_died_before_it_started_is_an_error(status: str) -> Non
     with pytest.raises(ProxboxError) as caught:
         decide(DATED, dead, dead._replace(id=2))
     assert str(caught.value) == (
-        "schedule_at is 2026-04-10T02:00:00Z, which has passed (NetBox's clock: 2026-04-10T10:00:00Z), and NetBox has "
-        "no sync 'nightly' that ran for that time; job 1: its RQ task is lost; job 2: its RQ task is lost: set "
+        "schedule_at is Fri 2026-04-10 02:00 UTC, which has passed (NetBox's clock: Fri 2026-04-10 10:00 UTC), and NetBox "
+        "has no sync 'nightly' that ran for that time; job 1: its RQ task is lost; job 2: its RQ task is lost: set "
         "schedule_at to a future time, or set an interval. state: absent cancels the jobs that are left."
     )
     # A time that is still to come can be kept.
@@ -431,7 +433,9 @@ def test_a_run_that_netbox_may_have_forgotten_is_a_warning() -> None:
     plan = decide(long_ago)
     (warning,) = plan.warnings
     assert plan == Plan("nightly", warnings=(warning,)) and not plan.changed
-    assert warning.startswith("schedule_at is 2026-04-01T02:00:00Z, which has passed (NetBox's clock: 2026-04-10T10")
+    assert warning.startswith(
+        "schedule_at is Wed 2026-04-01 02:00 UTC, which has passed (NetBox's clock: Fri 2026-04-10 10"
+    )
     assert "NetBox has no job 'nightly' for it. NetBox deletes jobs (JOB_RETENTION)" in warning
     assert warning.endswith("Nothing was done. Remove the schedule from the playbook.")
     then = datetime(2026, 4, 1, 2, 0, tzinfo=UTC)

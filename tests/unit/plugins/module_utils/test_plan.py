@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Plan
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NIGHTLY, make_job
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
@@ -49,15 +50,20 @@ def test_the_diff_tells_what_changes() -> None:
         "proxmox_endpoints": [],
         "netbox_endpoints": [],
     }
-    before = {**settings, "interval": 1440, "scheduled": "2026-04-11T02:00:00Z"}
+    before = {**settings, "interval": 1440, "scheduled": "Sat 2026-04-11 02:00 UTC"}
     assert Plan("nightly", create=HOURLY, cancel=(job(2), job(1))).diff() == {
         "before": {**before, "duplicates": [2]},
-        "after": {**settings, "interval": 60, "scheduled": "2026-04-10T11:00:00Z"},
+        "after": {**settings, "interval": 60, "scheduled": "Fri 2026-04-10 11:00 UTC"},
     }
     assert Plan("nightly", keep=job(2), cancel=(job(3),), wait_for=(job(1),)).diff() == {
         "before": {**before, "duplicates": [1, 3]},
         "after": before,
     }
+    berlin, names = parse_timezone("Europe/Berlin"), {("proxmox", 1): "pve-lab"}
+    one = NewJob("nightly", Scope(proxmox_endpoints=frozenset({1, 2})), NOW, 60)
+    after = Plan("nightly", create=one).diff(berlin, lambda kind, number: names.get((kind, number), number))["after"]
+    assert after["proxmox_endpoints"] == ["pve-lab", 2]
+    assert after["scheduled"] == "Fri 2026-04-10 12:00 Europe/Berlin (10:00 UTC)"
     now = {**settings, "interval": None, "scheduled": "at once"}
     assert Plan("nightly", create=NewJob("nightly", Scope())).diff()["after"] == now
     assert Plan("nightly").diff()["before"] == {"name": "nightly", "state": "absent"}

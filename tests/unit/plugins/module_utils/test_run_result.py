@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._run_result import
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+
+
+JOBS: Any = SimpleNamespace(endpoints=SimpleNamespace(name=lambda _kind, endpoint_id: endpoint_id))
+"""The part of the session that a result needs."""
 
 
 class Module:
@@ -38,14 +43,14 @@ def result(
     """What a task that ran this sync returns, and what it warns of."""
     module = Module(**params)
     found = Job.from_row(recorded(scenario))._replace(**(job or {}))
-    return run_result(module, task(found, waited), timeout=60, partial=partial), module.warnings
+    return run_result(module, JOBS, task(found, waited), timeout=60, partial=partial), module.warnings
 
 
 @pytest.mark.parametrize("partial", ["fail", "warn", "ignore"])
 @pytest.mark.parametrize("scenario", ["ok_all", "ok_two"])
 def test_a_sync_that_did_all_is_good(scenario: str, partial: str) -> None:
     said, warnings = result(scenario, partial)
-    assert "failed" not in said and "msg" not in said and "log_excerpt" not in said and warnings == []
+    assert "failed" not in said and " succeeded after " in said["msg"] and "log_excerpt" not in said and warnings == []
     assert said["job"]["outcome"] == "succeeded"
 
 
@@ -78,7 +83,7 @@ def test_an_outcome_that_is_not_known_fails() -> None:
     row = recorded("ok_devices_backups")
     del row["data"]["proxbox_sync"]["response"]
     module = Module()
-    said = run_result(module, task(Job.from_row(row)), timeout=60, partial="ignore")
+    said = run_result(module, JOBS, task(Job.from_row(row)), timeout=60, partial="ignore")
     assert said["failed"] is True and "is unknown" in said["msg"]
 
 

@@ -190,7 +190,7 @@ def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
     scheduled = job(2)
     pending, running = once(4, "pending", name="else"), once(3, name="other")
     plan = run(goal, other_scope, scheduled, pending, running)
-    assert plan == Plan("now", keep=running)
+    assert plan == Plan("now", keep=running, why=("a sync of the same scope was under way, so no other was started",))
     assert run(goal, pending).keep == pending
     assert run(goal, other_scope, scheduled, once(5, **FOREIGN)).create == NEW
     assert run(goal, running._replace(dead="its worker is gone")).create == NEW
@@ -235,7 +235,9 @@ def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
 def test_a_recent_success_serves() -> None:
     goal = START._replace(max_age=HOUR)
     recent = once(1, "completed", completed=NOW - timedelta(minutes=59))
-    assert run(goal, recent) == Plan("now", keep=recent)
+    assert run(goal, recent) == Plan(
+        "now", keep=recent, why=("it ended 59 minutes ago, within max_age, so no sync was started",)
+    )
     newer = once(2, "completed", completed=NOW - timedelta(minutes=60))
     assert run(goal, newer, recent).keep == newer
     assert run(JOIN._replace(max_age=HOUR), recent, once(3)).keep == recent
