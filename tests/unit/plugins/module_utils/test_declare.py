@@ -315,8 +315,8 @@ def test_a_dated_job_that_died_before_it_started_is_an_error(status: str) -> Non
         decide(DATED, dead, dead._replace(id=2))
     assert str(caught.value) == (
         "schedule_at is Fri 2026-04-10 02:00 UTC, which has passed (NetBox's clock: Fri 2026-04-10 10:00 UTC), and "
-        "NetBox has no sync 'nightly' that ran for that time; job 1: its RQ task is lost; job 2: its RQ task is lost: set "
-        "schedule_at to a future time, or set an interval. state: absent cancels the jobs that are left."
+        "NetBox has no sync 'nightly' that ran for that time; job 1: its RQ task is lost; job 2: its RQ task is lost: "
+        "set schedule_at to a future time, or set an interval. state: absent cancels the jobs that are left."
     )
     # A time that is still to come can be kept.
     later = declared("2026-04-11 02:00")
