@@ -68,6 +68,18 @@ options:
       - The default is the time for which NetBox lets a sync run. This is the plugin's setting C(sync_job_timeout), or
         two hours if the plugin is older than 0.0.27 or the token may not read the setting.
     type: str
+  check_queue:
+    description:
+      - Whether to ask RQ for jobs that are not due yet, and replace a job that RQ has lost. Redis loses its jobs if its
+        data is deleted, for example if it runs in a container without a volume. NetBox still shows such a job as
+        scheduled, but it never runs.
+      - With V(false), the task finds a lost job two minutes after the time of its run, because only a job that is due
+        costs a request.
+      - Costs one request for each schedule. In a list of schedules, it costs one request for all as long as RQ has as
+        many scheduled jobs as NetBox.
+      - NetBox shows RQ's jobs to superusers only. With the token of another user, the task shows a warning.
+    type: bool
+    default: false
 notes:
   - NetBox only counts minutes from one run to the next. Each run of the task repairs a schedule that has drifted, has
     died or exists twice. Run the task regularly.

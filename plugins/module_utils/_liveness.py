@@ -39,10 +39,13 @@ def overdue(job: Job, now: datetime) -> bool:
     return job.status in ("scheduled", "pending") and job.due is not None and job.due < now - LATE
 
 
-def examine(jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None) -> tuple[list[Job], dict[int, str]]:
+def examine(
+    jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None, *, check_queue: bool = False
+) -> tuple[list[Job], dict[int, str]]:
     """Return the jobs with the dead ones marked, and warnings by the id of the job.
 
-    Only a sync that is running or overdue costs requests.
+    Only a sync that is running or overdue costs requests. With ``check_queue``, each other one costs a GET, unless
+    ``Rq.compare`` has found that its queue lacks no job.
 
     :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ; None for as long as
         NetBox lets a sync run.
@@ -62,6 +65,15 @@ def examine(jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None) -> t
                 warnings[job.id] = no_worker_sentence(job, jobs.rq.service)
             else:
                 dead = _why_dead(jobs, job, stale_after)
+        elif check_queue and job.kind is Kind.SYNC and job.active and job.queue not in jobs.rq.complete:
+            task = jobs.rq.task(job)
+            if task is None:
+                warnings[job.id] = (
+                    f"NetBox does not show whether RQ has job {job.id} ({job.name}), so it may be lost: check_queue "
+                    "needs the token of a superuser"
+                )
+            else:
+                dead = _unless_moved_on(jobs, job, dead_for_rq(job, task, now))
         examined.append(job._replace(dead=dead))
     return examined, warnings
 
@@ -138,7 +150,11 @@ def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None) -> str | None
         reason = dead_by_age(job, now, stale_after or time_limit(jobs))
     else:
         return None
-    # A job that has moved on since it was read is alive.
+    return _unless_moved_on(jobs, job, reason)
+
+
+def _unless_moved_on(jobs: Jobs, job: Job, reason: str | None) -> str | None:
+    """Return the reason why a job is dead; None if the job has moved on since it was read. One GET if there is one."""
     return reason if reason and jobs.status(job.id) == job.status else None
 
 

@@ -80,6 +80,7 @@ RUNNING_SPEC: dict[str, dict[str, Any]] = {
     "when_running": {"type": "str", "choices": ["wait", "cancel", "fail"], "default": "wait"},
     "wait_timeout": {"type": "float", "default": 3600},
     "job_retention": {"type": "float", "default": 90},
+    "check_queue": {"type": "bool", "default": False},
     **STALE_SPEC,
 }
 

@@ -105,12 +105,15 @@ class Observer:
         named = self._goal.name
         known = [job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == named)]
         now = self._jobs.session.server_now
-        begun = [job for job in known if job.kind is Kind.NOT_KNOWN or job.status == "running" or _is_due(job, now)]
+        if policy.check_queue:
+            begun = known
+        else:
+            begun = [job for job in known if job.kind is Kind.NOT_KNOWN or job.status == "running" or _is_due(job, now)]
         warnings: dict[int, str] = {}
         if begun and policy.finds_dead:
             from ._liveness import examine  # a job that is not due yet does not need it
 
-            examined, warnings = examine(self._jobs, begun, policy.stale_after)
+            examined, warnings = examine(self._jobs, begun, policy.stale_after, check_queue=policy.check_queue)
             self._dead = {job.id: job.dead for job in examined if job.dead}
         # Later looks do not read again what has ended.
         self._older = {job.id: job for job in rows if look and not job.active}

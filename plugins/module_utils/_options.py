@@ -64,6 +64,7 @@ def read_policy(options: Mapping[str, Any], *, check_mode: bool) -> Policy:
         wait_timeout=checked_seconds("wait_timeout", options["wait_timeout"]),
         stale_after=read_stale_after(options),
         check_mode=check_mode,
+        check_queue=options["check_queue"],
     )
 
 

@@ -15,6 +15,8 @@ Routes, all below ``/api/``:
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 
 from ._errors import ProxboxError
@@ -30,6 +32,16 @@ class Rq:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._is_forbidden = False
+        self.complete: frozenset[str] = frozenset()
+        """The queues in which RQ has at least as many scheduled jobs as NetBox shows."""
+
+    def compare(self, shown: Iterable[Job]) -> None:
+        """Note in which queues RQ has lost no scheduled job; one GET.
+
+        :param shown: all active jobs of NetBox, syncs and others.
+        """
+        wanted = Counter(job.queue for job in shown if job.status == "scheduled")
+        self.complete = frozenset(row.name for row in self.queues if (row.scheduled or 0) >= wanted[row.name])
 
     def task(self, job: Job) -> Task | None:
         """RQ's record of a job; one GET. None if NetBox does not tell it, or not to this token, which is asked once."""
@@ -49,7 +61,7 @@ class Rq:
 
     def forget(self) -> None:
         """Ask again which workers run, when it is needed the next time."""
-        for name in ("service", "worker_count", "stuck_queues"):
+        for name in ("service", "worker_count", "stuck_queues", "queues"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -62,6 +74,11 @@ class Rq:
                 if not self._is_forbidden:
                     raise
         return Service(self.worker_count)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether NetBox shows RQ's workers, queues and jobs to this token."""
+        return self.service.queues is not None
 
     @cached_property
     def worker_count(self) -> int | None:
@@ -88,8 +105,9 @@ class Rq:
         """The queues whose scheduled jobs no worker starts; one GET. None are known if the token may not read them."""
         if self.service.queues is None:
             return frozenset()
-        return frozenset(queue.name for queue in self.queues() if queue.is_stuck)
+        return frozenset(queue.name for queue in self.queues if queue.is_stuck)
 
+    @cached_property
     def queues(self) -> list[Queue]:
         """Every queue that this NetBox has; one GET."""
         return [Queue.from_api(row) for row in self.session.list("core/background-queues/", {})]

@@ -222,7 +222,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
     schedules = []
     for found, members in sorted(active(jobs, name).items()):
-        examined, _warnings = examine(jobs, members, stale_after)
+        examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown)
         runs = newest_runs(jobs, found, history) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
         report = Report(found, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
@@ -236,13 +236,16 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
     """Return the active members of each schedule, by name."""
     by_name: dict[str, list[Job]] = {}
-    for job in read_known(jobs, lambda: jobs.active(name)):
+    rows = read_known(jobs, lambda: jobs.active(name))
+    for job in rows:
         # A run that does not tell what it is counts if its name was given. Else a monitor would report it as lost.
         is_run = bool(name) and job.kind is Kind.NOT_KNOWN and job.status == "running"
         if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:
             by_name.setdefault(job.name, []).append(job._replace(kind=Kind.SYNC))
     # A sync that somebody runs at once is no member of a schedule with the same name.
     found = {key: [job for job in group if not job.at_once] or group for key, group in by_name.items()}
+    if found and name is None and jobs.rq.is_shown:
+        jobs.rq.compare(rows)
     return {key: members for key, members in found.items() if name or is_schedule(members)}
 
 

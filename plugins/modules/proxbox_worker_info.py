@@ -187,7 +187,7 @@ from ..module_utils._worker import SYNC_QUEUE, Service
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     workers = jobs.rq.workers()
-    queues = jobs.rq.queues()
+    queues = jobs.rq.queues
     service = Service.of(workers)
     for queue in queues:
         if queue.is_stuck:

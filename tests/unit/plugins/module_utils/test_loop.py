@@ -80,6 +80,25 @@ def test_a_no_op_is_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     assert server.asked == [ACTIVE]
 
 
+def test_a_job_that_rq_has_lost_is_replaced_before_its_time(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)), task("lost"), page(row(5, **NIGHTLY)), recorded_answer("status"))
+    predicted = present(jobs, check_queue=True, check_mode=True)
+    assert predicted.changed and predicted.plan.why[0] == "job 5: NetBox shows it as scheduled, but its RQ task is lost"
+    assert server.asked[:2] == [ACTIVE, TASK]
+
+
+def test_to_ask_rq_for_a_job_costs_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)), task("scheduled"))
+    assert not present(jobs, check_queue=True).plan.changed
+    assert server.asked == [ACTIVE, TASK]
+
+
+def test_what_rq_has_is_not_known_to_most_tokens(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY)), task(None))
+    (warning,) = present(jobs, check_queue=True).warnings
+    assert "so it may be lost: check_queue needs the token of a superuser" in warning
+
+
 def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     outcome = present(jobs)

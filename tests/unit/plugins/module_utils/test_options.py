@@ -35,6 +35,7 @@ COMMON = {
     "when_running": "wait",
     "wait_timeout": 3600.0,
     "stale_after": None,
+    "check_queue": False,
 }
 ONE = {
     "name": "nightly",

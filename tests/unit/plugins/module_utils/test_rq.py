@@ -132,5 +132,5 @@ def test_workers_are_shown_to_superusers_only(server: Script, told: object, says
 def test_workers_and_queues(server: Script) -> None:
     one = rq(server, page(recorded_rq("worker")), page(recorded_rq("queue")))
     assert one.workers() == [WORKER]
-    assert one.queues() == [Queue.from_api(recorded_rq("queue"))]
+    assert one.queues == [Queue.from_api(recorded_rq("queue"))]
     assert server.requests == [WORKERS, QUEUES]

@@ -57,10 +57,23 @@ def read(
 def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
     once_now = row(8, name="by hand", status="pending", created="2026-04-10T09:59:59Z")
     ran = row(3, status="completed", started="2026-04-10T02:00:00Z", completed="2026-04-10T02:00:48Z")
-    server.answer(page(row(5, **NIGHTLY), once_now), page(ran), WORKER)
+    server.answer(page(row(5, **NIGHTLY), once_now), WORKER, page(recorded_rq("queue")), page(ran))
     (found,) = read(jobs)
     assert found["health"] == "ok" and found["last_run"]["duration"] == 48
-    assert server.asked == [ALL, ENDED, WORKERS, QUEUES]
+    assert server.asked == [ALL, WORKERS, QUEUES, ENDED]
+
+
+def test_a_schedule_that_rq_has_lost_is_found_before_its_time(server: Script, jobs: Jobs, row: Row) -> None:
+    lost = recorded_answer("task_lost")
+    queue = {**recorded_rq("queue"), "scheduled_jobs": 0}
+    server.answer(page(row(5, **NIGHTLY)), WORKER, page(queue), lost, page(row(5, **NIGHTLY)))
+    (found,) = read(jobs, history=0)
+    assert found["health"] == "stale" and "NetBox shows it as scheduled, but its RQ task is lost" in found["why"][0]
+    assert server.asked[:4] == [ALL, WORKERS, QUEUES, TASK]
+    # A schedule that is named alone costs one request, whatever RQ has besides.
+    server.answers[:], server.asked[:] = [page(row(5, **NIGHTLY)), task("scheduled"), page(recorded_rq("queue"))], []
+    (found,) = read(jobs, "nightly", history=0)
+    assert found["health"] == "ok" and TASK in server.asked
 
 
 def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
@@ -69,7 +82,7 @@ def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs
     server.answer(recorded_answer("status", **{"rq-workers-running": 1}))
     (found,) = read(jobs, "nightly", history=0)
     assert found["health"] == "ok" and found["job"]["id"] == 5
-    assert server.asked == [ACTIVE, ACTIVE, TASK, RELEASE]
+    assert server.asked == [ACTIVE, ACTIVE, WORKERS, RELEASE]
 
 
 def test_a_run_that_never_tells_what_it_is_counts_where_its_name_was_given(
@@ -106,11 +119,12 @@ def test_the_newest_failure_is_read_with_its_log(server: Script, jobs: Jobs, row
     untold = row(4, like="backups_500_beside")
     whole = {**untold, "log_entries": recorded("backups_500_beside")["log_entries"]}
     older = row(3, like="backups_500_alone")
-    server.answer(page(row(5, **NIGHTLY)), page(row(6, status="completed"), untold, older), page(whole), WORKER)
+    server.answer(page(row(5, **NIGHTLY)), WORKER, task("scheduled"))
+    server.answer(page(row(6, status="completed"), untold, older), page(whole))
     (found,) = read(jobs, "nightly")
     assert found["consecutive_failures"] == 0 and found["last_run"]["id"] == 6
     assert found["last_failure"]["stages"][1]["error"] == "HTTP 500: no space left on device"
-    assert server.asked == [ACTIVE, ENDED, get(4), WORKERS, QUEUES]
+    assert server.asked == [ACTIVE, WORKERS, TASK, ENDED, get(4), QUEUES]
 
 
 def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs) -> None:
