@@ -103,7 +103,7 @@ def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
     """Return whether the task waits for the end of a job: its own one, or one that it joins."""
     past = result.seen.past
     had_ended = any(first.id == job.id and not first.active for first in past.first)
-    return job.id in past.created or (goal.when_running == "join" and not had_ended)
+    return job.id in past.created or (goal.if_running == "join" and not had_ended)
 
 
 def _at_its_end(

@@ -71,12 +71,12 @@ class CancelRuns(NamedTuple):
 class RunNow(NamedTuple):
     """The goal that a sync runs now, or that another sync of the same scope serves, whatever its name.
 
-    ``when_running``: ``start`` runs the sync in any case. ``join`` and ``skip`` keep a sync that is pending or running.
+    ``if_running``: ``start`` runs the sync in any case. ``join`` and ``skip`` keep a sync that is pending or running.
     ``max_age``: a sync that succeeded within this time is kept too.
     """
 
     new: NewJob
-    when_running: str = "start"
+    if_running: str = "start"
     max_age: timedelta | None = None
 
     @property
@@ -87,7 +87,7 @@ class RunNow(NamedTuple):
     @property
     def shares(self) -> bool:
         """Whether the run of another task serves."""
-        return self.when_running != "start"
+        return self.if_running != "start"
 
     def concerns(self, job: Job) -> bool:
         """Return whether a job may serve, now or when NetBox tells what it is."""

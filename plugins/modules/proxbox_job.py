@@ -30,7 +30,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(state=present), each task runs a sync, unless O(max_age) or O(when_running) prevents it.
+      - With O(state=present), each task runs a sync, unless O(max_age) or O(if_running) prevents it.
       - With O(state=cancelled), a job that has ended is not changed.
 options:
   state:
@@ -55,7 +55,7 @@ options:
       - If a job to wait for has ended already, the task succeeds or fails at once, depending on its outcome. If the job
         is scheduled for later, the task waits for it too, for at most O(wait_timeout).
       - With O(state=present), no sync is run. O(sync_types), O(proxmox_endpoints), O(netbox_endpoints),
-        O(when_running) and O(max_age) are then ignored.
+        O(if_running) and O(max_age) are then ignored.
     type: int
   keep_schedule:
     description:
@@ -69,7 +69,7 @@ options:
       - With V(false), the schedule ends.
     type: bool
     default: true
-  when_running:
+  if_running:
     description:
       - What to do if a sync of the same types and endpoints is pending or running already, under any name.
       - V(start) starts another sync.
@@ -172,7 +172,7 @@ EXAMPLES = r"""
 - name: Make sure that a sync has run within the last hour
   proxbox.proxbox.proxbox_job:
     max_age: 60
-    when_running: join
+    if_running: join
 
 - name: Sync devices and backups, and only warn if one of them fails
   proxbox.proxbox.proxbox_job:
@@ -591,7 +591,7 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     else:
         name = checked_name(params["name"]) if params["name"] else DEFAULT_NAME
         new = NewJob(name, read_scope(params, jobs.endpoint_ids))
-        goal = RunNow(new, params["when_running"], read_max_age(params["max_age"]))
+        goal = RunNow(new, params["if_running"], read_max_age(params["max_age"]))
         done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])
     return run_result(module, jobs, done, timeout=timeout, partial=params["partial"])
 
@@ -608,7 +608,7 @@ def main() -> None:
             "name": {"type": "str"},
             "job_id": {"type": "int"},
             "keep_schedule": {"type": "bool", "default": True},
-            "when_running": {"type": "str", "choices": ["start", "join", "skip"], "default": "start"},
+            "if_running": {"type": "str", "choices": ["start", "join", "skip"], "default": "start"},
             "max_age": {"type": "float"},
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 3600},

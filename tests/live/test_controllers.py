@@ -101,6 +101,6 @@ def test_ten_controllers_that_cancel_a_run_keep_one_schedule(
 
 def test_ten_controllers_that_join_run_one_sync(netbox: Jobs, name: str, playbook: Any, held_backend: None) -> None:
     # No other test runs these types, so no earlier run serves.
-    join = {"sync_types": ["sdn", "task-history"], "when_running": "join", "max_age": 60, "wait": False}
+    join = {"sync_types": ["sdn", "task-history"], "if_running": "join", "max_age": 60, "wait": False}
     assert [text for code, text in playbook(MANY, join, module="proxbox_job") if code] == []
     assert len(netbox.active(name)) == 1

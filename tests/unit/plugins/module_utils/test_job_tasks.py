@@ -197,25 +197,25 @@ def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) 
 def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> None:
     running, ended = row(5, name="other", status="running"), row(5, name="other", status="completed")
     server.answer(page(running), task(None), page(ended))
-    outcome = run(jobs, name="x", when_running="join")
+    outcome = run(jobs, name="x", if_running="join")
     assert outcome.waited and not outcome.plan.changed and outcome.job.succeeded
     assert server.asked == [UNDER_WAY, TASK, get(5), get(5)]
 
 
 def test_a_run_in_progress_is_enough_to_skip(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="other", status="running")), task(None))
-    outcome = run(jobs, name="x", when_running="skip")
+    outcome = run(jobs, name="x", if_running="skip")
     assert outcome.job.id == 5 and not outcome.waited and not outcome.plan.changed
     assert server.asked == [UNDER_WAY, TASK]
 
 
-@pytest.mark.parametrize("when_running", ["join", "skip"])
+@pytest.mark.parametrize("if_running", ["join", "skip"])
 def test_a_run_that_was_created_at_the_same_moment_is_taken(
-    server: Script, jobs: Jobs, row: Row, when_running: str
+    server: Script, jobs: Jobs, row: Row, if_running: str
 ) -> None:
     theirs, own = row(6, name="other", status="pending"), row(7, status="pending")
     server.answer(page(), created(7), page(own, theirs), cancelled(7), page(theirs))
-    outcome = run(jobs, None, when_running=when_running)
+    outcome = run(jobs, None, if_running=if_running)
     assert outcome.job.id == 6 and outcome.cancelled == ()
     assert server.asked == [UNDER_WAY, CREATE, UNDER_WAY, cancel(7), UNDER_WAY]
 
@@ -224,7 +224,7 @@ def test_a_joined_run_that_has_ended_meanwhile_counts(server: Script, jobs: Jobs
     theirs, own = row(6, name="other", status="running"), row(7, status="pending")
     ended = page(row(6, name="other", status="completed"))
     server.answer(page(), created(7), page(own, theirs), cancelled(7), page(), ended)
-    outcome = run(jobs, when_running="join")
+    outcome = run(jobs, if_running="join")
     assert outcome.job.id == 6 and outcome.job.succeeded and outcome.waited
     assert server.asked.count(CREATE) == 1
 
@@ -247,7 +247,7 @@ def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
 
 def test_one_that_nobody_takes_is_enough_but_told(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="pending")), page({**recorded_rq("worker"), "queue_names": ["high"]}))
-    outcome = run(jobs, name="x", when_running="skip")
+    outcome = run(jobs, name="x", if_running="skip")
     assert outcome.job.id == 5 and "no worker serves the queue 'default'" in outcome.warnings[0]
     assert server.asked == [UNDER_WAY, WORKERS]
 
@@ -256,7 +256,7 @@ def test_jobs_that_do_not_serve_are_not_told_of(server: Script, jobs: Jobs, row:
     other = row(5, name="other", status="pending", sync_types=["devices"])
     server.answer(page(other), created(7))
     server.answer(page(row(7, status="pending", created="2026-04-10T10:00:00Z"), other))
-    outcome = run(jobs, None, when_running="join")
+    outcome = run(jobs, None, if_running="join")
     assert outcome.job.id == 7 and outcome.warnings == ()
 
 

@@ -170,7 +170,7 @@ def test_the_successor_of_a_run_that_ended_by_itself_goes_with_its_schedule(goal
 
 
 NEW = NewJob("now", Scope())
-START, JOIN, SKIP = (RunNow(NEW, when_running) for when_running in ("start", "join", "skip"))
+START, JOIN, SKIP = (RunNow(NEW, if_running) for if_running in ("start", "join", "skip"))
 HOUR = timedelta(hours=1)
 
 
