@@ -23,7 +23,10 @@ attributes:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
       - This assumes that the system controlled/queried by the module has not changed in a relevant way.
   action_group:
-    description: Use C(group/proxbox.proxbox.proxbox) in C(module_defaults) to set defaults for this module.
+    description:
+      - Use C(group/proxbox.proxbox.proxbox) in C(module_defaults) to set defaults for this module.
+      - Set only options there that all modules of the group have, such as C(netbox_url). Otherwise Ansible fails the
+        tasks of the modules that do not have the option.
     support: full
     membership:
       - proxbox.proxbox.proxbox

@@ -130,8 +130,9 @@ options:
     default: []
   netbox_endpoints:
     description:
-      - NetBox endpoints to sync to, by name or numeric id. Empty means all endpoints.
-      - The backend proxbox-api ignores this option (tested up to its release 0.0.30.post2).
+      - NetBox endpoints that NetBox stores in the job, by name or numeric id.
+      - They have no effect on the sync, because the backend proxbox-api ignores them (tested up to its release
+        0.0.30.post2). The task shows a warning if this option is set.
       - Names require one more request, and so do ids when a job is created, because NetBox does not check them. Both
         require the permission to view C(netbox_proxbox.netboxendpoint).
     type: list

@@ -193,10 +193,14 @@ class Declare(NamedTuple):
 
 
 class End(NamedTuple):
-    """The goal that no active job has this name; with ``purge``, that no job at all has it."""
+    """The goal that no active job has this name; with ``purge``, that no job at all has it.
+
+    ``reason`` tells the user why the schedule ends.
+    """
 
     name: str
     purge: bool = False
+    reason: str = "the schedule is to be absent"
 
     def concerns(self, job: Job) -> bool:
         """Return whether a job has the name of the schedule."""
@@ -206,7 +210,7 @@ class End(NamedTuple):
         """Cancel every member. A copy that the web page's "Run now" has made is no member."""
         syncs = seen.syncs(self.name)
         cancel = tuple(job for job in syncs if job.active and not job.run_now_copy)
-        why = [f"job {job.id}: the schedule is to be absent" for job in cancel]
+        why = [f"job {job.id}: {self.reason}" for job in cancel]
         delete = tuple(job.id for job in syncs if job in cancel or not job.active) if self.purge else ()
         warnings = []
         if delete:

@@ -149,6 +149,15 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
     module.exit_json(**result)
 
 
+def warn_of_netbox_endpoints(module: AnsibleModule, *given: list[str] | None) -> None:
+    """Warn once if the option ``netbox_endpoints`` is set anywhere in the task."""
+    if any(given):
+        module.warn(
+            "netbox_endpoints has no effect on a sync: NetBox stores the endpoints in the job, but the backend "
+            "proxbox-api ignores them (tested up to its release 0.0.30.post2). Remove the option."
+        )
+
+
 def task_result(
     module: AnsibleModule, jobs: Jobs, done: TaskResult, msg: str, zone: tzinfo = timezone.utc
 ) -> dict[str, Any]:

@@ -23,22 +23,20 @@ EndpointIds = Callable[[str, list[str]], frozenset[int]]
 """Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
 
 
-def read_schedule(options: Mapping[str, Any], common: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare:
+def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare:
     """Return the schedule that a module's options describe.
 
-    :param options: the options of one schedule.
-    :param common: the options that apply to all schedules of the task.
     :raises ProxboxError: with a sentence, for an invalid value.
     """
-    zone = parse_timezone(options.get("timezone") or common["timezone"])
-    schedule_at, interval = options["schedule_at"], options["interval"]
+    zone = parse_timezone(options["timezone"])
+    schedule_at, interval = _unless(options["schedule_at"], "now"), _unless(options["interval"], "once")
     return Declare(
         name=checked_name(options["name"]),
         scope=read_scope(options, endpoint_ids),
         at=parse_at(schedule_at, zone) if schedule_at else None,
         interval=parse_interval(interval) if interval else None,
-        repair_drift=common["drift"] == "repair",
-        retention=_retention(common["job_retention"]),
+        repair_drift=options["drift"] == "repair",
+        retention=_retention(options["job_retention"]),
     )
 
 
@@ -129,8 +127,8 @@ def checked_name(given: str) -> str:
 
 
 def fits(name: str, pattern: str) -> bool:
-    """Return whether a name fits a pattern with the wildcards ``*`` and ``?``."""
-    return fnmatchcase(name, pattern.replace("[", "[[]"))
+    """Return whether a name fits a pattern of Python's fnmatch, in the same case."""
+    return fnmatchcase(name, pattern)
 
 
 def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
@@ -145,6 +143,11 @@ def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
         others = ", ".join(sorted(types - {"all"}))
         raise ProxboxError(f"sync_types has 'all' and {others}: 'all' cannot be combined with other types.")
     return types
+
+
+def _unless(text: str | None, word: str) -> str | None:
+    """Return a text; None for the word that says the same as an option that is not set."""
+    return None if text is None or text.strip().lower() == word else text
 
 
 def _retention(days: float) -> timedelta | None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Collection
 from functools import partial
 
 from ._declare import Declare, End
@@ -23,47 +23,38 @@ READ_AGAIN_AFTER = 10.0
 """How old, in seconds, one read of all schedules may be when the next schedule is looked at."""
 
 
-def declare_all(
-    jobs: Jobs, goals: Mapping[str, Declare | End], policy: Policy, ends_too: Callable[[str], bool] | None = None
-) -> dict[str, TaskResult | ProxboxError]:
-    """Declare many schedules, with one GET for all. A one-time schedule without an active job costs one more.
-
-    :param ends_too: tells whether an active schedule that is not in ``goals`` is to end; None keeps all of them.
-    :return: for each name what was done, or why it failed. A failure does not stop the others.
-    :raises ProxboxError: if NetBox cannot be read at all.
-    """
-    active = _Active(jobs, lambda job: ends_too is not None or job.name in goals)
-    wanted = dict(goals)
-    for name in sorted(active.schedules() - wanted.keys()):
-        if ends_too and ends_too(name):
-            wanted[name] = End(name)
-    results: dict[str, TaskResult | ProxboxError] = {}
-    for name, goal in wanted.items():
-        try:
-            results[name] = pursue(jobs, goal, policy, partial(jobs.active, name), active.first_look(goal))
-        except ProxboxError as exc:
-            results[name] = exc
-    return results
-
-
 def is_schedule(members: list[Job]) -> bool:
     """Return whether active jobs of one name are a schedule. A sync that somebody runs once, at once, is none."""
     return any(job.kind is Kind.SYNC and (job.interval or job.status == "scheduled") for job in members)
 
 
-class _Active:
-    """All active jobs by name, read once and again when they are no longer fresh."""
+class Schedules:
+    """All active schedules, read with one GET and again when they are no longer fresh."""
 
-    def __init__(self, jobs: Jobs, concerns: Callable[[Job], bool]) -> None:
+    def __init__(self, jobs: Jobs, names: Collection[str] | None) -> None:
+        """
+        :param names: the schedules for which it matters what a job is that has just begun; None for all.
+        :raises ProxboxError: if NetBox cannot be read.
+        """
         self._jobs = jobs
-        self._concerns = concerns
+        self._names = names
         self._read()
 
-    def schedules(self) -> set[str]:
+    def active(self) -> set[str]:
         """Return the names of the active schedules."""
         return {name for name, members in self._by_name.items() if is_schedule(members)}
 
-    def first_look(self, goal: Declare | End) -> FirstLook:
+    def reach(self, goal: Declare | End, policy: Policy) -> TaskResult | ProxboxError:
+        """Declare or end one schedule. Return what was done, or why it failed.
+
+        A one-time schedule without an active job costs one GET more.
+        """
+        try:
+            return pursue(self._jobs, goal, policy, partial(self._jobs.active, goal.name), self._first_look(goal))
+        except ProxboxError as exc:
+            return exc
+
+    def _first_look(self, goal: Declare | End) -> FirstLook:
         """Return how the jobs of one schedule are read first."""
 
         def look() -> tuple[list[Job], bool]:
@@ -82,3 +73,6 @@ class _Active:
         for job in read_known(self._jobs, self._jobs.active, self._concerns):
             self._by_name.setdefault(job.name, []).append(job)
         self._read_at = time.monotonic()
+
+    def _concerns(self, job: Job) -> bool:
+        return self._names is None or job.name in self._names

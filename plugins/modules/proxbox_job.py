@@ -254,8 +254,8 @@ job:
       sample: []
     netbox_endpoints:
       description:
-        - Ids of the NetBox endpoints to sync to.
-        - Empty means all endpoints, or that NetBox does not show them yet.
+        - Ids of the NetBox endpoints that NetBox stores in the job. They have no effect on the sync.
+        - Empty means that the job has none, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
@@ -561,7 +561,14 @@ from ..module_utils._job import NewJob
 from ..module_utils._job_tasks import await_job, cancel_runs, run_now
 from ..module_utils._jobs import Jobs
 from ..module_utils._message import of_cancel
-from ..module_utils._module import LOGIN_SPEC, SCOPE_SPEC, STALE_SPEC, run_module, task_result
+from ..module_utils._module import (
+    LOGIN_SPEC,
+    SCOPE_SPEC,
+    STALE_SPEC,
+    run_module,
+    task_result,
+    warn_of_netbox_endpoints,
+)
 from ..module_utils._options import checked_name, checked_seconds, read_max_age, read_scope, read_stale_after
 from ..module_utils._plan import Policy
 from ..module_utils._plugin import DEFAULT_NAME
@@ -590,6 +597,7 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         done = await_job(jobs, params["job_id"], policy, waiting, include_log=params["include_log"])
     else:
         name = checked_name(params["name"]) if params["name"] else DEFAULT_NAME
+        warn_of_netbox_endpoints(module, params["netbox_endpoints"])
         new = NewJob(name, read_scope(params, jobs.endpoint_ids))
         goal = RunNow(new, params["if_running"], read_max_age(params["max_age"]))
         done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])

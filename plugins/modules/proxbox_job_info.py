@@ -162,8 +162,8 @@ jobs:
       sample: []
     netbox_endpoints:
       description:
-        - Ids of the NetBox endpoints to sync to.
-        - Empty means all endpoints, or that NetBox does not show them yet.
+        - Ids of the NetBox endpoints that NetBox stores in the job. They have no effect on the sync.
+        - Empty means that the job has none, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always

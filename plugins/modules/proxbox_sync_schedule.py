@@ -54,8 +54,9 @@ options:
       - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
       - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
         not. A time without a date, for example V(02:00), is scheduled again by the next task after its run.
-      - If not set or empty, the first run starts at once. If you change O(interval) or the scope later, the time of the
-        next run does not change. If it is more than one interval away, it is moved to one interval from now.
+      - If not set, empty or V(now), the first run starts at once. If you change O(interval) or the scope later, the
+        time of the next run does not change. If it is more than one interval away, it is moved to one interval from
+        now.
     type: str
   interval:
     description:
@@ -64,9 +65,9 @@ options:
       - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
         O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
         the next run of the task moves the schedule back to this time of day.
-      - If not set or empty, the sync runs once. Executing the task again does nothing, even if the sync failed or was
-        cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each task,
-        use M(proxbox.proxbox.proxbox_job).
+      - If not set, empty or V(once), the sync runs once. Executing the task again does nothing, even if the sync failed
+        or was cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each
+        task, use M(proxbox.proxbox.proxbox_job).
     type: str
   purge:
     description:
@@ -177,8 +178,8 @@ job:
       sample: []
     netbox_endpoints:
       description:
-        - Ids of the NetBox endpoints to sync to.
-        - Empty means all endpoints, or that NetBox does not show them yet.
+        - Ids of the NetBox endpoints that NetBox stores in the job. They have no effect on the sync.
+        - Empty means that the job has none, or that NetBox does not show them yet.
       type: list
       elements: int
       returned: always
@@ -447,13 +448,21 @@ from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
 from ..module_utils._message import of_schedule
-from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
+from ..module_utils._module import (
+    LOGIN_SPEC,
+    RUNNING_SPEC,
+    SCHEDULE_SPEC,
+    run_module,
+    task_result,
+    warn_of_netbox_endpoints,
+)
 from ..module_utils._options import checked_name, read_policy, read_schedule
 from ..module_utils._schedule import declare
 from ..module_utils._times import parse_timezone
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
+    warn_of_netbox_endpoints(module, module.params["netbox_endpoints"])
     zone = parse_timezone(module.params["timezone"]) if module.params["state"] == "present" else UTC
     done = declare(jobs, goal(module.params, jobs), read_policy(module.params, check_mode=module.check_mode))
     return task_result(module, jobs, done, of_schedule(done, zone, check_mode=module.check_mode), zone)
@@ -466,7 +475,7 @@ def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:
         return End(checked_name(options["name"]), options["purge"])
     if options["purge"]:
         raise ProxboxError("purge deletes the rows of a schedule that ends: set state to absent, or remove purge.")
-    return read_schedule(options, options, jobs.endpoint_ids)
+    return read_schedule(options, jobs.endpoint_ids)
 
 
 def main() -> None:

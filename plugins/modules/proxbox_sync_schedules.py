@@ -15,12 +15,16 @@ description:
     past runs.
   - If one schedule fails, the module continues with the others. The task then fails, and the message names all
     schedules that failed.
-  - Can also end every Proxbox schedule that is not in the list.
+  - Can also end every Proxbox schedule that is not in the list, see O(purge_unlisted). Always returns which ones these
+    are.
+  - Checks all entries before it changes anything. If an entry is invalid, for example because of a time that does not
+    exist or an unknown endpoint, the module declares the valid ones, but ends no schedule.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
   - proxbox.proxbox.connection
   - proxbox.proxbox.connection.login
+  - proxbox.proxbox.connection.scope
   - proxbox.proxbox.schedule
   - proxbox.proxbox.attributes
 attributes:
@@ -34,6 +38,8 @@ options:
   schedules:
     description:
       - The schedules. Each name can occur only once.
+      - The options of the task with the same names are the defaults of all entries, for example O(interval). An option
+        of an entry that is blank counts as not set, so the default applies.
       - The value can also be text in YAML or JSON, for example the answer of an AWX survey. YAML requires PyYAML on the
         host that runs the module.
     type: list
@@ -55,72 +61,88 @@ options:
         default: present
       schedule_at:
         description:
-          - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)),
-            a time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote the
-            value, because YAML reads some times as numbers.
-          - With O(schedules[].interval), the time can be in the past. The schedule then starts at its next occurrence.
-          - Without O(schedules[].interval), the time can be in the past only if NetBox has a job that ran at this time,
-            successfully or not. A time without a date, for example V(02:00), is scheduled again by the next task after
-            its run.
-          - If not set or empty, the first run starts at once. If you change O(schedules[].interval) or the scope later,
-            the time of the next run does not change. If it is more than one interval away, it is moved to one interval
-            from now.
+          - Instead of O(schedule_at), for this schedule. V(now) means that the first run starts at once.
         type: str
       interval:
         description:
-          - Time between two runs. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
-            V(daily) or V(weekly).
-          - With an interval of whole days, all runs have the same time of day in O(schedules[].timezone), or in the
-            offset of O(schedules[].schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving
-            time has begun or ended, the next run of the task moves the schedule back to this time of day.
-          - If not set or empty, the sync runs once. Executing the task again does nothing, even if the sync failed or
-            was cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each
-            task, use M(proxbox.proxbox.proxbox_job).
+          - Instead of O(interval), for this schedule. V(once) means that the sync runs once.
         type: str
       timezone:
         description:
-          - Time zone of this schedule, instead of O(timezone).
+          - Instead of O(timezone), for this schedule.
         type: str
       sync_types:
         description:
-          - What to sync. V(all) cannot be combined with other types.
-          - netbox-proxbox 0.0.29 accepts V(all), V(backup-routines), V(devices), V(ip-addresses),
-            V(network-interfaces), V(replications), V(sdn), V(storage), V(task-history), V(virtual-machines),
-            V(vm-backups), V(vm-disks), V(vm-interfaces) and V(vm-snapshots). Other releases accept other types. NetBox
-            refuses a type that the installed release does not accept.
+          - Instead of O(sync_types), for this schedule.
         type: list
         elements: str
-        default: [all]
       proxmox_endpoints:
         description:
-          - Proxmox endpoints to sync from, by name or numeric id. Empty means all enabled endpoints.
-          - A disabled endpoint is refused when a job is created. If a schedule exists already, its runs leave out an
-            endpoint that was disabled later.
-          - Names require one more request, and the permission to view C(netbox_proxbox.proxmoxendpoint).
-          - Ids are checked when a job is created, which requires one more request. Without the permission, only NetBox
-            checks the ids. With netbox-proxbox older than 0.0.24, the task then fails, because some of these releases
-            ignore an unknown id.
+          - Instead of O(proxmox_endpoints), for this schedule. An empty list means all enabled endpoints.
         type: list
         elements: str
-        default: []
       netbox_endpoints:
         description:
-          - NetBox endpoints to sync to, by name or numeric id. Empty means all endpoints.
-          - The backend proxbox-api ignores this option (tested up to its release 0.0.30.post2).
-          - Names require one more request, and so do ids when a job is created, because NetBox does not check them.
-            Both require the permission to view C(netbox_proxbox.netboxendpoint).
+          - Instead of O(netbox_endpoints), for this schedule. They have no effect on the sync.
         type: list
         elements: str
-        default: []
+      drift:
+        description:
+          - Instead of O(drift), for this schedule.
+        type: str
+        choices: [repair, ignore]
+      when_running:
+        description:
+          - Instead of O(when_running), for this schedule.
+        type: str
+        choices: [wait, cancel, fail]
+      job_retention:
+        description:
+          - Instead of O(job_retention), for this schedule.
+        type: float
+  schedule_at:
+    description:
+      - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
+        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote the value,
+        because YAML reads some times as numbers.
+      - With an interval, the time can be in the past. The schedule then starts at its next occurrence.
+      - Without an interval, the time can be in the past only if NetBox has a job that ran at this time, successfully or
+        not. A time without a date, for example V(02:00), is scheduled again by the next task after its run.
+      - If not set, empty or V(now), the first run starts at once. If you change the interval or the scope later, the
+        time of the next run does not change. If it is more than one interval away, it is moved to one interval from
+        now.
+    type: str
+  interval:
+    description:
+      - Time between two runs. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
+        V(daily) or V(weekly).
+      - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
+        O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
+        the next run of the task moves the schedule back to this time of day.
+      - If not set, empty or V(once), the sync runs once. Executing the task again does nothing, even if the sync failed
+        or was cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each
+        task, use M(proxbox.proxbox.proxbox_job).
+    type: str
   purge_unlisted:
     description:
       - Whether to end all active Proxbox schedules that are not in O(schedules), also those that other users created.
         A sync that is pending or running and has no interval is not a schedule.
+      - They are ended after all entries of the list are declared, and only if no entry is invalid or failed.
+      - To see first which schedules these are, use V(false) and look at RV(unlisted), or use check mode.
+    type: bool
+    default: false
+  allow_empty:
+    description:
+      - Whether O(schedules) can be an empty list with O(purge_unlisted=true). This ends all schedules that match no
+        pattern of O(keep). With V(false), the task fails before it sends a request.
     type: bool
     default: false
   keep:
     description:
-      - Name patterns of schedules that O(purge_unlisted=true) does not end. The wildcards are V(*) and V(?).
+      - Name patterns of schedules that O(purge_unlisted=true) does not end, for example V(tmp *). They are patterns of
+        Python's C(fnmatch). V(*) matches any text, V(?) any character, V([ab]) one of these characters, V([!ab]) any
+        other character, and V([[]) a bracket. Upper and lower case differ.
+      - If no schedule matches a pattern, neither an active one nor one of the list, the task shows a warning.
     type: list
     elements: str
     default: []
@@ -144,6 +166,35 @@ EXAMPLES = r"""
         interval: hourly
     purge_unlisted: true
     keep: ["tmp *"]
+
+# The following tasks use the environment variables NETBOX_URL and NETBOX_TOKEN.
+
+- name: Sync each Proxmox endpoint every night
+  proxbox.proxbox.proxbox_sync_schedules:
+    interval: daily
+    timezone: Europe/Berlin
+    schedules:
+      - name: nightly east
+        schedule_at: "02:00"
+        proxmox_endpoints: [pve-east]
+      - name: nightly west
+        schedule_at: "03:00"
+        proxmox_endpoints: [pve-west]
+      - name: all after the upgrade
+        schedule_at: "2027-04-01 02:00"
+        interval: once
+
+- name: Find the schedules that nobody declares, and change nothing
+  proxbox.proxbox.proxbox_sync_schedules:
+    schedules: []
+    keep: ["nightly *"]
+  register: audit # audit.unlisted has their names
+
+- name: End all schedules
+  proxbox.proxbox.proxbox_sync_schedules:
+    schedules: []
+    purge_unlisted: true
+    allow_empty: true
 """
 
 RETURN = r"""
@@ -155,7 +206,7 @@ msg:
   returned: always
   sample: "20 schedules: 1 changed (nightly), 19 unchanged"
 schedules:
-  description: What was done for each schedule, including those that were ended because they were not listed.
+  description: What was done for each schedule of the list, then for those that were ended because they are not listed.
   type: list
   elements: dict
   returned: success, or some schedules failed
@@ -193,10 +244,30 @@ schedules:
       elements: dict
       returned: when the schedule did not fail
     why:
-      description: Why something was done, one sentence for each reason; empty if nothing was done.
+      description:
+        - Why something was done, one sentence for each reason; empty if nothing was done.
+        - For a schedule that was ended with O(purge_unlisted=true), each sentence ends with C(not listed).
       type: list
       elements: str
       returned: when the schedule did not fail
+      sample:
+        - "job 17: not listed"
+unlisted:
+  description:
+    - Names of the active Proxbox schedules that are not in O(schedules) and match no pattern of O(keep), as the task
+      found them. O(purge_unlisted=true) ends them.
+    - With O(purge_unlisted=false), a schedule can be missing whose run began a moment ago, because NetBox does not show
+      yet what it is.
+  type: list
+  elements: str
+  returned: success, or some schedules failed
+  sample: [by hand]
+kept:
+  description: Names of the active Proxbox schedules that are not in O(schedules), but match a pattern of O(keep).
+  type: list
+  elements: str
+  returned: success, or some schedules failed
+  sample: [tmp upgrade]
 failure:
   description: The request that failed, with the keys that M(proxbox.proxbox.proxbox_sync_schedule) returns.
   type: dict
@@ -214,51 +285,111 @@ from ..module_utils._declare import Declare, End
 from ..module_utils._errors import ProxboxError
 from ..module_utils._jobs import Jobs
 from ..module_utils._message import change_of, of_list, of_schedule
-from ..module_utils._module import LOGIN_SPEC, RUNNING_SPEC, SCHEDULE_SPEC, run_module, task_result
+from ..module_utils._module import (
+    LOGIN_SPEC,
+    RUNNING_SPEC,
+    SCHEDULE_SPEC,
+    SCOPE_SPEC,
+    run_module,
+    task_result,
+    warn_of_netbox_endpoints,
+)
 from ..module_utils._options import checked_name, fits, read_policy, read_schedule
-from ..module_utils._plan import TaskResult
-from ..module_utils._schedules import declare_all
+from ..module_utils._plan import Policy, TaskResult
+from ..module_utils._schedules import Schedules
 from ..module_utils._times import parse_timezone
+
+Done = dict[str, TaskResult | ProxboxError]
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    **{option: SCHEDULE_SPEC[option] for option in ("schedule_at", "interval", *SCOPE_SPEC)},
+    "timezone": {"type": "str", "default": "UTC"},
+    **{option: RUNNING_SPEC[option] for option in ("drift", "when_running", "job_retention")},
+}
+"""The options of the task that an entry of the list overrides."""
+
+ENTRY_SPEC = {
+    "name": SCHEDULE_SPEC["name"],
+    "state": SCHEDULE_SPEC["state"],
+    # A default here would hide that the entry does not set the option.
+    **{option: {key: rules[key] for key in rules if key != "default"} for option, rules in DEFAULTS.items()},
+}
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     policy = read_policy(params, check_mode=module.check_mode)
-    names = [entry["name"].strip() for entry in params["schedules"]]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    check_list(params)
+    entries = {entry["name"].strip(): with_defaults(entry, params) for entry in params["schedules"]}
+    warn_of_netbox_endpoints(module, params["netbox_endpoints"], *(one["netbox_endpoints"] for one in entries.values()))
+    goals: dict[str, tuple[Declare | End, Policy]] = {}
+    invalid: dict[str, ProxboxError] = {}
+    for name, entry in entries.items():
+        try:
+            goals[name] = goal(entry, jobs), read_policy(entry, check_mode=module.check_mode)
+        except ProxboxError as exc:
+            invalid[name] = exc
+    schedules = Schedules(jobs, None if params["purge_unlisted"] else entries)
+    active = schedules.active()
+    others = sorted(active - entries.keys())
+    kept = [name for name in others if any(fits(name, pattern) for pattern in params["keep"])]
+    unlisted = [name for name in others if name not in kept]
+    warn_of_patterns(module, active | entries.keys())
+
+    done: Done = {}
+    for name in entries:
+        if name in invalid:
+            done[name] = invalid[name]
+        elif invalid and isinstance(goals[name][0], End) and name in active:
+            done[name] = ProxboxError("The schedule was not ended, because another entry of the list is invalid.")
+        else:
+            done[name] = schedules.reach(*goals[name])
+    failed = any(isinstance(one, ProxboxError) for one in done.values())
+    if params["purge_unlisted"] and not failed:
+        done |= {name: schedules.reach(End(name, reason="not listed"), policy) for name in unlisted}
+    together = {**result(module, jobs, done, entries), "unlisted": unlisted, "kept": kept}
+    if params["purge_unlisted"] and failed and unlisted:
+        together["msg"] += f" | Therefore these unlisted schedules were not ended: {', '.join(unlisted)}."
+    return together
+
+
+def with_defaults(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a schedule: its own, and those of the task for all that it does not set."""
+    return {**params, **{option: value for option, value in entry.items() if value is not None}}
+
+
+def check_list(params: dict[str, Any]) -> None:
+    """Check the list as a whole.
+
+    :raises ProxboxError: for a name that occurs twice, and for an empty list that would end all schedules.
+    """
+    names = Counter(entry["name"].strip() for entry in params["schedules"])
+    twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
         raise ProxboxError(
             f"schedules has more than one entry with these names: {', '.join(twice)}. Names must differ."
         )
-    goals: dict[str, Declare | End] = {}
-    failed: dict[str, ProxboxError] = {}
-    for name, entry in zip(names, params["schedules"], strict=True):
-        try:
-            goals[name] = goal(entry, params, jobs)
-        except ProxboxError as exc:
-            failed[name] = exc
-
-    def ends_too(name: str) -> bool:
-        return name not in names and not any(fits(name, pattern) for pattern in params["keep"])
-
-    done = declare_all(jobs, goals, policy, ends_too if params["purge_unlisted"] else None)
-    order = [*names, *(name for name in done if name not in names)]
-    return result(module, jobs, {name: {**failed, **done}[name] for name in order})
+    if params["purge_unlisted"] and not names and not params["allow_empty"]:
+        raise ProxboxError(
+            "schedules is empty, and purge_unlisted would end all schedules: list the schedules that are to stay, or "
+            "set allow_empty: true to end them all."
+        )
 
 
-def declared(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries whose schedules are to exist."""
-    return [entry for entry in params["schedules"] if entry["state"] == "present"]
+def warn_of_patterns(module: AnsibleModule, names: set[str]) -> None:
+    """Warn of patterns of ``keep`` that match no name."""
+    idle = [repr(pattern) for pattern in module.params["keep"] if not any(fits(name, pattern) for name in names)]
+    if idle:
+        module.warn(f"No schedule matches these patterns of keep: {', '.join(idle)}.")
 
 
-def goal(entry: dict[str, Any], params: dict[str, Any], jobs: Jobs) -> Declare | End:
+def goal(entry: dict[str, Any], jobs: Jobs) -> Declare | End:
     if entry["state"] == "absent":
         return End(checked_name(entry["name"]))
-    return read_schedule(entry, params, jobs.endpoint_ids)
+    return read_schedule(entry, jobs.endpoint_ids)
 
 
-def result(module: AnsibleModule, jobs: Jobs, done: dict[str, TaskResult | ProxboxError]) -> dict[str, Any]:
-    zones = {entry["name"].strip(): entry["timezone"] or module.params["timezone"] for entry in declared(module.params)}
+def result(module: AnsibleModule, jobs: Jobs, done: Done, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     schedules: list[dict[str, Any]] = []
     changes: list[tuple[str, str]] = []
     diffs: list[dict[str, Any]] = []
@@ -268,7 +399,8 @@ def result(module: AnsibleModule, jobs: Jobs, done: dict[str, TaskResult | Proxb
             failures.setdefault(re.sub(r"/jobs/\d+/", "/jobs/N/", str(one)), []).append((name, str(one)))
             told: dict[str, Any] = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
         else:
-            zone = parse_timezone(zones[name]) if name in zones else UTC
+            entry = entries.get(name)
+            zone = parse_timezone(entry["timezone"]) if entry and entry["state"] == "present" else UTC
             msg = of_schedule(one, zone, check_mode=module.check_mode)
             told = {"failed": False, **task_result(module, jobs, one, msg, zone)}
             diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
@@ -293,16 +425,12 @@ def main() -> None:
     run_module(
         {
             **LOGIN_SPEC,
-            "schedules": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {**SCHEDULE_SPEC, "timezone": {"type": "str"}},
-            },
-            "timezone": {"type": "str", "default": "UTC"},
-            "purge_unlisted": {"type": "bool", "default": False},
-            "keep": {"type": "list", "elements": "str", "default": []},
+            "schedules": {"type": "list", "elements": "dict", "required": True, "options": ENTRY_SPEC},
+            **DEFAULTS,
             **RUNNING_SPEC,
+            "purge_unlisted": {"type": "bool", "default": False},
+            "allow_empty": {"type": "bool", "default": False},
+            "keep": {"type": "list", "elements": "str", "default": []},
         },
         work,
     )

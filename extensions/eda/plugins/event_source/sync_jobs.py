@@ -90,7 +90,8 @@ options:
     default: 30
   names:
     description:
-      - Names of the syncs to send events about. The wildcards are V(*) and V(?). Empty means all syncs.
+      - Names of the syncs to send events about. They can be patterns of Python's C(fnmatch), for example V(nightly *).
+        A bracket in a name is V([[]). Empty means all syncs.
     type: list
     elements: str
     default: []

@@ -29,7 +29,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Polic
 from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow
 from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare_all
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import Schedules
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from ansible_collections.proxbox.proxbox.tests.unit.netbox_model import ALL, SCOPES, TWO, Dice, NetBox, Row, controller
@@ -93,7 +93,7 @@ def wish(**options: Any) -> Declare:
     defaults = {"name": NAME, "sync_types": ["all"], "schedule_at": None, "interval": None, "timezone": "UTC"}
     endpoints = {"proxmox_endpoints": [], "netbox_endpoints": []}
     options = {**defaults, **endpoints, "drift": "repair", "job_retention": 0, **options}
-    return read_schedule(options, options, lambda kind, wanted: frozenset())
+    return read_schedule(options, lambda kind, wanted: frozenset())
 
 
 class Clock:
@@ -503,7 +503,9 @@ def test_many_schedules_are_each_declared(data: st.DataObject, now: datetime, nu
     goals = {NAME: wanted, "new": wish(name="new", interval="daily"), "gone": End("gone")}
     for expected in (True, False):
         Clock.here.jobs = jobs = controller(netbox)
-        done = declare_all(jobs, goals, Policy("cancel"), lambda name: name == "other")
+        schedules = Schedules(jobs, None)
+        ended = {name: End(name) for name in schedules.active() if name == "other"}
+        done = {name: schedules.reach(goal, Policy("cancel")) for name, goal in {**goals, **ended}.items()}
         settle(netbox)
         assume(not netbox.between)
         assert done["new"].plan.changed is expected

@@ -21,6 +21,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
     checked_name,
     checked_seconds,
     checked_sync_types,
+    fits,
     read_max_age,
     read_policy,
     read_schedule,
@@ -52,7 +53,7 @@ def ids(kind: str, wanted: list[str]) -> frozenset[int]:
 
 
 def read(**options: Any) -> Declare:
-    return read_schedule({**ONE, **options}, {**COMMON, **options}, ids)
+    return read_schedule({**COMMON, **ONE, **options}, ids)
 
 
 def test_a_schedule_of_options() -> None:
@@ -75,11 +76,30 @@ def test_a_schedule_of_options() -> None:
     assert read(job_retention=0).retention is None
 
 
-def test_a_schedule_has_its_own_timezone_or_that_of_all() -> None:
-    common = {**COMMON, "timezone": "Asia/Tokyo"}
-    for own, expected in (("Europe/Berlin", "Europe/Berlin"), (None, "Asia/Tokyo"), ("", "Asia/Tokyo")):
-        goal = read_schedule({**ONE, "schedule_at": "02:00", "timezone": own}, common, ids)
-        assert str(goal.at.zone) == expected
+def test_the_words_for_what_is_not_set() -> None:
+    assert read(schedule_at="now", interval="once") == read(schedule_at=" Now", interval="ONCE ") == read()
+    assert read(schedule_at="now", interval="daily") == read(interval="daily")
+    with pytest.raises(ProxboxError, match="not a time"):
+        read(schedule_at="once")
+    with pytest.raises(ProxboxError, match="not an interval"):
+        read(interval="now")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "those"),
+    [
+        ("tmp *", {"tmp 1"}),
+        ("tmp ?", {"tmp 1"}),
+        ("*[12]", {"tmp 1", "lab 2"}),
+        ("[!tl]*", {"[x] 1 y"}),
+        ("[[]x] *", {"[x] 1 y"}),
+        ("[x]*", set()),
+        ("TMP *", set()),
+        ("tmp", set()),
+    ],
+)
+def test_a_pattern_is_one_of_pythons_fnmatch(pattern: str, those: set[str]) -> None:
+    assert {name for name in ("tmp 1", "lab 2", "[x] 1 y") if fits(name, pattern)} == those
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils import _schedules
+from ansible_collections.proxbox.proxbox.plugins.module_utils import _observe, _schedules
 from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare_all, is_schedule
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import Schedules, is_schedule
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     ALL,
-    CANCELS,
     CREATE,
     FOREIGN,
-    MAY_CANCEL,
     NEWEST,
     NIGHTLY,
     Script,
@@ -47,11 +45,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
-def many(
-    jobs: Jobs, *names: str, ends_too: Callable[[str], bool] | None = None, check_mode: bool = False
-) -> dict[str, Any]:
-    goals = {name: WANTED._replace(name=name) for name in names}
-    return declare_all(jobs, goals, Policy(check_mode=check_mode), ends_too)
+def reach(jobs: Jobs, *goals: Declare | End) -> dict[str, Any]:
+    schedules = Schedules(jobs, {goal.name for goal in goals})
+    return {goal.name: schedules.reach(goal, Policy()) for goal in goals}
+
+
+def many(jobs: Jobs, *names: str) -> dict[str, Any]:
+    return reach(jobs, *(WANTED._replace(name=name) for name in names))
 
 
 def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> None:
@@ -70,25 +70,30 @@ def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: J
     assert outcomes["b"].job.id == 5 and outcomes["c"].job.id == 7
 
 
-def test_what_is_not_listed_ends_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
-    seen = page(
-        row(5, name="listed", **NIGHTLY),
-        row(6, name="other", **NIGHTLY),
-        row(7, name="tmp 1", **NIGHTLY),
-        row(8, name="by hand", status="running"),
-        {**recorded("netbox/system_job"), "id": 9},
+def test_the_active_schedules(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(
+        page(
+            row(5, name="listed", **NIGHTLY),
+            row(6, name="other", **NIGHTLY),
+            row(8, name="by hand", status="running"),
+            {**recorded("netbox/system_job"), "id": 9},
+        )
     )
-    server.answer(seen)
-    assert not many(jobs, "listed")["listed"].plan.changed
-    server.answers[:] = [seen, cancelled(6), page()]
-    outcomes = many(jobs, "listed", ends_too=lambda name: not name.startswith("tmp"))
-    assert list(outcomes) == ["listed", "other"]
-    assert [job.id for job in outcomes["other"].cancelled] == [6]
-    server.answers[:] = [seen, CANCELS]
-    server.requests.clear()
-    outcomes = many(jobs, "listed", ends_too=lambda name: True, check_mode=True)
-    assert outcomes["tmp 1"].plan.changed and list(outcomes) == ["listed", "other", "tmp 1"]
-    assert server.asked == [ALL, MAY_CANCEL]
+    assert Schedules(jobs, {"listed"}).active() == {"listed", "other"}
+    assert server.asked == [ALL]
+
+
+def test_a_job_that_has_just_begun_matters_if_its_name_does(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = row(6, name="other", status="running", interval=60, started="2026-04-10T10:00:00Z")
+    untold = {**begun, "data": None}
+    monkeypatch.setattr(_observe, "LOOKS", 2)
+    for names, active, looks in (({"listed"}, set(), 1), (None, {"other"}, 2), ({"other"}, {"other"}, 2)):
+        server.requests.clear()
+        server.answers[:] = [page(untold), page(begun)]
+        assert Schedules(jobs, names).active() == active
+        assert server.asked == [ALL] * looks
 
 
 def test_many_are_read_again_when_one_took_its_time(
@@ -105,14 +110,14 @@ def test_a_system_job_is_not_waited_for(server: Script, jobs: Jobs, row: Row) ->
     just_now = {**system, "created": "2026-04-10T10:00:00Z"}
     starting = {**just_now, "id": 3, "started": "2026-04-10T10:00:00Z", "status": recorded("running")["status"]}
     server.answer(page(row(5, **NIGHTLY), just_now, starting))
-    assert not many(jobs, "nightly", ends_too=lambda name: True)["nightly"].plan.changed
+    assert not Schedules(jobs, None).reach(WANTED, Policy()).plan.changed
     assert server.asked == [ALL]
 
 
 def test_a_one_time_schedule_is_read_with_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:
     ran = row(4, status="completed", scheduled="2026-04-10T02:00:00Z")
     server.answer(page(row(5, name="other", **NIGHTLY)), page(ran))
-    outcomes = declare_all(jobs, {"nightly": ONCE, "other": WANTED._replace(name="other")}, Policy())
+    outcomes = reach(jobs, ONCE, WANTED._replace(name="other"))
     assert outcomes["nightly"].job.id == 4 and not any(one.plan.changed for one in outcomes.values())
     assert server.asked == [ALL, NEWEST]
 
@@ -120,13 +125,13 @@ def test_a_one_time_schedule_is_read_with_its_newest_jobs(server: Script, jobs: 
 def test_a_one_time_schedule_with_an_active_job_costs_no_more(server: Script, jobs: Jobs, row: Row) -> None:
     later = Declare("nightly", at=parse_at("2026-05-01 02:00", parse_timezone("UTC")))
     server.answer(page(row(5, scheduled="2026-05-01T02:00:00Z")))
-    assert declare_all(jobs, {"nightly": later}, Policy())["nightly"].job.id == 5
+    assert reach(jobs, later)["nightly"].job.id == 5
     assert server.asked == [ALL]
 
 
 def test_schedules_are_created_and_ended_in_one_task(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="old", **NIGHTLY)), cancelled(5), page(), created(7), page(row(7, **NIGHTLY)))
-    outcomes = declare_all(jobs, {"old": End("old"), "nightly": WANTED}, Policy())
+    outcomes = reach(jobs, End("old"), WANTED)
     assert [job.id for job in outcomes["old"].cancelled] == [5] and outcomes["nightly"].job.id == 7
     assert server.asked[-2:] == [CREATE, ACTIVE]
 

@@ -50,6 +50,12 @@ def test_a_run_has_netboxs_own_name_by_default(server: Script, jobs: Jobs, name:
     assert result["changed"] and result["job"]["name"] == "Proxbox Sync" and result["job"]["sync_types"] == ["all"]
 
 
+def test_netbox_endpoints_are_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(7, name="x", status="completed", netbox_endpoint_ids=[2], completed="2026-04-10T09:59:00Z")))
+    result, (warning,) = run(jobs, max_age=60, netbox_endpoints=["2"])
+    assert not result["changed"] and warning.startswith("netbox_endpoints has no effect on a sync: ")
+
+
 def test_a_run_that_succeeds(server: Script, jobs: Jobs, row: Row) -> None:
     ended = row(7, name="x", status="completed")
     server.answer(page(), created(7), page(row(7, name="x", status="pending")), status(7, "completed"), page(ended))

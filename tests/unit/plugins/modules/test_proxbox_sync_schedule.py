@@ -54,6 +54,12 @@ def test_an_unchanged_schedule_of_a_disabled_endpoint_is_a_warning(server: Scrip
     assert [text.split()[0] for text in server.asked] == ["GET", "GET"]
 
 
+def test_netbox_endpoints_are_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY, netbox_endpoint_ids=[2])))
+    result, (warning,) = run(jobs, schedule_at="02:00", interval="daily", netbox_endpoints=["2"])
+    assert not result["changed"] and warning.startswith("netbox_endpoints has no effect on a sync: ")
+
+
 def test_a_schedule_that_is_created(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     result, _warnings = run(jobs, schedule_at="02:00", interval="daily")

@@ -15,10 +15,17 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_schedules
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
+    ACTIVE,
     ALL,
+    CANCELS,
+    CREATE,
     DENIED,
+    MAY_CANCEL,
     NIGHTLY,
+    RELEASED,
+    TASK,
     Script,
+    cancel,
     cancelled,
     created,
     page,
@@ -75,16 +82,150 @@ def test_one_reason_is_told_once(server: Script, jobs: Jobs, row: Row) -> None:
     assert result["msg"].count("core.delete_job") == 1 and "2 of 2 schedules failed: a, b: " in result["msg"]
 
 
-def test_what_is_not_listed_ends_but_for_what_is_kept(server: Script, jobs: Jobs, row: Row) -> None:
-    rows = [row(number, name=name, **NIGHTLY) for number, name in enumerate(("a", "old", "tmp 1", "[x] 1", "bad"), 5)]
-    server.answer(page(*rows), cancelled(6), page())
-    # A schedule with a wrong option is listed all the same.
+@pytest.fixture
+def five(row: Row) -> list[dict[str, Any]]:
+    """Five active schedules."""
+    return [row(number, name=name, **NIGHTLY) for number, name in enumerate(("a", "old", "tmp 1", "[x] 1", "bad"), 5)]
+
+
+def test_what_is_not_listed_ends_but_for_what_is_kept(server: Script, jobs: Jobs, five: list[Any]) -> None:
+    server.answer(page(*five), cancelled(6), page(), cancelled(9), page())
+    result, warnings = run(jobs, {"name": "a", **AT_TWO}, purge_unlisted=True, keep=["tmp *", "[[]x]*"])
+    assert [(one["name"], one["why"]) for one in result["schedules"]] == [
+        ("a", []),
+        ("bad", ["job 9: not listed"]),
+        ("old", ["job 6: not listed"]),
+    ]
+    assert (result["unlisted"], result["kept"], warnings) == (["bad", "old"], ["[x] 1", "tmp 1"], [])
+    assert server.asked[0] == ALL and server.asked[1::2] == [cancel(9), cancel(6)] and len(server.asked) == 5
+
+
+@pytest.mark.parametrize("schedules", [[{"name": "a", **AT_TWO}], []])
+def test_an_audit_tells_what_is_not_listed_and_ends_nothing(
+    server: Script, jobs: Jobs, five: list[Any], schedules: list[Any]
+) -> None:
+    server.answer(page(*five))
+    result, warnings = run(jobs, *schedules, keep=["tmp *", "a", "lab*", "[x]*"])
+    assert not result["changed"] and server.asked == [ALL]
+    assert (result["unlisted"], result["kept"]) == (["[x] 1", "bad", "old"], ["tmp 1"] if schedules else ["a", "tmp 1"])
+    assert warnings == ["No schedule matches these patterns of keep: 'lab*', '[x]*'."]
+
+
+def test_one_invalid_entry_ends_nothing(server: Script, jobs: Jobs, row: Row, five: list[Any]) -> None:
+    server.answer(page(*five), created(20), page(row(20, name="new", **NIGHTLY)))
     result, _warnings = run(
-        jobs, {"name": "a", **AT_TWO}, {"name": "bad", "interval": "0"}, purge_unlisted=True, keep=["tmp *", "[x]*"]
+        jobs,
+        {"name": "old", "state": "absent"},
+        {"name": "gone", "state": "absent"},
+        {"name": "new", **AT_TWO},
+        {"name": "bad", "interval": "0"},
+        purge_unlisted=True,
+        keep=["tmp *"],
     )
-    assert [one["name"] for one in result["schedules"]] == ["a", "bad", "old"]
-    assert [job["id"] for job in result["schedules"][2]["cancelled"]] == [6]
-    assert server.asked[0] == ALL and len(server.asked) == 3
+    assert result["failed"] and [(one["name"], one["failed"]) for one in result["schedules"]] == [
+        ("old", True),
+        ("gone", False),
+        ("new", False),
+        ("bad", True),
+    ]
+    assert result["msg"].startswith(
+        "2 of 4 schedules failed: old: The schedule was not ended, because another entry of the list is invalid. | "
+        "bad: interval '0' is less than a minute"
+    )
+    assert result["msg"].endswith(" | Therefore these unlisted schedules were not ended: [x] 1, a.")
+    assert result["unlisted"] == ["[x] 1", "a"]
+    assert server.asked == [ALL, CREATE, ACTIVE.replace("nightly", "new")]
+
+
+def test_an_entry_that_failed_keeps_what_is_not_listed(server: Script, jobs: Jobs, five: list[Any]) -> None:
+    server.answer(page(*five), recorded_answer("not_created_in_the_past"), cancelled(6), page())
+    wanted = [{"name": "new", **AT_TWO}, {"name": "old", "state": "absent"}]
+    result, _warnings = run(jobs, *wanted, purge_unlisted=True)
+    # What is absent by its name is ended.
+    assert [(one["name"], one["failed"]) for one in result["schedules"]] == [("new", True), ("old", False)]
+    assert result["msg"].startswith("1 of 2 schedules failed: new: ")
+    assert result["msg"].endswith("Therefore these unlisted schedules were not ended: [x] 1, a, bad, tmp 1.")
+    assert server.asked == [ALL, CREATE, cancel(6), ACTIVE.replace("nightly", "old")]
+
+
+def test_an_empty_list_ends_all_only_if_it_may(server: Script, jobs: Jobs, row: Row) -> None:
+    empty = {"purge_unlisted": True, "schedules": "[]"}
+    with pytest.raises(ProxboxError, match="schedules is empty, and purge_unlisted would end all schedules: list"):
+        work(proxbox_sync_schedules, jobs, empty)
+    assert server.asked == []
+    server.answer(page(row(5, name="a", **NIGHTLY)), cancelled(5), page())
+    result, _warnings = work(proxbox_sync_schedules, jobs, {**empty, "allow_empty": True})
+    assert [job["id"] for job in result["schedules"][0]["cancelled"]] == [5] and result["unlisted"] == ["a"]
+
+
+def test_an_entry_overrides_the_options_of_the_task(server: Script, jobs: Jobs, row: Row) -> None:
+    (endpoint, *_others) = recorded_answer("proxmox_endpoints").body["results"]
+    number = endpoint["id"]
+    own = {"sync_types": ["storage"], "proxmox_endpoints": [], "timezone": "Europe/Berlin", "schedule_at": "04:00"}
+    berlin = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440, "sync_types": ["storage"]}
+    server.answer(
+        page(endpoint),
+        page(
+            row(5, name="a", **NIGHTLY, sync_types=["devices"], proxmox_endpoint_ids=[number]),
+            row(6, name="b", **berlin),
+            row(7, name="c", scheduled="2026-05-01T02:00:00Z", sync_types=["devices"], proxmox_endpoint_ids=[number]),
+        ),
+    )
+    result, _warnings = run(
+        jobs,
+        {"name": "a", "interval": "", "timezone": " "},
+        {"name": "b", **own},
+        {"name": "c", "schedule_at": "2026-05-01 02:00", "interval": "once"},
+        **AT_TWO,
+        sync_types=["devices"],
+        proxmox_endpoints=[endpoint["name"]],
+    )
+    assert [(one["name"], one["changed"], one["failed"]) for one in result["schedules"]] == [
+        (name, False, False) for name in "abc"
+    ]
+    assert len(server.asked) == 2
+
+
+def changes(result: dict[str, Any]) -> list[tuple[str, bool, bool]]:
+    return [(one["name"], one["failed"], one["changed"]) for one in result["schedules"]]
+
+
+def test_an_entry_overrides_the_drift_of_the_task(server: Script, jobs: Jobs, row: Row) -> None:
+    drifted = [
+        row(number, name=name, scheduled="2026-04-11T03:00:00Z", interval=1440) for number, name in ((5, "a"), (6, "b"))
+    ]
+    before = row(2, name="a", status="completed", scheduled="2026-04-10T02:00:00Z", interval=1440)
+    server.answer(page(*drifted), page(before), RELEASED, CANCELS)
+    options = {"schedules": [{"name": "a", "drift": "ignore"}, {"name": "b"}], **AT_TWO}
+    result, _warnings = work(proxbox_sync_schedules, jobs, options, check_mode=True)
+    assert changes(result) == [("a", False, False), ("b", False, True)]
+
+
+def test_an_entry_overrides_the_retention_of_the_task(server: Script, jobs: Jobs) -> None:
+    server.answer(page(), RELEASED)
+    entries = [{"name": "a", "job_retention": 0}, {"name": "b"}]
+    options = {"schedules": entries, "schedule_at": "2027-04-01 02:00", "interval": "daily"}
+    result, _warnings = work(proxbox_sync_schedules, jobs, options, check_mode=True)
+    assert changes(result) == [("a", False, True), ("b", True, False)] and "JOB_RETENTION" in result["msg"]
+
+
+def test_an_entry_overrides_when_running(server: Script, jobs: Jobs, row: Row) -> None:
+    runs = [row(number, name=name, status="running", interval=60) for number, name in ((5, "a"), (6, "b"))]
+    alive = recorded_answer("task_started")
+    server.answer(page(*runs), alive, alive, CANCELS)
+    entries = [{"name": "a", "state": "absent", "when_running": "fail"}, {"name": "b", "state": "absent"}]
+    options = {"schedules": entries, "when_running": "cancel"}
+    result, _warnings = work(proxbox_sync_schedules, jobs, options, check_mode=True)
+    assert changes(result) == [("a", True, False), ("b", False, True)]
+    assert "set when_running to wait or cancel" in result["msg"] and server.asked == [ALL, TASK, TASK, MAY_CANCEL]
+
+
+def test_netbox_endpoints_are_warned_of_once(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(*(row(number, name=name, **NIGHTLY) for number, name in enumerate("ab", 5))))
+    entries = [{"name": name, **AT_TWO, "state": "absent", "netbox_endpoints": ["1"]} for name in "xy"]
+    _result, (warning,) = run(jobs, *entries, netbox_endpoints=["2"])
+    assert warning.startswith("netbox_endpoints has no effect on a sync: ")
+    assert run(jobs, *entries)[1] == [warning]
 
 
 def test_a_schedule_that_ends(server: Script, jobs: Jobs, row: Row) -> None:
