@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._module import CONNECTION_SPEC
 from ansible_collections.proxbox.proxbox.plugins.module_utils._survey import read_answers
+from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_sync_schedules
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator
 
 MODULES = "ansible_collections.proxbox.proxbox.plugins.modules."
@@ -67,9 +68,7 @@ def test_all_options_of_a_module_may_be_blank_at_once(module: str, blank: str | 
 
 
 @pytest.mark.parametrize("blank", BLANKS)
-@pytest.mark.parametrize(
-    "option", ["state", "schedule_at", "interval", "sync_types", "proxmox_endpoints", "netbox_endpoints", "timezone"]
-)
+@pytest.mark.parametrize("option", sorted(proxbox_sync_schedules.ENTRY_SPEC.keys() - {"name"}))
 def test_a_blank_option_of_a_listed_schedule_has_its_default(option: str, blank: str | None) -> None:
     blank_schedules = [{"name": "nightly", option: blank}]
     assert accepted("proxbox_sync_schedules", schedules=blank_schedules) == accepted("proxbox_sync_schedules")
