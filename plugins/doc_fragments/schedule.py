@@ -17,6 +17,23 @@ options:
       - Time zone of a time that has no offset. An IANA name, for example V(Europe/Berlin).
     type: str
     default: UTC
+  enabled:
+    description:
+      - V(false) pauses the schedule. The module checks all options, and makes sure that the schedule has no job in
+        NetBox. NetBox itself knows no paused schedules, so only the playbook has its definition.
+      - V(true) resumes the schedule. With C(schedule_at), its next run is the next one that C(schedule_at) and
+        C(interval) give. Without C(schedule_at), a run starts at once.
+      - O(when_running) tells what happens to a running sync of the schedule.
+    type: bool
+    default: true
+  skip_until:
+    description:
+      - Time before which no run starts, for example the end of a maintenance. ISO 8601 (V(2026-12-24 18:00)), or a date
+        (V(2026-12-27)), which means the beginning of this day. The time zone is O(timezone) if the value has no offset.
+      - The next run is the first one from this time on. The times of all runs after it do not change. After this time,
+        the option has no effect, so it can stay in the playbook.
+      - Requires C(interval).
+    type: str
   drift:
     description:
       - What to do if a schedule has drifted. Its next run is then not at a time that C(schedule_at) and C(interval)

@@ -21,7 +21,8 @@ class Declare(NamedTuple):
     A past run can fulfil a one-time schedule.
 
     ``interval`` is in minutes; None means that the sync runs once. ``at`` None means that it starts at once.
-    ``retention`` is how long NetBox keeps jobs (``JOB_RETENTION``); None means that it keeps them all.
+    ``retention`` is how long NetBox keeps jobs (``JOB_RETENTION``); None means that it keeps them all. No run of a
+    recurring sync starts before ``skip_until``.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Declare(NamedTuple):
     interval: int | None = None
     repair_drift: bool = True
     retention: timedelta | None = None
+    skip_until: datetime | None = None
 
     @property
     def once(self) -> bool:
@@ -43,6 +45,10 @@ class Declare(NamedTuple):
         The last tenth of the retention is left for the next task, which has to see that the job has run.
         """
         return self.retention * 0.9 if self.retention else None
+
+    def begins(self, now: datetime) -> datetime:
+        """The moment after which the next run may be: now, or just before ``skip_until``."""
+        return max(now, self.skip_until - LEAD - timedelta(seconds=1)) if self.skip_until else now
 
     def concerns(self, job: Job) -> bool:
         """Return whether a job has the name of the schedule."""
@@ -99,9 +105,12 @@ class Declare(NamedTuple):
 
     def _time_mismatch(self, job: Job, seen: Observation) -> str | None:
         """Return why the time of an active member does not fit; None if it does."""
+        next_run = self._next_run(job, seen)
+        if self.skip_until and self.begins(seen.now) > seen.now and next_run < self.skip_until:
+            return f"its next run is {self._shown(next_run)}, before skip_until"
         if self.at is None:
             # Any phase fits, but the next run may not be later than the schedule itself allows.
-            latest = seen.now + LEAD + timedelta(minutes=self.interval or 0)
+            latest = self.begins(seen.now) + LEAD + timedelta(minutes=self.interval or 0)
             if job.scheduled is None or job.scheduled <= latest:
                 return None
             return f"its next run is {self._shown(job.scheduled)}, later than the schedule allows"
@@ -115,6 +124,13 @@ class Declare(NamedTuple):
             fits = self.has_the_time(job, seen.now)
         return None if fits else f"its next run is {self._shown(job.scheduled)}, which schedule_at does not allow"
 
+    def _next_run(self, job: Job, seen: Observation) -> datetime:
+        """The time of the next run that has not begun. NetBox makes the next job of a running sync at its end."""
+        due = job.scheduled or seen.now
+        if job.status == "running" and job.interval:
+            return max(due + timedelta(minutes=job.interval), seen.now)
+        return due
+
     def _shown(self, when: datetime) -> str:
         return in_zone(when, self.at.zone if self.at else timezone.utc)
 
@@ -123,7 +139,7 @@ class Declare(NamedTuple):
         same = job.interval == self.interval and job.scope in (None, self.scope) and not job.dead
         if not (same and self.at and self.interval and job.scheduled):
             return False
-        return not self.at.holds(job.scheduled, self.interval, seen.now)
+        return not self.at.holds(job.scheduled, self.interval, self.begins(seen.now))
 
     def _on_phase(self, job: Job) -> bool:
         """Whether the time of a recurring job is on the wanted phase, at whichever occurrence."""

@@ -40,17 +40,24 @@ def _first_run(goal: Declare, active: Iterable[Job], now: datetime) -> datetime 
     replaced = [job for job in active if job.interval and not job.dead]
     if goal.at and not goal.interval:
         return goal.at.first(now)
+    begins = goal.begins(now)
     if goal.at and goal.interval:
         # A time of day has no day, so the day is that of the job that is replaced.
-        times = (job.scheduled for job in replaced if job.scheduled and job.interval == goal.interval)
-        return goal.at.next(goal.interval, now, next(times, None))
-    if not goal.interval or not replaced:
+        same = (job.scheduled for job in replaced if job.scheduled and job.interval == goal.interval)
+        return goal.at.next(goal.interval, begins, next(same, None))
+    if not goal.interval or not (replaced or begins > now):
         return None
+    step = timedelta(minutes=goal.interval)
+    times = [job.scheduled for job in replaced if job.scheduled]
+    if goal.skip_until and begins > now:
+        # The first run from then on, a whole number of intervals after the run that is replaced.
+        run = min(times, default=goal.skip_until)
+        return run + step * max(0, -((run - goal.skip_until) // step))
     # Without schedule_at, the time of the next run stays, but it is one interval away at most.
-    latest = now + timedelta(minutes=goal.interval)
+    latest = now + step
     if any(job.status == "running" for job in replaced):
         return latest
-    upcoming = min((job.scheduled for job in replaced if job.scheduled), default=now)
+    upcoming = min(times, default=now)
     return min(upcoming, latest) if upcoming > now + LEAD else None
 
 

@@ -69,8 +69,8 @@ def examine(
             task = jobs.rq.task(job)
             if task is None:
                 warnings[job.id] = (
-                    f"NetBox does not show whether RQ has job {job.id} ({job.name}), so it may be lost: check_queue "
-                    "needs the token of a superuser"
+                    "check_queue has no effect, because NetBox shows RQ's jobs to superusers only: use the token of a "
+                    "superuser, or remove the option"
                 )
             else:
                 dead = _unless_moved_on(jobs, job, dead_for_rq(job, task, now))

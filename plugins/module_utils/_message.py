@@ -23,13 +23,14 @@ NAMES_SHOWN = 5
 """How many names of a kind a message shows. It counts the others."""
 
 
-def of_schedule(done: TaskResult, zone: tzinfo, *, check_mode: bool = False) -> str:
+def of_schedule(done: TaskResult, zone: tzinfo, *, paused: bool = False, check_mode: bool = False) -> str:
     """Return the message about one schedule.
 
     :param zone: the time zone of the times in it.
+    :param paused: whether the schedule is declared and not enabled.
     """
     plan, job = done.plan, done.job
-    words = [_would(change_of(done), check_mode)]
+    words = [_would(change_of(done, paused=paused), check_mode)]
     gone = (*plan.cancel, *plan.wait_for)
     if plan.create and gone:
         reasons = dict.fromkeys(reason.partition(": ")[2] for reason in plan.why if ": " in reason)
@@ -101,13 +102,15 @@ def counted(total: int, what: str, kinds: Mapping[str, list[str]]) -> str:
     return f"{total} {_plural(what, total)}{': ' if parts else ''}{', '.join(parts)}"
 
 
-UNCHANGED = ("unchanged", "absent")
+UNCHANGED = ("unchanged", "absent", "still paused")
 """What ``change_of`` returns if nothing was changed."""
 
 
-def change_of(done: TaskResult) -> str:
+def change_of(done: TaskResult, *, paused: bool = False) -> str:
     """Return in one word what a task did to a schedule, or would do."""
     plan = done.plan
+    if paused:
+        return "paused" if plan.changed else "still paused"
     if not plan.changed:
         return "unchanged" if done.job else "absent"
     if plan.create and not (plan.cancel or plan.wait_for):

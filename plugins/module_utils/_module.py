@@ -68,8 +68,10 @@ SCOPE_SPEC: dict[str, dict[str, Any]] = {
 SCHEDULE_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "enabled": {"type": "bool", "default": True},
     "schedule_at": {"type": "str"},
     "interval": {"type": "str"},
+    "skip_until": {"type": "str"},
     **SCOPE_SPEC,
 }
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ._declare import Declare
+from ._declare import Declare, End
 from ._errors import ProxboxError
 from ._job import Scope
 from ._plan import Policy
-from ._times import parse_at, parse_interval, parse_timezone
+from ._times import parse_at, parse_instant, parse_interval, parse_timezone
 
 EndpointIds = Callable[[str, list[str]], frozenset[int]]
 """Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
@@ -37,7 +37,19 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
         interval=parse_interval(interval) if interval else None,
         repair_drift=options["drift"] == "repair",
         retention=_retention(options["job_retention"]),
+        skip_until=_skip_until(options, zone),
     )
+
+
+def read_goal(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare | End:
+    """Return what a module's options want of a schedule. One that is not enabled is checked, and has no job.
+
+    :raises ProxboxError: with a sentence, for an invalid value.
+    """
+    if options["state"] == "absent":
+        return End(checked_name(options["name"]))
+    goal = read_schedule(options, endpoint_ids)
+    return goal if options["enabled"] else End(goal.name, reason="enabled is false")
 
 
 def read_scope(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Scope:
@@ -143,6 +155,15 @@ def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
         others = ", ".join(sorted(types - {"all"}))
         raise ProxboxError(f"sync_types has 'all' and {others}: 'all' cannot be combined with other types.")
     return types
+
+
+def _skip_until(options: Mapping[str, Any], zone: tzinfo) -> datetime | None:
+    text = options["skip_until"]
+    if text is None:
+        return None
+    if _unless(options["interval"], "once") is None:
+        raise ProxboxError("skip_until skips runs of a schedule that recurs: set an interval, or change schedule_at.")
+    return parse_instant("skip_until", text, zone)
 
 
 def _unless(text: str | None, word: str) -> str | None:

@@ -41,7 +41,12 @@ class Rq:
         :param shown: all active jobs of NetBox, syncs and others.
         """
         wanted = Counter(job.queue for job in shown if job.status == "scheduled")
-        self.complete = frozenset(row.name for row in self.queues if (row.scheduled or 0) >= wanted[row.name])
+        try:
+            self.complete = frozenset(row.name for row in self.queues if (row.scheduled or 0) >= wanted[row.name])
+        except ProxboxError as exc:
+            if exc.status != 403:
+                raise
+            self._is_forbidden = True
 
     def task(self, job: Job) -> Task | None:
         """RQ's record of a job; one GET. None if NetBox does not tell it, or not to this token, which is asked once."""

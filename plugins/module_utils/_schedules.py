@@ -31,13 +31,15 @@ def is_schedule(members: list[Job]) -> bool:
 class Schedules:
     """All active schedules, read with one GET and again when they are no longer fresh."""
 
-    def __init__(self, jobs: Jobs, names: Collection[str] | None) -> None:
+    def __init__(self, jobs: Jobs, names: Collection[str] | None, *, check_queue: bool = False) -> None:
         """
+        :param check_queue: whether to ask RQ too, with one GET more.
         :param names: the schedules for which it matters what a job is that has just begun; None for all.
         :raises ProxboxError: if NetBox cannot be read.
         """
         self._jobs = jobs
         self._names = names
+        self._check_queue = check_queue
         self._read()
 
     def active(self) -> set[str]:
@@ -70,7 +72,11 @@ class Schedules:
 
     def _read(self) -> None:
         self._by_name: dict[str, list[Job]] = {}
-        for job in read_known(self._jobs, self._jobs.active, self._concerns):
+        rows = read_known(self._jobs, self._jobs.active, self._concerns)
+        if self._check_queue:
+            self._jobs.rq.forget()
+            self._jobs.rq.compare(rows)
+        for job in rows:
             self._by_name.setdefault(job.name, []).append(job)
         self._read_at = time.monotonic()
 

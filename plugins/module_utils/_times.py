@@ -333,20 +333,20 @@ def _day_of(moment: datetime) -> str:
     return ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.weekday()]
 
 
-def parse_instant(option: str, text: str) -> datetime:
-    """Read the ISO 8601 time of a filter; UTC if it has no offset.
+def parse_instant(option: str, text: str, zone: tzinfo = timezone.utc) -> datetime:
+    """Read an ISO 8601 time, or a date. ``zone`` gives the meaning of a time without offset.
 
     :raises ProxboxError: with a sentence that names the option, also for a time that cannot be told in UTC.
     """
     try:
         moment = _read_iso(str(text).strip())
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
         aware.astimezone(timezone.utc)
     except (ValueError, OverflowError) as exc:
         raise ProxboxError(
             f"{option} {_quoted(text)} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z."
         ) from None
-    return aware
+    return aware.astimezone(timezone.utc)
 
 
 def _read_iso(word: str) -> datetime:

@@ -106,6 +106,21 @@ EXAMPLES = r"""
     schedule_at: ":00"
     interval: hourly
 
+- name: Pause a schedule until the task runs with enabled set to true
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: nightly
+    schedule_at: "02:00"
+    interval: daily
+    enabled: false
+
+- name: Skip the runs over the holidays
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: nightly
+    schedule_at: "02:00"
+    interval: daily
+    timezone: Europe/Berlin
+    skip_until: "2026-12-27"
+
 - name: Sync once at a given time, at most 81 days ahead
   proxbox.proxbox.proxbox_sync_schedule:
     name: after the maintenance window
@@ -456,26 +471,28 @@ from ..module_utils._module import (
     task_result,
     warn_of_netbox_endpoints,
 )
-from ..module_utils._options import checked_name, read_policy, read_schedule
+from ..module_utils._options import checked_name, read_goal, read_policy
 from ..module_utils._schedule import declare
 from ..module_utils._times import parse_timezone
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
-    warn_of_netbox_endpoints(module, module.params["netbox_endpoints"])
-    zone = parse_timezone(module.params["timezone"]) if module.params["state"] == "present" else UTC
-    done = declare(jobs, goal(module.params, jobs), read_policy(module.params, check_mode=module.check_mode))
-    return task_result(module, jobs, done, of_schedule(done, zone, check_mode=module.check_mode), zone)
+    params = module.params
+    warn_of_netbox_endpoints(module, params["netbox_endpoints"])
+    is_declared = params["state"] == "present"
+    zone = parse_timezone(params["timezone"]) if is_declared else UTC
+    done = declare(jobs, goal(params, jobs), read_policy(params, check_mode=module.check_mode))
+    paused = is_declared and not params["enabled"]
+    return task_result(module, jobs, done, of_schedule(done, zone, paused=paused, check_mode=module.check_mode), zone)
 
 
 def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:
-    if options["state"] == "absent":
-        if options["purge"]:
-            jobs.pages.check_login()
-        return End(checked_name(options["name"]), options["purge"])
     if options["purge"]:
-        raise ProxboxError("purge deletes the rows of a schedule that ends: set state to absent, or remove purge.")
-    return read_schedule(options, jobs.endpoint_ids)
+        if options["state"] != "absent":
+            raise ProxboxError("purge deletes the rows of a schedule that ends: set state to absent, or remove purge.")
+        jobs.pages.check_login()
+        return End(checked_name(options["name"]), purge=True)
+    return read_goal(options, jobs.endpoint_ids)
 
 
 def main() -> None:

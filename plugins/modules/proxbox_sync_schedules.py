@@ -67,6 +67,14 @@ options:
         description:
           - Instead of O(interval), for this schedule. V(once) means that the sync runs once.
         type: str
+      enabled:
+        description:
+          - Instead of O(enabled), for this schedule.
+        type: bool
+      skip_until:
+        description:
+          - Instead of O(skip_until), for this schedule.
+        type: str
       timezone:
         description:
           - Instead of O(timezone), for this schedule.
@@ -289,12 +297,11 @@ from ..module_utils._module import (
     LOGIN_SPEC,
     RUNNING_SPEC,
     SCHEDULE_SPEC,
-    SCOPE_SPEC,
     run_module,
     task_result,
     warn_of_netbox_endpoints,
 )
-from ..module_utils._options import checked_name, fits, read_policy, read_schedule
+from ..module_utils._options import fits, read_goal, read_policy
 from ..module_utils._plan import Policy, TaskResult
 from ..module_utils._schedules import Schedules
 from ..module_utils._times import parse_timezone
@@ -302,7 +309,7 @@ from ..module_utils._times import parse_timezone
 Done = dict[str, TaskResult | ProxboxError]
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    **{option: SCHEDULE_SPEC[option] for option in ("schedule_at", "interval", *SCOPE_SPEC)},
+    **{option: rules for option, rules in SCHEDULE_SPEC.items() if option not in ("name", "state")},
     "timezone": {"type": "str", "default": "UTC"},
     **{option: RUNNING_SPEC[option] for option in ("drift", "when_running", "job_retention")},
 }
@@ -326,10 +333,10 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     invalid: dict[str, ProxboxError] = {}
     for name, entry in entries.items():
         try:
-            goals[name] = goal(entry, jobs), read_policy(entry, check_mode=module.check_mode)
+            goals[name] = read_goal(entry, jobs.endpoint_ids), read_policy(entry, check_mode=module.check_mode)
         except ProxboxError as exc:
             invalid[name] = exc
-    schedules = Schedules(jobs, None if params["purge_unlisted"] else entries)
+    schedules = Schedules(jobs, None if params["purge_unlisted"] else entries, check_queue=policy.check_queue)
     active = schedules.active()
     others = sorted(active - entries.keys())
     kept = [name for name in others if any(fits(name, pattern) for pattern in params["keep"])]
@@ -383,12 +390,6 @@ def warn_of_patterns(module: AnsibleModule, names: set[str]) -> None:
         module.warn(f"No schedule matches these patterns of keep: {', '.join(idle)}.")
 
 
-def goal(entry: dict[str, Any], jobs: Jobs) -> Declare | End:
-    if entry["state"] == "absent":
-        return End(checked_name(entry["name"]))
-    return read_schedule(entry, jobs.endpoint_ids)
-
-
 def result(module: AnsibleModule, jobs: Jobs, done: Done, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     schedules: list[dict[str, Any]] = []
     changes: list[tuple[str, str]] = []
@@ -398,13 +399,16 @@ def result(module: AnsibleModule, jobs: Jobs, done: Done, entries: dict[str, dic
         if isinstance(one, ProxboxError):
             failures.setdefault(re.sub(r"/jobs/\d+/", "/jobs/N/", str(one)), []).append((name, str(one)))
             told: dict[str, Any] = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
+            changes.append((name, "failed"))
         else:
-            entry = entries.get(name)
-            zone = parse_timezone(entry["timezone"]) if entry and entry["state"] == "present" else UTC
-            msg = of_schedule(one, zone, check_mode=module.check_mode)
+            entry = entries.get(name, {"state": "absent"})
+            is_declared = entry["state"] == "present"
+            zone = parse_timezone(entry["timezone"]) if is_declared else UTC
+            paused = is_declared and not entry["enabled"]
+            changes.append((name, change_of(one, paused=paused)))
+            msg = of_schedule(one, zone, paused=paused, check_mode=module.check_mode)
             told = {"failed": False, **task_result(module, jobs, one, msg, zone)}
             diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
-        changes.append((name, "failed" if isinstance(one, ProxboxError) else change_of(one)))
         schedules.append({"name": name, **told})
     together: dict[str, Any] = {
         "changed": any(entry["changed"] for entry in schedules),

@@ -297,6 +297,44 @@ def test_once_means_once() -> None:
             decide(DATED, *other)
 
 
+SKIP = NOW + timedelta(days=3)  # at ten o'clock, and the runs are at two
+
+
+def test_runs_are_skipped_until_a_time() -> None:
+    goal = NIGHTLY._replace(skip_until=SKIP)
+    first = datetime(2026, 4, 14, 2, 0, tzinfo=UTC)
+    assert decide(goal).create.schedule_at == first
+    plan = decide(goal, job(1, scheduled=NEXT))
+    assert plan.create.schedule_at == first and plan.cancel == (job(1, scheduled=NEXT),)
+    assert plan.why[0] == "job 1: its next run is Sat 2026-04-11 02:00 UTC, before skip_until"
+    assert not decide(goal, job(2, scheduled=first)).changed
+    # Without the option, the schedule goes back to its next time.
+    assert decide(NIGHTLY, job(2, scheduled=first)).create.schedule_at == NEXT
+    # When the time has passed, the option has no effect.
+    for past in (NOW, NOW - timedelta(days=3)):
+        assert not decide(NIGHTLY._replace(skip_until=past), job(1, scheduled=NEXT)).changed
+
+
+def test_a_run_at_the_very_end_of_the_time_is_not_skipped() -> None:
+    goal = NIGHTLY._replace(skip_until=NEXT)
+    assert decide(goal).create.schedule_at == NEXT and not decide(goal, job(1, scheduled=NEXT)).changed
+
+
+def test_the_successor_of_a_running_sync_is_skipped_too() -> None:
+    running = job(1, "running", scheduled=LATE)
+    assert decide(NIGHTLY._replace(skip_until=SKIP), running).cancel == (running,)
+    assert not decide(NIGHTLY, running).changed
+
+
+def test_runs_without_a_time_are_skipped_by_whole_intervals() -> None:
+    goal = declared(None, DAY)._replace(skip_until=SKIP)
+    assert decide(goal).create.schedule_at == SKIP
+    upcoming = job(1, scheduled=NOW + timedelta(hours=5))
+    assert decide(goal, upcoming).create.schedule_at == NOW + timedelta(days=3, hours=5)
+    assert not decide(goal, job(2, scheduled=NOW + timedelta(days=3, hours=5))).changed
+    assert decide(goal, job(2, scheduled=NOW + timedelta(days=5))).changed
+
+
 def test_a_run_that_died_or_was_cancelled_was_the_one() -> None:
     dead = job(1, "running", scheduled=THEN, interval=None, started=THEN, dead="its worker is gone")
     plan = decide(DATED, dead)

@@ -71,6 +71,12 @@ def test_what_was_done_to_a_schedule(plan: Plan, left: Any, said: str, would: st
     assert of_schedule(done(plan, left), UTC, check_mode=True) == f"nightly: {would}"
 
 
+def test_a_paused_schedule_is_called_so() -> None:
+    assert of_schedule(done(Plan("nightly", cancel=(job(1),))), UTC, paused=True) == "nightly: paused (job 1)"
+    assert of_schedule(done(Plan("nightly")), UTC, paused=True, check_mode=True) == "nightly: still paused"
+    assert of_list([("a", "paused"), ("b", "still paused")]) == "2 schedules: 1 paused (a), 1 still paused"
+
+
 def test_a_one_time_schedule_that_has_run_tells_how_it_ended() -> None:
     ran = Job.from_row(recorded("ok_all"))._replace(name="once")
     said = of_schedule(done(Plan("once", keep=ran), ran), UTC)

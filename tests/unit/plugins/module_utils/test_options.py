@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
@@ -22,6 +22,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
     checked_seconds,
     checked_sync_types,
     fits,
+    read_goal,
     read_max_age,
     read_policy,
     read_schedule,
@@ -40,8 +41,11 @@ COMMON = {
 }
 ONE = {
     "name": "nightly",
+    "state": "present",
+    "enabled": True,
     "schedule_at": None,
     "interval": None,
+    "skip_until": None,
     "sync_types": ["all"],
     "proxmox_endpoints": [],
     "netbox_endpoints": [],
@@ -190,3 +194,20 @@ def test_a_number_beyond_all_times_is_no_defect(read_one: Callable[[float], Any]
     # The module tells the user of the option; see run_module.
     with pytest.raises(OverflowError):
         read_one(1e300)
+
+
+def test_a_schedule_that_is_not_enabled_is_checked_and_has_no_job() -> None:
+    paused = read_goal({**COMMON, **ONE, "enabled": False, "interval": "daily"}, ids)
+    assert paused == End("nightly", reason="enabled is false")
+    with pytest.raises(ProxboxError, match="is not an interval"):
+        read_goal({**COMMON, **ONE, "enabled": False, "interval": "often"}, ids)
+    assert read_goal({**COMMON, **ONE, "state": "absent", "enabled": False}, ids) == End("nightly")
+
+
+def test_skip_until_is_read_in_the_time_zone_of_the_schedule() -> None:
+    options = {**COMMON, **ONE, "interval": "daily", "timezone": "Europe/Berlin", "skip_until": "2026-12-27"}
+    assert read_goal(options, ids).skip_until == datetime(2026, 12, 26, 23, 0, tzinfo=UTC)
+    with pytest.raises(ProxboxError, match="skip_until skips runs of a schedule that recurs"):
+        read_goal({**options, "interval": None}, ids)
+    with pytest.raises(ProxboxError, match="skip_until 'soon' is not an ISO 8601 time"):
+        read_goal({**options, "skip_until": "soon"}, ids)
