@@ -77,11 +77,13 @@ def histories(draw: st.DrawFn, now: datetime) -> list[Row]:
 @st.composite
 def wishes(draw: st.DrawFn, recurring: bool = False, drift: str = "repair") -> Declare:
     """What users may declare; with ``recurring`` only what recurs."""
+    interval = draw(st.sampled_from(RECURRING if recurring else [None, *RECURRING]))
     return wish(
         schedule_at=draw(
             st.sampled_from([None, "02:00", ":00", "23:30", "2026-01-01 02:00", "2026-04-10 09:00", "2027-02-01 02:00"])
         ),
-        interval=draw(st.sampled_from(RECURRING if recurring else [None, *RECURRING])),
+        interval=interval,
+        skip_until=draw(st.sampled_from([None, "2026-04-10 11:30", "2026-04-13"])) if interval else None,
         sync_types=list(draw(st.sampled_from(SCOPES))),
         timezone=draw(st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"])),
         drift=drift,
@@ -91,6 +93,7 @@ def wishes(draw: st.DrawFn, recurring: bool = False, drift: str = "repair") -> D
 def wish(**options: Any) -> Declare:
     """What the options of the module declare."""
     defaults = {"name": NAME, "sync_types": ["all"], "schedule_at": None, "interval": None, "timezone": "UTC"}
+    defaults["skip_until"] = None
     endpoints = {"proxmox_endpoints": [], "netbox_endpoints": []}
     options = {**defaults, **endpoints, "drift": "repair", "job_retention": 0, **options}
     return read_schedule(options, lambda kind, wanted: frozenset())
@@ -169,6 +172,8 @@ def test_one_run_reaches_its_goal_and_the_next_changes_nothing(
     alive = members(netbox, wanted)
     once = wanted.interval is None
     assert len(alive) == 1 or (once and not alive)
+    if wanted.skip_until and netbox.now < wanted.skip_until:
+        assert all(row.status == "running" or row.scheduled >= wanted.skip_until for row in alive)
     if once and not alive and wanted.at and wanted.at.day is None:
         return  # it has run, and its time comes again tomorrow
     second = run(controller(netbox), wanted)
