@@ -8,10 +8,39 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options in ``RUNNING_SPEC``, and ``timezone``."""
+    """The options for when a schedule runs: ``RUNNING_SPEC``, and those of ``SCHEDULE_SPEC`` without its scope."""
 
     DOCUMENTATION = r"""
 options:
+  schedule_at:
+    description:
+      - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
+        time of day (V(02:00), the next one), a day of the week with a time of day (V(sunday 02:00) or V(sun 02:00), the
+        next one) or a minute of the hour (V(:00), the next full hour). Quote the value, because YAML reads some times
+        as numbers.
+      - A day of the week needs an O(interval) of whole weeks, or none. With more than one week, for example V(2w), the
+        first run is on the next such day.
+      - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
+      - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
+        not. A time without a date, for example V(02:00) or V(sunday 02:00), is scheduled again by the next task after
+        its run.
+      - If not set, empty or V(now), the first run starts at once. If you change O(interval) or the scope later, the
+        time of the next run does not change. If it is more than one interval away, it is moved to one interval from
+        now.
+    type: str
+  interval:
+    description:
+      - Time between two runs. Minutes (V(1440)), numbers with units (V(30m), V(12h), V(1d), V(1w), V(1h30m),
+        V(90 minutes), V(12 hours), V(2 days), V(1 week)), or V(hourly), V(daily) or V(weekly).
+      - NetBox can only repeat a sync after a number of minutes. For a sync on working days, declare five weekly
+        schedules, such as V(mon 02:00) and V(tue 02:00).
+      - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
+        O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
+        the next run of the task moves the schedule back to this time of day.
+      - If not set, empty or V(once), the sync runs once. Executing the task again does nothing, even if the sync failed
+        or was cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each
+        task, use M(proxbox.proxbox.proxbox_job).
+    type: str
   timezone:
     description:
       - Time zone of a time that has no offset. An IANA name, for example V(Europe/Berlin).
@@ -21,8 +50,8 @@ options:
     description:
       - V(false) pauses the schedule. The module checks all options, and makes sure that the schedule has no job in
         NetBox. NetBox itself knows no paused schedules, so only the playbook has its definition.
-      - V(true) resumes the schedule. With C(schedule_at), its next run is the next one that C(schedule_at) and
-        C(interval) give. Without C(schedule_at), a run starts at once.
+      - V(true) resumes the schedule. With O(schedule_at), its next run is the next one that O(schedule_at) and
+        O(interval) give. Without O(schedule_at), a run starts at once.
       - O(when_running) tells what happens to a running sync of the schedule.
     type: bool
     default: true
@@ -32,17 +61,17 @@ options:
         (V(2026-12-27)), which means the beginning of this day. The time zone is O(timezone) if the value has no offset.
       - The next run is the first one from this time on. The times of all runs after it do not change. After this time,
         the option has no effect, so it can stay in the playbook.
-      - Requires C(interval).
+      - Requires O(interval).
     type: str
   drift:
     description:
-      - What to do if a schedule has drifted. Its next run is then not at a time that C(schedule_at) and C(interval)
+      - What to do if a schedule has drifted. Its next run is then not at a time that O(schedule_at) and O(interval)
         give.
       - A schedule drifts if a run ends after the next run was due, because NetBox then moves the next run and all runs
         after it. It can also drift when daylight saving time begins or ends.
       - V(repair) replaces the next run with a run at the right time.
-      - V(ignore) keeps the time to which NetBox has moved the schedule. If you change C(schedule_at) in the task, the
-        schedule is changed. To know whether NetBox moved the run or you changed C(schedule_at), the task reads up to
+      - V(ignore) keeps the time to which NetBox has moved the schedule. If you change O(schedule_at) in the task, the
+        schedule is changed. To know whether NetBox moved the run or you changed O(schedule_at), the task reads up to
         100 past jobs of the schedule.
     type: str
     choices: [repair, ignore]
@@ -69,8 +98,8 @@ options:
       - NetBox deletes a job this many days after its creation, even if the job has not run yet. Therefore the task does
         not create a job if its first run is more than 90% of this time away, or if its interval is longer than that.
         The task fails instead.
-      - When NetBox has deleted the job of a one-time schedule without C(schedule_at), the next task runs the sync
-        again. If C(schedule_at) is more than 10% of this time in the past, and NetBox has no job for it, the task shows
+      - When NetBox has deleted the job of a one-time schedule without O(schedule_at), the next task runs the sync
+        again. If O(schedule_at) is more than 10% of this time in the past, and NetBox has no job for it, the task shows
         a warning and does nothing.
     type: float
     default: 90

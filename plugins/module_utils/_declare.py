@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ._job import Job, Kind, Scope
 from ._plan import Observation, Older, Plan
-from ._times import DAY, LEAD, At, in_zone
+from ._times import LEAD, At, in_zone
 
 
 class Declare(NamedTuple):
@@ -189,8 +189,8 @@ class Declare(NamedTuple):
         if self.at is None or job.scheduled is None:
             return False
         if self.at.day is None:
-            # A time without a date comes every day, or every hour, until it has been run.
-            return self.at.holds(job.scheduled, DAY if self.at.hour is not None else 60, now)
+            # A time without a date comes every week, day or hour, until it has been run.
+            return self.at.holds(job.scheduled, self.at.period, now)
         return abs(job.scheduled - self.at.on(self.at.day)) < timedelta(seconds=1)
 
     def _run_that_counts(self, members: Iterable[Job], seen: Observation) -> Job | None:

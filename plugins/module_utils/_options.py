@@ -17,7 +17,7 @@ from ._declare import Declare, End
 from ._errors import ProxboxError
 from ._job import Scope
 from ._plan import Policy
-from ._times import parse_at, parse_instant, parse_interval, parse_timezone
+from ._times import WEEK, parse_at, parse_instant, parse_interval, parse_timezone
 
 EndpointIds = Callable[[str, list[str]], frozenset[int]]
 """Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
@@ -29,12 +29,19 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
     :raises ProxboxError: with a sentence, for an invalid value.
     """
     zone = parse_timezone(options["timezone"])
-    schedule_at, interval = _unless(options["schedule_at"], "now"), _unless(options["interval"], "once")
+    schedule_at, every = _unless(options["schedule_at"], "now"), _unless(options["interval"], "once")
+    at = parse_at(schedule_at, zone) if schedule_at else None
+    interval = parse_interval(every) if every else None
+    if at and at.weekday is not None and interval and interval % WEEK:
+        raise ProxboxError(
+            f"schedule_at {schedule_at!r} names a day of the week, but interval {every!r} is not a number of whole "
+            "weeks: set interval to weekly (or 2w and so on), or leave out the day."
+        )
     return Declare(
         name=checked_name(options["name"]),
         scope=read_scope(options, endpoint_ids),
-        at=parse_at(schedule_at, zone) if schedule_at else None,
-        interval=parse_interval(interval) if interval else None,
+        at=at,
+        interval=interval,
         repair_drift=options["drift"] == "repair",
         retention=_retention(options["job_retention"]),
         skip_until=_skip_until(options, zone),

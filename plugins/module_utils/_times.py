@@ -19,8 +19,11 @@ from ._errors import ProxboxError
 INTERVAL_MAXIMUM = 2_147_483_647
 """The largest interval NetBox can store, in minutes (``Job.interval`` is a 32-bit integer)."""
 
-DAY = 1440
-"""Minutes a day."""
+HOUR, DAY, WEEK = 60, 1440, 10080
+"""Minutes."""
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""The days of the week as ``date.weekday`` counts them. The first three letters name a day too."""
 
 LEAD = timedelta(seconds=10)
 """A run nearer than this is left to the one after it: NetBox refuses a time that passes on the way."""
@@ -29,27 +32,22 @@ YEARS = range(1970, 9001)
 """The years of a time that can be scheduled. The time zones of Python end at the year 9999."""
 
 _TOLERANCE = timedelta(seconds=1)
-_INTERVAL_WORDS = {"hourly": 60, "daily": DAY, "weekly": 7 * DAY}
-_INTERVAL_UNITS = {"": 1, "m": 1, "h": 60, "d": DAY, "w": 7 * DAY}
+_INTERVAL_WORDS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
+_INTERVAL_UNITS = {"minute": 1, "hour": HOUR, "day": DAY, "week": WEEK}
 
 
 def parse_interval(text: str, option: str = "interval") -> int:
-    """Return the minutes that ``1440``, ``1d``, ``12h``, ``30m``, ``1w``, ``hourly``, ``daily`` or ``weekly`` mean.
+    """Return the minutes that ``1440``, ``12h``, ``2 days``, ``1h30m``, ``hourly``, ``daily`` or ``weekly`` mean.
 
     :param option: what the user calls it.
     :raises ProxboxError: with a sentence, for anything else and for less than a minute.
     """
     word = str(text).strip().lower()
-    # Python reads no number of more than 4300 digits.
-    match = re.fullmatch(r"(-?[0-9]{1,4000}) *([mhdw]?)", word)
-    if word in _INTERVAL_WORDS:
-        minutes = _INTERVAL_WORDS[word]
-    elif match:
-        minutes = int(match[1]) * _INTERVAL_UNITS[match[2]]
-    else:
+    minutes = _INTERVAL_WORDS.get(word) or _sum_of_units(word)
+    if minutes is None:
         raise ProxboxError(
-            f"{option} {_quoted(text)} is not an interval: give minutes (1440), a number with m, h, d or w (12h), or "
-            "hourly, daily or weekly."
+            f"{option} {_quoted(text)} is not an interval: give minutes (1440), numbers with units (12h, 2 days, "
+            "1h30m), or hourly, daily or weekly."
         )
     if minutes < 1:
         hint = "leave interval out for a sync that runs once" if option == "interval" else "give more"
@@ -57,6 +55,22 @@ def parse_interval(text: str, option: str = "interval") -> int:
     if minutes > INTERVAL_MAXIMUM:
         raise ProxboxError(f"{option} {_quoted(text)} is more than NetBox can store ({INTERVAL_MAXIMUM} minutes).")
     return minutes
+
+
+def _sum_of_units(word: str) -> int | None:
+    """Return the minutes of a number, or of numbers with units; None if the text is neither."""
+    # Python reads no number of more than 4300 digits.
+    if re.fullmatch(r"-?[0-9]{1,4000}", word):
+        return int(word)
+    if not re.fullmatch(r"-?([0-9]{1,4000} *[a-z]+ *)+", word):
+        return None
+    minutes = 0
+    for number, given in re.findall(r"([0-9]+) *([a-z]+)", word):
+        unit = next((unit for unit in _INTERVAL_UNITS if given in (unit[0], unit, f"{unit}s")), None)
+        if unit is None:
+            return None
+        minutes += int(number) * _INTERVAL_UNITS[unit]
+    return -minutes if word.startswith("-") else minutes
 
 
 def parse_timezone(name: str) -> tzinfo:
@@ -80,15 +94,16 @@ def parse_timezone(name: str) -> tzinfo:
 class At(NamedTuple):
     """When a schedule is to run, as the user said it.
 
-    ``day`` is None for a time of day (any day will do). ``hour`` is None too for a minute of the hour. ``zone`` is the
-    time zone of the wall clock.
+    ``day`` is None for a time of day: any day will do, or any with this ``weekday`` (0 for Monday). ``hour`` is None
+    too for a minute of the hour. ``zone`` is the time zone of the wall clock.
 
     The phase of an interval is every moment at which a run may be:
 
     - A date with an interval of whole days: the same time on the wall clock, every so many days from the date on.
     - A date with another interval: every so many minutes from that moment on. The wall clock does not matter.
     - No date: on the wall clock, a multiple of the interval away from the time. Any day (or any hour) may have been the
-      first, so the phase has all that these have in common: ``:00`` every 90 minutes means each half hour.
+      first, so the phase has all that these have in common: ``:00`` every 90 minutes means each half hour. With a day
+      of the week, any such day may have been the first: ``sunday 02:00`` every two weeks means each Sunday at two.
     - An interval of one minute: any moment, because NetBox makes the next run a minute after the end of the last one.
 
     Where daylight saving skips a time, the run comes as much later: there is no 02:30 in Berlin on the night in spring,
@@ -101,6 +116,14 @@ class At(NamedTuple):
     hour: int | None
     minute: int
     second: int = 0
+    weekday: int | None = None
+
+    @property
+    def period(self) -> int:
+        """The minutes on the wall clock after which a time without a date comes again."""
+        if self.weekday is not None:
+            return WEEK
+        return HOUR if self.hour is None else DAY
 
     def on(self, day: date) -> datetime:
         """The instant, in UTC, of this time of day on ``day``.
@@ -115,8 +138,8 @@ class At(NamedTuple):
         if self.day is not None:
             return self.on(self.day)
         if self.hour is None:
-            return self._next_minute(60, now + LEAD)
-        return self._next_day(now.astimezone(self.zone).date(), 1, now + LEAD)
+            return self._next_minute(HOUR, now + LEAD)
+        return self._next_day(self._earliest_day, self.period // DAY, now + LEAD)
 
     def next(self, interval: int, now: datetime, drifted: datetime | None = None) -> datetime:
         """The time of the next run, after ``now``, of a schedule that repeats every ``interval`` minutes.
@@ -165,6 +188,11 @@ class At(NamedTuple):
             return False
         return any(abs(self._instant(wall, fold) - moment) <= _TOLERANCE for fold in (0, 1))
 
+    @property
+    def _earliest_day(self) -> date:
+        """The earliest day that a time without a date may have. The calendar begins with a Monday."""
+        return date.min + timedelta(days=self.weekday or 0)
+
     def _counts_days(self, interval: int) -> bool:
         """Whether each run is at the same time on the wall clock, so many days after the last one."""
         return self.hour is not None and interval % DAY == 0
@@ -175,7 +203,7 @@ class At(NamedTuple):
 
     def _minutes_between(self, interval: int) -> int:
         """The minutes on the wall clock from one moment of the phase to the next one, whatever the day."""
-        return gcd(interval, 60 if self.hour is None else DAY)
+        return gcd(interval, self.period)
 
     def _instant(self, wall: datetime, fold: int = 0) -> datetime:
         """The instant, in UTC, at which the clock shows ``wall``; ``fold`` 1 is the second of two."""
@@ -184,7 +212,7 @@ class At(NamedTuple):
     def _last_on_wall(self, moment: datetime, minutes: int) -> datetime:
         """What the wall clock showed, at ``moment`` or before, when it was a multiple of ``minutes`` past this time."""
         wall = moment.astimezone(self.zone).replace(tzinfo=None) + _TOLERANCE
-        anchor = datetime.combine(date.min, time(self.hour or 0, self.minute, self.second))
+        anchor = datetime.combine(self._earliest_day, time(self.hour or 0, self.minute, self.second))
         return wall - (wall - anchor) % timedelta(minutes=minutes)
 
     def _offsets(self, moment: datetime) -> list[timedelta]:
@@ -221,8 +249,11 @@ class At(NamedTuple):
             return right
         # NetBox gives a run fractions of a second if it comes late, even on the day after. Other runs have none.
         if drifted.microsecond:
-            return self.on(self._last_on_wall(drifted, DAY).date())
-        return self.on(drifted.astimezone(self.zone).date())
+            return self.on(self._last_on_wall(drifted, self.period).date())
+        day = drifted.astimezone(self.zone).date()
+        if self.weekday is not None:
+            day += timedelta(days=(self.weekday - day.weekday() + 3) % 7 - 3)  # the nearest one
+        return self.on(day)
 
     def _latest(self, interval: int, now: datetime) -> datetime:
         """The latest time on the phase that the next run may have."""
@@ -230,9 +261,9 @@ class At(NamedTuple):
         offsets = [timedelta()] if self._counts_minutes(interval) else self._offsets(now)
         # With a clock that is set back, the next run may be that much further away.
         more = min(step, max(offsets) - min(offsets))
-        if self.day is None and self._counts_days(interval) and interval > DAY:
-            # A new time of day may be later on the same day.
-            more = timedelta(days=1)
+        if self.day is None and self._counts_days(interval) and interval > self.period:
+            # A new time of day may be later on the same day, and the nearest day of the week three days later.
+            more = timedelta(days=1 if self.weekday is None else 4)
         return max(self.first(now), now + LEAD + step + more)
 
     def _whole_intervals_from(self, run: datetime, interval: int, soon: datetime) -> datetime:
@@ -241,7 +272,7 @@ class At(NamedTuple):
             step = timedelta(minutes=interval)
             return soon + step - (soon - self.on(self.day)) % step
         if self._counts_days(interval):
-            return self._next_day(self.day or self._last_on_wall(run, DAY).date(), interval // DAY, soon)
+            return self._next_day(self.day or self._last_on_wall(run, self.period).date(), interval // DAY, soon)
         return self._nearest_minute(run, interval, soon)
 
     def _next_day(self, day: date, days: int, soon: datetime) -> datetime:
@@ -270,38 +301,61 @@ class At(NamedTuple):
 
 
 def parse_at(text: str, zone: tzinfo) -> At:
-    """Read ISO 8601 with or without offset, ``2026-04-01 02:00``, a time of day (``02:00``) or a minute (``:00``).
+    """Read ISO 8601 with or without offset, ``2026-04-01 02:00``, ``02:00``, ``sunday 02:00`` or a minute (``:00``).
 
     ``zone`` gives the meaning of what has no offset.
 
     :raises ProxboxError: with a sentence, for anything else and for a date or time that does not exist.
     """
     word = str(text).strip()
-    short = re.fullmatch(r"([0-9]{1,2})?:([0-9]{2})(?::([0-9]{2}))?", word)
-    if short and not (short[1] is None and short[3]):
+    weekday, clock = _split_weekday(word)
+    short = re.fullmatch(r"([0-9]{1,2})?:([0-9]{2})(?::([0-9]{2}))?", clock)
+    if short and not (short[1] is None and (short[3] or weekday is not None)):
         hour, minute, second = int(short[1] or 0), int(short[2]), int(short[3] or 0)
         if hour > 23 or minute > 59 or second > 59:
             raise ProxboxError(
                 f"schedule_at {_quoted(text)} is not a time of day: hours go to 23, minutes and seconds to 59."
             )
-        return At(zone, None, hour if short[1] else None, minute, second)
+        return At(zone, None, hour if short[1] else None, minute, second, weekday)
     if re.fullmatch(r"[0-9]+", word) and len(word) != len("20260401"):
         raise ProxboxError(
             f"schedule_at {_quoted(text)} is a number, not a time; YAML reads an unquoted 12:30 as a number: quote it, "
             'schedule_at: "12:30".'
+        )
+    if _names_several_days(word):
+        raise ProxboxError(
+            f"schedule_at {_quoted(text)} names several days of the week, and NetBox can only repeat a sync after a "
+            "number of minutes: declare a weekly schedule for each of these days, such as 'nightly mon' with "
+            'schedule_at: "mon 02:00" and interval: weekly. The examples of proxbox_sync_schedule do this for five '
+            "days."
         )
     try:
         moment = _read_iso(word)
     except ValueError as exc:
         raise ProxboxError(
             f"schedule_at {_quoted(text)} is not a time ({exc}): give ISO 8601 (2026-04-01T02:00:00Z), 2026-04-01 "
-            "02:00, a time of day (02:00) or a minute of the hour (:00)."
+            "02:00, a time of day (02:00), a day of the week with a time (sunday 02:00) or a minute of the hour (:00)."
         ) from None
     if moment.year not in YEARS:
         raise ProxboxError(
             f"schedule_at {_quoted(text)} is too far away: give a year between {YEARS[0]} and {YEARS[-1]}."
         )
     return At(moment.tzinfo or zone, moment.date(), moment.hour, moment.minute, moment.second)
+
+
+def _split_weekday(word: str) -> tuple[int | None, str]:
+    """Return the day of the week at the beginning of a time, and the rest; None and all of it if there is none."""
+    named, _space, clock = word.partition(" ")
+    for number, day in enumerate(DAYS):
+        if named.lower() in (day, day[:3]):
+            return number, clock.strip()
+    return None, word
+
+
+def _names_several_days(word: str) -> bool:
+    days = "|".join(f"{day[:3]}(?:{day[3:]})?" for day in DAYS)
+    named = re.findall(rf"\b(?:{days})\b", word, re.IGNORECASE)
+    return len(named) > 1 or bool(re.match(r"(?:week|working|work) ?days?\b", word, re.IGNORECASE))
 
 
 def in_zone(when: datetime, zone: tzinfo) -> str:
@@ -330,7 +384,7 @@ def ago(passed: timedelta) -> str:
 
 def _day_of(moment: datetime) -> str:
     # Not strftime, which would use the language of the host.
-    return ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.weekday()]
+    return DAYS[moment.weekday()][:3].capitalize()
 
 
 def parse_instant(option: str, text: str, zone: tzinfo = timezone.utc) -> datetime:

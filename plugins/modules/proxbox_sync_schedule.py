@@ -46,29 +46,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  schedule_at:
-    description:
-      - Time of the first run. ISO 8601 with or without offset (V(2026-04-01T02:00:00+02:00), V(2026-04-01 02:00)), a
-        time of day (V(02:00), the next one) or a minute of the hour (V(:00), the next full hour). Quote the value,
-        because YAML reads some times as numbers.
-      - With O(interval), the time can be in the past. The schedule then starts at its next occurrence.
-      - Without O(interval), the time can be in the past only if NetBox has a job that ran at this time, successfully or
-        not. A time without a date, for example V(02:00), is scheduled again by the next task after its run.
-      - If not set, empty or V(now), the first run starts at once. If you change O(interval) or the scope later, the
-        time of the next run does not change. If it is more than one interval away, it is moved to one interval from
-        now.
-    type: str
-  interval:
-    description:
-      - Time between two runs. Minutes (V(1440)), a number with a unit (V(30m), V(12h), V(1d), V(1w)), or V(hourly),
-        V(daily) or V(weekly).
-      - With an interval of whole days, all runs have the same time of day in O(timezone), or in the offset of
-        O(schedule_at) if it has one. NetBox itself only counts minutes. After daylight saving time has begun or ended,
-        the next run of the task moves the schedule back to this time of day.
-      - If not set, empty or V(once), the sync runs once. Executing the task again does nothing, even if the sync failed
-        or was cancelled while it ran, as long as NetBox keeps the job (see O(job_retention)). To run a sync with each
-        task, use M(proxbox.proxbox.proxbox_job).
-    type: str
   purge:
     description:
       - Whether O(state=absent) also deletes all jobs of the schedule from NetBox, including past runs and their logs.
@@ -105,6 +82,21 @@ EXAMPLES = r"""
       - pve-west
     schedule_at: ":00"
     interval: hourly
+
+- name: Sync every Sunday at two, Berlin time
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: weekly
+    schedule_at: "sunday 02:00"
+    interval: weekly
+    timezone: Europe/Berlin
+
+- name: Sync on working days at two, with a schedule for each day
+  proxbox.proxbox.proxbox_sync_schedule:
+    name: "nightly {{ item }}"
+    schedule_at: "{{ item }} 02:00"
+    interval: weekly
+    timezone: Europe/Berlin
+  loop: [mon, tue, wed, thu, fri]
 
 - name: Pause a schedule until the task runs with enabled set to true
   proxbox.proxbox.proxbox_sync_schedule:

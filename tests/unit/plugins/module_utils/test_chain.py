@@ -77,11 +77,12 @@ def histories(draw: st.DrawFn, now: datetime) -> list[Row]:
 @st.composite
 def wishes(draw: st.DrawFn, recurring: bool = False, drift: str = "repair") -> Declare:
     """What users may declare; with ``recurring`` only what recurs."""
-    interval = draw(st.sampled_from(RECURRING if recurring else [None, *RECURRING]))
+    dates = ["2026-01-01 02:00", "2026-04-10 09:00", "2027-02-01 02:00"]
+    schedule_at = draw(st.sampled_from([None, "02:00", ":00", "23:30", "sunday 02:00", *dates]))
+    intervals = ["weekly", "2 weeks"] if schedule_at == "sunday 02:00" else RECURRING
+    interval = draw(st.sampled_from(intervals if recurring else [None, *intervals]))
     return wish(
-        schedule_at=draw(
-            st.sampled_from([None, "02:00", ":00", "23:30", "2026-01-01 02:00", "2026-04-10 09:00", "2027-02-01 02:00"])
-        ),
+        schedule_at=schedule_at,
         interval=interval,
         skip_until=draw(st.sampled_from([None, "2026-04-10 11:30", "2026-04-13"])) if interval else None,
         sync_types=list(draw(st.sampled_from(SCOPES))),

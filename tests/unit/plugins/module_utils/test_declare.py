@@ -197,6 +197,22 @@ def test_a_weekly_time_of_day_keeps_its_weekday() -> None:
     assert decide(weekly, far, now=now).create.schedule_at == datetime(2026, 4, 5, 0, tzinfo=UTC)
 
 
+def test_a_day_of_the_week() -> None:
+    sunday = datetime(2026, 4, 12, 2, tzinfo=UTC)
+    weekly, once = declared("sunday 02:00", WEEK), declared("sunday 02:00")
+    assert decide(weekly).create == NewJob("nightly", Scope(), sunday, WEEK)
+    assert not decide(weekly, job(scheduled=sunday, interval=WEEK)).changed
+    moved = decide(weekly, job(scheduled=NEXT + timedelta(days=4), interval=WEEK))
+    assert moved.create.schedule_at == sunday and len(moved.cancel) == 1
+    # Without an interval, it is scheduled again by the next task after its run, as a time of day is.
+    assert not once.once and decide(once).create == NewJob("nightly", Scope(), sunday)
+    waiting = job(scheduled=sunday, interval=None)
+    assert not decide(once, waiting).changed
+    assert decide(once, waiting._replace(scheduled=sunday + timedelta(days=7))).create.schedule_at == sunday
+    ran = job(1, "completed", scheduled=sunday - timedelta(days=7), interval=None)
+    assert decide(once, ran).create.schedule_at == sunday
+
+
 def test_a_new_interval_begins_at_the_next_time_of_day() -> None:
     weekly = job(scheduled=NEXT + timedelta(days=3), interval=WEEK)
     assert decide(declared("02:00", 2 * WEEK), weekly).create.schedule_at == NEXT

@@ -106,6 +106,12 @@ def test_a_pattern_is_one_of_pythons_fnmatch(pattern: str, those: set[str]) -> N
     assert {name for name in ("tmp 1", "lab 2", "[x] 1 y") if fits(name, pattern)} == those
 
 
+def test_a_day_of_the_week() -> None:
+    for interval, minutes in (("weekly", 10080), ("2w", 20160), ("14 days", 20160), ("168h", 10080), ("", None)):
+        goal = read(schedule_at="sun 02:00", interval=interval)
+        assert (goal.at.weekday, goal.at.hour, goal.interval) == (6, 2, minutes)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -121,6 +127,14 @@ def test_a_pattern_is_one_of_pythons_fnmatch(pattern: str, those: set[str]) -> N
         ({"interval": "-5"}, "less than a minute"),
         ({"schedule_at": "soon"}, "not a time"),
         ({"schedule_at": "9999-12-31T23:59:00-05:00"}, "too far away"),
+        *(
+            (
+                {"schedule_at": "Sunday 02:00", "interval": interval},
+                f"schedule_at 'Sunday 02:00' names a day of the week, but interval '{interval}' is not a number of "
+                r"whole weeks: set interval to weekly \(or 2w and so on\), or leave out the day\.",
+            )
+            for interval in ("daily", "12h", "2 days", "10d", "1")
+        ),
         ({"timezone": "nowhere"}, "timezone"),
         ({"job_retention": -1.0}, "job_retention -1 is not a number of days: give that of NetBox's JOB_RETENTION"),
         ({"job_retention": math.nan}, "job_retention nan is not a number of days"),

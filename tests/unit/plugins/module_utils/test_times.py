@@ -40,6 +40,15 @@ def utc(text: str) -> datetime:
         ("12h", 720),
         ("1d", 1440),
         ("2 w", 20160),
+        ("1 day", 1440),
+        ("2 days", 2880),
+        ("12 hours", 720),
+        ("90 Minutes", 90),
+        ("1minute", 1),
+        ("1 week", 10080),
+        ("1h30m", 90),
+        ("1d 12h", 2160),
+        ("1 day 1 hour", 1500),
         ("hourly", 60),
         ("daily", 1440),
         ("Weekly", 10080),
@@ -60,6 +69,12 @@ def test_interval(text: str, minutes: int) -> None:
         ("often", "not an interval"),
         ("1.5h", "not an interval"),
         ("1y", "not an interval"),
+        ("1h30", "not an interval"),
+        ("1d,12h", "not an interval"),
+        ("1 day -1 hour", "not an interval"),
+        ("1 dayss", "not an interval"),
+        ("-1h30m", "less than a minute"),
+        ("0d 0h", "less than a minute"),
         ("nan", "not an interval"),
         ("inf", "not an interval"),
         ("1e3", "not an interval"),
@@ -84,7 +99,8 @@ def test_interval_refused(text: str, says: str) -> None:
     [
         (
             "often",
-            "is not an interval: give minutes (1440), a number with m, h, d or w (12h), or hourly, daily or weekly.",
+            "is not an interval: give minutes (1440), numbers with units (12h, 2 days, 1h30m), or hourly, daily or "
+            "weekly.",
         ),
         ("0", "is less than a minute: leave interval out for a sync that runs once."),
         ("2147483648", "is more than NetBox can store (2147483647 minutes)."),
@@ -138,6 +154,11 @@ def test_timezone() -> None:
         ("02:00", "2026-04-01T00:00:00"),
         (":00", "2026-03-31T13:00:00"),
         (":30", "2026-03-31T12:30:00"),
+        # It is a Tuesday.
+        ("tuesday 15:00", "2026-03-31T13:00:00"),
+        ("Tue 14:00", "2026-04-07T12:00:00"),
+        ("WED 2:00", "2026-04-01T00:00:00"),
+        ("Monday  02:00:30", "2026-04-06T00:00:30"),
     ],
 )
 def test_first_occurrence(text: str, first: str) -> None:
@@ -175,6 +196,15 @@ TOO_FAR = ["0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"]
         "::",
         "",
         "12:00 PM",
+        "sunday",
+        "sunday 24:00",
+        "sunday :00",
+        "sunday 02:00Z",
+        "sundays 02:00",
+        "su 02:00",
+        "sun sun 02:00",
+        "sunday 2026-04-05 02:00",
+        "02:00 sunday",
         *HOSTILE,
         *TOO_FAR,
     ],
@@ -196,7 +226,17 @@ def test_time_refused(text: str) -> None:
         (
             "tomorrow",
             "is not a time (it has other characters than those of a date and a time): give ISO 8601 "
-            "(2026-04-01T02:00:00Z), 2026-04-01 02:00, a time of day (02:00) or a minute of the hour (:00).",
+            "(2026-04-01T02:00:00Z), 2026-04-01 02:00, a time of day (02:00), a day of the week with a time (sunday "
+            "02:00) or a minute of the hour (:00).",
+        ),
+        *(
+            (
+                text,
+                "names several days of the week, and NetBox can only repeat a sync after a number of minutes: declare "
+                "a weekly schedule for each of these days, such as 'nightly mon' with schedule_at: \"mon 02:00\" and "
+                "interval: weekly. The examples of proxbox_sync_schedule do this for five days.",
+            )
+            for text in ("mon-fri 02:00", "Mon - Fri 02:00", "sat,sunday 02:00", "weekdays 02:00", "workday 02:00")
         ),
         (TOO_FAR[1], "is too far away: give a year between 1970 and 9000."),
     ],
@@ -243,7 +283,7 @@ def test_no_word_ends_in_a_traceback(text: str) -> None:
         times.parse_instant("created_after", text)
 
 
-@pytest.mark.parametrize("word", ["02:00", ":00", "1970-01-01 02:00", "9000-12-31 23:59"])
+@pytest.mark.parametrize("word", ["02:00", ":00", "sunday 02:00", "1970-01-01 02:00", "9000-12-31 23:59"])
 @pytest.mark.parametrize("interval", [1, 1440 * 1_491_308, times.INTERVAL_MAXIMUM])
 @pytest.mark.parametrize("year", [1, 2026, 9999])
 def test_the_limits_of_the_calendar(word: str, interval: int, year: int) -> None:
@@ -386,8 +426,11 @@ def test_an_interval_that_divides_no_day_has_the_phases_it_can_have(interval: in
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)).map(
     lambda moment: moment.replace(microsecond=0)
 )
+TIMES_OF_DAY = st.times().map(lambda wall: wall.strftime("%H:%M"))
+DAYS_OF_WEEK = st.sampled_from(times.DAYS)
 WORDS = st.one_of(
-    st.times().map(lambda wall: wall.strftime("%H:%M")),
+    TIMES_OF_DAY,
+    st.builds("{} {}".format, DAYS_OF_WEEK, TIMES_OF_DAY),
     st.integers(0, 59).map(lambda minute: f":{minute:02}"),
     MOMENTS.map(lambda moment: moment.strftime("%Y-%m-%d %H:%M")),
 )
@@ -417,9 +460,10 @@ def test_what_has_drifted_comes_back_once(word: str, zone: ZoneInfo, interval: i
     at = times.parse_at(word, zone)
     drifted = at.next(interval, now) + timedelta(minutes=late, seconds=late % 60)
     due = at.next(interval, now, drifted)
-    latest = (
-        now + timedelta(minutes=interval) + times.LEAD + (timedelta(days=1) if interval > DAY else timedelta(hours=2))
-    )
+    more = timedelta(days=1) if interval > DAY else timedelta(hours=2)
+    if at.weekday is not None and interval > WEEK:
+        more = timedelta(days=4)
+    latest = now + timedelta(minutes=interval) + times.LEAD + more
     assert now < due <= max(at.first(now), latest)
     assert at.holds(due, interval, now)
     assert at.next(interval, now, due) == due
@@ -437,9 +481,6 @@ def test_the_chain_that_netbox_makes_holds_while_it_is_on_time(
         successor = due + timedelta(minutes=interval)
         assert at.holds(successor, interval, due + timedelta(seconds=5))
         due = successor
-
-
-TIMES_OF_DAY = st.times().map(lambda wall: wall.strftime("%H:%M"))
 
 
 def wall(moment: datetime, zone: ZoneInfo) -> str:
@@ -478,15 +519,15 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
         (TROLL, DAY, "2026-11-05 00:01", "2026-11-06 00:00", "Fri 06 Nov 02:00"),
     ],
 )
-@pytest.mark.parametrize("dated", [False, True])
+@pytest.mark.parametrize("form", ["{time}", "{date} {time}", "{weekday} {time}"])
 def test_what_daylight_saving_moves_comes_back(
-    zone: ZoneInfo, interval: int, now: str, row: str, repaired: str, dated: bool
+    zone: ZoneInfo, interval: int, now: str, row: str, repaired: str, form: str
 ) -> None:
-    if dated and interval % DAY:
-        return  # so many minutes from the date on, whatever the clock shows
+    if ("date" in form and interval % DAY) or ("weekday" in form and interval % WEEK):
+        return  # so many minutes from the date on, whatever the clock shows; or no whole weeks
     late, then = (datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) for text in (row, now))
     first = date.fromisoformat(row[:10]) - timedelta(days=interval // DAY * 5)
-    at = times.parse_at(f"{first} 02:00" if dated else "02:00", zone)
+    at = times.parse_at(form.format(time="02:00", date=first, weekday=times.DAYS[first.weekday()]), zone)
     due = at.next(interval, then, late)
     assert wall(due, zone) == repaired
     assert at.holds(due, interval, then) and at.next(interval, then, due) == due
@@ -583,6 +624,67 @@ def test_a_new_time_of_day_keeps_the_planned_day(
     assert at.holds(due, interval, now) and at.next(interval, now, due) == due
 
 
+@pytest.mark.parametrize(
+    ("word", "interval", "now", "row", "repaired"),
+    [
+        # Another day of the week: the next one.
+        ("sunday 02:00", WEEK, "2026-04-10 10:00", "2026-04-15 02:00", "Sun 12 Apr 02:00"),
+        ("sunday 02:00", WEEK, "2026-04-13 10:00", "2026-04-15 02:00", "Sun 19 Apr 02:00"),
+        ("tuesday 02:00", WEEK, "2026-04-13 10:00", "2026-04-19 02:00", "Tue 14 Apr 02:00"),
+        # Every two weeks: the nearest one to the run that was planned.
+        ("sunday 02:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-22 02:00", "Sun 19 Apr 02:00"),
+        ("sunday 02:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-23 02:00", "Sun 26 Apr 02:00"),
+        ("sunday 02:00", 2 * WEEK, "2026-04-13 10:00", "2026-04-15 02:00", "Sun 26 Apr 02:00"),
+        # The same day at another time.
+        ("sunday 12:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-19 02:00", "Sun 19 Apr 12:00"),
+        ("sunday 02:00", WEEK, "2026-04-19 01:00", "2026-04-19 12:00", "Sun 19 Apr 02:00"),
+        # The worker was down for a day: NetBox goes on from there, with fractions of a second.
+        ("sunday 02:00", WEEK, "2026-04-14 10:00", "2026-04-20 10:01:00.5", "Sun 19 Apr 02:00"),
+        ("sunday 02:00", 2 * WEEK, "2026-04-14 10:00", "2026-04-24 10:01:00.5", "Sun 19 Apr 02:00"),
+        ("sunday 02:00", 2 * WEEK, "2026-04-20 09:00", "2026-04-20 10:01:00.5", "Sun 03 May 02:00"),
+        # Too far away.
+        ("sunday 02:00", WEEK, "2026-04-10 10:00", "2026-05-03 02:00", "Sun 12 Apr 02:00"),
+    ],
+)
+def test_a_day_of_the_week_comes_back(word: str, interval: int, now: str, row: str, repaired: str) -> None:
+    then, planned = (datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC) for text in (now, row))
+    at = times.parse_at(word, BERLIN)
+    assert not at.holds(planned, interval, then)
+    due = at.next(interval, then, planned)
+    assert wall(due, BERLIN) == repaired
+    assert at.holds(due, interval, then) and at.next(interval, then, due) == due
+
+
+@given(
+    zone=ZONES,
+    weeks=st.integers(1, 8),
+    day=DAYS_OF_WEEK,
+    time_of_day=TIMES_OF_DAY,
+    start=MOMENTS,
+    runs=st.integers(0, 60),
+    elapsed=st.floats(0, 0.999),
+)
+def test_a_day_of_the_week_is_the_phase_of_such_a_date(
+    zone: ZoneInfo, weeks: int, day: str, time_of_day: str, start: datetime, runs: int, elapsed: float
+) -> None:
+    at, interval = times.parse_at(f"{day} {time_of_day}", zone), weeks * WEEK
+    first = at.first(start)
+    assert start < first <= start + timedelta(days=7, hours=2) + times.LEAD
+    # A time that daylight saving skips may come on the day after.
+    dates = (first.astimezone(zone).date() - timedelta(days=back) for back in (0, 1))
+    date_of_first = next(date for date in dates if date.strftime("%A").lower() == day)
+    dated = times.parse_at(f"{date_of_first} {time_of_day}", zone)
+    assert dated.on(date_of_first) == first and at.next(interval, start) == dated.next(interval, start) == first
+    # NetBox counts on in UTC for so long, and then the task looks, at any time between two runs.
+    step = timedelta(minutes=interval)
+    row = first + step * runs
+    now = (row - step + timedelta(seconds=1) + (step - times.LEAD) * elapsed).replace(microsecond=0)
+    assert at.holds(row, interval, now) == dated.holds(row, interval, now)
+    due = at.next(interval, now, row)
+    assert due == dated.next(interval, now, row)
+    assert at.holds(due, interval, now) and at.next(interval, now, due) == due
+
+
 @given(
     zone=ZONES,
     interval=st.sampled_from([360, 720, 960, DAY, 2 * DAY, WEEK, 4 * WEEK]),
@@ -617,12 +719,12 @@ def test_a_time_that_daylight_saving_skips_comes_as_much_later() -> None:
         assert not at.on_phase(skipped + timedelta(days=1), DAY)
     # Nuuk skips the hour before midnight.
     nuuk = ZoneInfo("America/Nuuk")
-    weekly, now = times.parse_at("23:30", nuuk), utc("2026-03-24T12:00:00")
-    skipped = weekly.on(date(2026, 3, 28))
-    assert wall(skipped, nuuk) == "Sun 29 Mar 00:30"
-    assert weekly.on_phase(skipped, WEEK) and weekly.next(WEEK, now, skipped) == skipped
-    after = weekly.next(WEEK, utc("2026-03-30T12:00:00"), skipped + timedelta(days=7))
-    assert wall(after, nuuk) == "Sat 04 Apr 23:30"
+    for weekly in (times.parse_at("23:30", nuuk), times.parse_at("saturday 23:30", nuuk)):
+        skipped, now = weekly.on(date(2026, 3, 28)), utc("2026-03-24T12:00:00")
+        assert wall(skipped, nuuk) == "Sun 29 Mar 00:30"
+        assert weekly.on_phase(skipped, WEEK) and weekly.next(WEEK, now, skipped) == skipped
+        after = weekly.next(WEEK, utc("2026-03-30T12:00:00"), skipped + timedelta(days=7))
+        assert wall(after, nuuk) == "Sat 04 Apr 23:30"
 
 
 def test_a_time_that_comes_twice_is_the_first() -> None:
@@ -646,6 +748,10 @@ def test_a_time_that_comes_twice_is_the_first() -> None:
             ["2026-04-10T02:00:02", "2026-04-10T03:00:00"],
         ),
         ("02:00", WEEK, ["2026-04-10T02:00:00", "2026-04-11T02:00:00"], ["2026-04-11T02:01:00"]),
+        *(
+            ("sunday 02:00", weeks * WEEK, ["2026-04-05T02:00:00", "2026-04-12T02:00:01"], ["2026-04-11T02:00:00"])
+            for weeks in (1, 2)
+        ),
         ("02:00", 300, ["2026-04-10T03:00:00"], ["2026-04-10T03:30:00"]),
         (":00", 90, ["2026-04-10T03:30:00"], ["2026-04-10T03:15:00"]),
         (":00", 1, ["2026-04-10T03:30:12"], []),
