@@ -34,6 +34,9 @@ JOB_FIELDS = (
 )
 """The fields of a job that the collection reads. The log is large, so it is read only where it is needed."""
 
+NAME_MAXIMUM = 200
+"""The length of the longest name that NetBox can store (``Job.name``, NetBox 4.5-4.7)."""
+
 RUN_NOW_QUEUE = "high"
 """The queue of the jobs that the button "Run now" of the plugin's web page creates (netbox-proxbox 0.0.8-0.0.29)."""
 

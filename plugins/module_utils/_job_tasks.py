@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from ._errors import ProxboxError
 from ._job import Job, NewJob
@@ -14,9 +15,17 @@ from ._jobs import Jobs
 from ._observe import read_known
 from ._plan import Observation, Plan, Policy, TaskResult
 from ._pursue import pursue
-from ._runs import CancelRuns, RunNow, check_target
+from ._runs import CancelRuns, RunNow, check_target, run_of
 from ._sync_jobs import judged, succeeded_since
 from ._wait import Waiting, retry_while_transient, wait_for_end
+
+
+def read_run_of(jobs: Jobs, schedule: str) -> NewJob:
+    """Return a sync to run at once that covers what a schedule covers; one GET.
+
+    :raises ProxboxError: with a sentence.
+    """
+    return run_of(schedule, read_known(jobs, partial(jobs.active, schedule)), jobs.url)
 
 
 def run_now(

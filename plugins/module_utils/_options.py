@@ -15,7 +15,7 @@ from typing import Any
 
 from ._declare import Declare, End
 from ._errors import ProxboxError
-from ._job import Scope
+from ._job import NAME_MAXIMUM, Scope
 from ._plan import Policy
 from ._times import WEEK, parse_at, parse_instant, parse_interval, parse_timezone
 
@@ -137,10 +137,11 @@ def checked_name(given: str) -> str:
         raise ProxboxError(f"name {given!r} is a boolean, a list or a dictionary: give a text.")
     if re.search(r"[\x00-\x1f\x7f\u2028\u2029]", name):
         raise ProxboxError(f"name {given!r} has a line break, a tab or another control character: leave it out.")
-    if not name or len(name) > 200 or name == "null":
+    if not name or len(name) > NAME_MAXIMUM or name == "null":
         # NetBox's filters read the word null as "has no name".
         raise ProxboxError(
-            f"name {given[:80]!r} cannot be the name of a job: give 1 to 200 characters, and not the word null."
+            f"name {given[:80]!r} cannot be the name of a job: give 1 to {NAME_MAXIMUM} characters, and not the word "
+            "null."
         )
     return name
 

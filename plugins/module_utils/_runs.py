@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ._errors import ProxboxError
-from ._job import Job, Kind, NewJob, follows, iso
+from ._job import NAME_MAXIMUM, Job, Kind, NewJob, follows, iso
 from ._plan import Observation, Older, Plan
 from ._times import LEAD, ago
+
+RUN_NOW = " (run now)"
+"""What follows the name of a schedule in the name of its run at once. A job with the same name could belong to it."""
 
 
 class CancelRuns(NamedTuple):
@@ -127,6 +131,40 @@ class RunNow(NamedTuple):
             return False
         # A sync counts too that was joined and has ended meanwhile.
         return job.status in ("pending", "running") or (job.id in seen.past.kept and not (job.active or job.cancelled))
+
+
+def run_of(schedule: str, jobs: Iterable[Job], url: str) -> NewJob:
+    """Return a sync to run at once that covers what a schedule covers, under a name that is not that of the schedule.
+
+    :param jobs: the jobs with the name of the schedule that have not ended.
+    :param url: the address of NetBox.
+    :raises ProxboxError: if there is no such schedule, or if it is not clear what it covers.
+    """
+    members = [job for job in jobs if job.name == schedule and job.kind is Kind.SYNC and not job.at_once]
+    if not members:
+        raise ProxboxError(
+            f"{url} has no schedule {schedule!r}, because no job with this name is scheduled, or running at its "
+            "scheduled time: check the name, or declare the schedule with proxbox_sync_schedule."
+        )
+    ids = ", ".join(str(job.id) for job in members)
+    scopes = {job.scope for job in members if job.scope}
+    if not scopes:
+        raise ProxboxError(
+            f"NetBox does not show what the schedule {schedule!r} covers while its job {ids} is running: set job_id to "
+            "wait for this run, or run the task again when it has ended."
+        )
+    scope = scopes.pop()
+    if scopes:
+        raise ProxboxError(
+            f"The schedule {schedule!r} has several jobs ({ids}) that do not cover the same: run the task that "
+            "declares the schedule first, or set sync_types and the endpoints in place of schedule."
+        )
+    if scope.objects:
+        raise ProxboxError(
+            f"The schedule {schedule!r} (job {ids}) covers single objects, which the API cannot request: use the "
+            f"button 'Run now' on the page of the job at {url}/core/jobs/{members[0].id}/."
+        )
+    return NewJob(f"{schedule[: NAME_MAXIMUM - len(RUN_NOW)]}{RUN_NOW}", scope)
 
 
 def check_target(job: Job, url: str) -> Job:

@@ -46,7 +46,20 @@ options:
       - Name of the job in NetBox.
       - If not set with O(state=present), the name is C(Proxbox Sync).
       - Do not use the name of a schedule. Otherwise M(proxbox.proxbox.proxbox_sync_schedule) with C(state=absent)
-        cancels this sync too, and a one-time schedule without C(schedule_at) treats it as its own run.
+        cancels this sync too, and a one-time schedule without C(schedule_at) treats it as its own run. To run what a
+        schedule covers, use O(schedule).
+    type: str
+  schedule:
+    description:
+      - Name of a schedule that exists. The task runs a sync of what this schedule covers, once. The times of the
+        schedule do not change.
+      - The job is called, for example, V(nightly (run now\)). It does not belong to the schedule. If this name would be
+        longer than 200 characters, the name of the schedule in it is cut.
+      - If a run of the schedule is under way, the task starts a second one, unless O(when_running) prevents it.
+      - The task fails if the schedule does not exist, if its jobs do not all cover the same, or if one of its endpoints
+        was disabled later. The task sends one request more than with O(name).
+      - Cannot be combined with O(name), O(job_id), O(sync_types), O(proxmox_endpoints) and O(netbox_endpoints), and not
+        with O(state=cancelled).
     type: str
   job_id:
     description:
@@ -172,6 +185,11 @@ EXAMPLES = r"""
 - name: Make sure that a sync has run within the last hour
   proxbox.proxbox.proxbox_job:
     max_age: 60
+    if_running: join
+
+- name: Run the schedule nightly now, or wait for its run that is under way
+  proxbox.proxbox.proxbox_job:
+    schedule: nightly
     if_running: join
 
 - name: Sync devices and backups, and only warn if one of them fails
@@ -558,7 +576,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._job import NewJob
-from ..module_utils._job_tasks import await_job, cancel_runs, run_now
+from ..module_utils._job_tasks import await_job, cancel_runs, read_run_of, run_now
 from ..module_utils._jobs import Jobs
 from ..module_utils._message import of_cancel
 from ..module_utils._module import (
@@ -587,6 +605,15 @@ def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     return {**task_result(module, jobs, done, msg), "successor": done.successor.result() if done.successor else None}
 
 
+def new_job(module: AnsibleModule, jobs: Jobs) -> NewJob:
+    params = module.params
+    if params["schedule"]:
+        return read_run_of(jobs, checked_name(params["schedule"]))
+    name = checked_name(params["name"]) if params["name"] else DEFAULT_NAME
+    warn_of_netbox_endpoints(module, params["netbox_endpoints"])
+    return NewJob(name, read_scope(params, jobs.endpoint_ids))
+
+
 def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     timeout = checked_seconds("wait_timeout", params["wait_timeout"])
@@ -596,10 +623,8 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     if params["job_id"] is not None:
         done = await_job(jobs, params["job_id"], policy, waiting, include_log=params["include_log"])
     else:
-        name = checked_name(params["name"]) if params["name"] else DEFAULT_NAME
-        warn_of_netbox_endpoints(module, params["netbox_endpoints"])
-        new = NewJob(name, read_scope(params, jobs.endpoint_ids))
-        goal = RunNow(new, params["if_running"], read_max_age(params["max_age"]))
+        max_age = read_max_age(params["max_age"])
+        goal = RunNow(new_job(module, jobs), params["if_running"], max_age)
         done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])
     return run_result(module, jobs, done, timeout=timeout, partial=params["partial"])
 
@@ -614,6 +639,7 @@ def main() -> None:
             **LOGIN_SPEC,
             "state": {"type": "str", "choices": ["present", "cancelled"], "default": "present"},
             "name": {"type": "str"},
+            "schedule": {"type": "str"},
             "job_id": {"type": "int"},
             "keep_schedule": {"type": "bool", "default": True},
             "if_running": {"type": "str", "choices": ["start", "join", "skip"], "default": "start"},
@@ -630,7 +656,7 @@ def main() -> None:
         },
         work,
         required_if=[("state", "cancelled", ("job_id", "name"), True)],
-        mutually_exclusive=[("job_id", "name")],
+        mutually_exclusive=[("job_id", "name"), *(("schedule", other) for other in ("name", "job_id", *SCOPE_SPEC))],
     )
 
 

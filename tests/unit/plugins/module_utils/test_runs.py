@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job, NewJob, Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._outcome import VERDICTS
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Past, Plan
-from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow, check_target
+from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow, check_target, run_of
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import is_schedule
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import FOREIGN, NO_SCOPE, make_job
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
@@ -296,3 +299,58 @@ def test_which_jobs_may_matter() -> None:
     for goal in (JOIN, SKIP):
         assert goal.concerns(once(name="other")) and goal.concerns(unknown) and not goal.concerns(other_scope)
     assert not START.concerns(once(name="other")) and not START.concerns(unknown)
+
+
+URL = "http://netbox"
+
+
+def test_a_run_of_a_schedule_covers_the_same_under_another_name() -> None:
+    scope = Scope(frozenset({"devices", "storage"}), frozenset({1, 2}), frozenset({3}))
+    shape = {"sync_types": ["storage", "devices"], "proxmox_endpoint_ids": ["1", "2"], "netbox_endpoint_ids": ["3"]}
+    dated = job(status="scheduled", interval=None, **shape)
+    at_first_at_once = job(status="pending", scheduled=None, **shape)
+    for member in (job(**shape), job(status="running", **shape), dated, at_first_at_once):
+        assert run_of("nightly", [member], URL) == NewJob("nightly (run now)", scope)
+    # Duplicates that cover the same are clear, and so is a run that does not tell what it covers beside the next one.
+    assert run_of("nightly", [job(1, **shape), job(2, **shape)], URL).scope == scope
+    assert run_of("nightly", [job(1, **shape), job(2, "running", data=NO_SCOPE)], URL).scope == scope
+
+
+def test_a_long_name_is_cut() -> None:
+    for length, kept in ((190, 190), (191, 190), (200, 190)):
+        name = "x" * length
+        assert run_of(name, [job(name=name)], URL).name == "x" * kept + " (run now)"
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ([], "has no schedule 'nightly', because no job with this name is scheduled, or running at its scheduled time"),
+        ([once(), once(status="pending", queue_name="high"), job(**FOREIGN), job(data=None)], "has no schedule"),
+        ([job(name="Nightly")], "has no schedule"),
+        (
+            [job(4, "running", data=NO_SCOPE)],
+            "what the schedule 'nightly' covers while its job 4 is running: set",
+        ),
+        ([job(4), job(5, sync_types=["devices"])], r"has several jobs \(4, 5\) that do not cover the same"),
+        ([job(4, netbox_vm_ids=["7"])], r"\(job 4\) covers single objects, .*http://netbox/core/jobs/4/\.$"),
+    ],
+)
+def test_a_schedule_that_cannot_be_run_now(found: list[Job], says: str) -> None:
+    with pytest.raises(ProxboxError, match=says):
+        run_of("nightly", found, URL)
+
+
+def test_a_run_of_a_schedule_is_no_member_and_no_schedule() -> None:
+    name = run_of("nightly", [job()], URL).name
+    for status in ("pending", "running", "completed"):
+        copy = once(7, status, name=name)
+        assert not is_schedule([copy])
+        at = parse_at("02:00", parse_timezone("UTC"))
+        for goal in (Declare("nightly", at=at, interval=1440), Declare("nightly"), End("nightly", purge=True), NAMED):
+            assert not goal.concerns(copy)
+            plan = goal.decide(Observation((copy,), NOW, Past(first=(copy,))))
+            assert plan.keep is None and plan.cancel == () and plan.delete == ()
+        # The same holds for a recurring schedule that has this name itself.
+        other = Declare(name, at=at, interval=1440)
+        assert other.decide(Observation((copy,), NOW)).cancel == ()

@@ -18,16 +18,21 @@ from ansible_collections.proxbox.proxbox.plugins.modules import proxbox_job
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,
     CANCELS,
+    CREATE,
     MAY_CANCEL,
     NIGHTLY,
     RELEASED,
+    TASK,
+    UNDER_WAY,
     Script,
     cancelled,
     created,
     get,
     page,
     recorded,
+    recorded_answer,
     status,
+    task,
 )
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator, work
 
@@ -101,7 +106,41 @@ def test_which_options_go_together() -> None:
     judge = validator(proxbox_job)
     assert judge.validate({"job_id": 5, "name": "x"}).error_messages
     assert judge.validate({"state": "cancelled"}).error_messages
+    assert judge.validate({"state": "cancelled", "schedule": "nightly"}).error_messages
+    assert not judge.validate({"schedule": "nightly", "max_age": 60, "when_running": "join"}).error_messages
+    for other in ("name", "job_id", "sync_types", "proxmox_endpoints", "netbox_endpoints"):
+        (message,) = judge.validate({"schedule": "nightly", other: "5"}).error_messages
+        assert message == f"parameters are mutually exclusive: schedule|{other}"
     assert not judge.validate({"state": "cancelled", "name": "x"}).error_messages
+
+
+def test_a_schedule_is_run_now_with_one_get_more(server: Script, jobs: Jobs, row: Row) -> None:
+    member = row(5, **NIGHTLY, sync_types=["devices"], proxmox_endpoint_ids=["1"])
+    new = row(7, name="nightly (run now)", status="pending", sync_types=["devices"], proxmox_endpoint_ids=["1"])
+    server.answer(page(member), page(), recorded_answer("proxmox_endpoints"), created(7), page(new))
+    result, warnings = run(jobs, schedule=" nightly ", name="", sync_types="", wait=False)
+    assert result["changed"] and result["job"]["id"] == 7 and result["cancelled"] == [] and warnings == []
+    with_name = [UNDER_WAY, "GET /api/plugins/proxbox/endpoints/proxmox/?fields=...", CREATE, UNDER_WAY]
+    assert server.asked == [ACTIVE, *with_name]
+    assert server.bodies[3] == {
+        "job_name": "nightly (run now)", "sync_types": ["devices"], "proxmox_endpoint_ids": [1],
+    }  # fmt: skip
+
+
+def test_a_run_of_the_schedule_that_is_under_way_is_joined(server: Script, jobs: Jobs, row: Row) -> None:
+    running = row(5, status="running", **NIGHTLY)
+    server.answer(page(running), page(running), task("started", heartbeat="2026-04-10T09:59:30.000000Z"))
+    server.answer(status(5, "completed"), page(row(5, status="completed", **NIGHTLY)))
+    result, _warnings = run(jobs, schedule="nightly", when_running="join")
+    assert not result["changed"] and result["job"]["id"] == 5 and result["job"]["outcome"] == "succeeded"
+    assert server.asked == [ACTIVE, UNDER_WAY, TASK, get(5), get(5)]
+
+
+def test_a_schedule_that_does_not_live_is_not_run(server: Script, jobs: Jobs) -> None:
+    server.answer(page())
+    with pytest.raises(ProxboxError, match=f"^{server.url} has no schedule 'nightly', because "):
+        run(jobs, schedule="nightly")
+    assert server.asked == [ACTIVE]
 
 
 def test_a_cancel_by_name(server: Script, jobs: Jobs, row: Row) -> None:
