@@ -17,6 +17,7 @@ from ._declare import Declare, End
 from ._errors import ProxboxError
 from ._job import NAME_MAXIMUM, Scope
 from ._plan import Policy
+from ._plugin import DEFAULT_NAME
 from ._times import WEEK, parse_at, parse_instant, parse_interval, parse_timezone
 
 EndpointIds = Callable[[str, list[str]], frozenset[int]]
@@ -37,8 +38,14 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
             f"schedule_at {schedule_at!r} names a day of the week, but interval {every!r} is not a number of whole "
             "weeks: set interval to weekly (or 2w and so on), or leave out the day."
         )
+    name = checked_name(options["name"])
+    if name == DEFAULT_NAME:
+        raise ProxboxError(
+            f"name {name!r} is the name that NetBox gives to each sync without a name, so the task would cancel other "
+            "syncs with this name: choose another name."
+        )
     return Declare(
-        name=checked_name(options["name"]),
+        name=name,
         scope=read_scope(options, endpoint_ids),
         at=at,
         interval=interval,

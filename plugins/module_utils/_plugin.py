@@ -11,7 +11,7 @@ All names and sentences are from the sources of its releases 0.0.11 to 0.0.29. T
 from __future__ import annotations
 
 DEFAULT_NAME = "Proxbox Sync"
-"""The name that NetBox gives a sync job if it is created without a name."""
+"""The name that NetBox gives a sync job if it is created without a name, over the API or on the web page."""
 
 STAGES = (
     "devices",

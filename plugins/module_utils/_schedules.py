@@ -16,6 +16,7 @@ from ._job import Job, Kind
 from ._jobs import Jobs
 from ._observe import FirstLook, read_known
 from ._plan import Observation, Policy, TaskResult
+from ._plugin import DEFAULT_NAME
 from ._pursue import pursue
 from ._schedule import newest_and_active
 
@@ -26,6 +27,20 @@ READ_AGAIN_AFTER = 10.0
 def is_schedule(members: list[Job]) -> bool:
     """Return whether active jobs of one name are a schedule. A sync that somebody runs once, at once, is none."""
     return any(job.kind is Kind.SYNC and (job.interval or job.status == "scheduled") for job in members)
+
+
+def by_schedule(members: list[Job]) -> list[list[Job]]:
+    """Return the active jobs of one name, in one list for each schedule.
+
+    NetBox gives all syncs without a name the same name. With this name, jobs with another scope or interval are another
+    schedule.
+    """
+    if members[0].name != DEFAULT_NAME:
+        return [members]
+    schedules: dict[tuple[object, ...], list[Job]] = {}
+    for job in members:
+        schedules.setdefault((job.interval, job.scope), []).append(job)
+    return list(schedules.values())
 
 
 class Schedules:

@@ -21,7 +21,7 @@ from ._jobs import Jobs
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
 
 RECENT = 50
-"""How many of the newest syncs are read to find one that succeeded."""
+"""How many of the newest syncs are read to find those of a scope. NetBox cannot filter by it."""
 
 SEARCH_PAGE = 50
 """How many jobs at least are read at a time if they are chosen by their outcome. NetBox cannot filter by it."""
@@ -45,15 +45,21 @@ _STATUSES = {
 """The statuses that a job with each outcome may have in NetBox."""
 
 
-def ended(jobs: Jobs, name: str, count: int) -> list[Job]:
+def ended(jobs: Jobs, name: str, count: int, like: Job | None = None) -> list[Job]:
     """Return the ``count`` newest runs with exactly this name that have ended, newest first; one GET.
 
     A job that was cancelled before it ran is no run.
 
+    :param like: return only runs with the interval and the scope of this job.
     :raises ProxboxError: with a sentence.
     """
-    rows = _syncs(jobs, {"name": name, "status": list(ENDED), "started__after": _EVER}, page=count)
-    return list(islice(rows, count))
+    filters: dict[str, Any] = {"name": name, "status": list(ENDED), "started__after": _EVER}
+    if like is None:
+        return list(islice(_syncs(jobs, filters, page=count), count))
+    filters |= {"interval": like.interval} if like.interval else {"interval__empty": "true"}
+    read = max(count, RECENT)
+    rows = islice(_syncs(jobs, filters, page=read), read)
+    return list(islice((job for job in rows if like.scope in (None, job.scope)), count))
 
 
 def succeeded_since(jobs: Jobs, scope: Scope, since: datetime) -> list[Job]:

@@ -44,7 +44,8 @@ options:
   name:
     description:
       - Name of the job in NetBox.
-      - If not set with O(state=present), the name is C(Proxbox Sync).
+      - If not set with O(state=present), the name is C(Ansible sync). NetBox itself gives each sync without a name the
+        name C(Proxbox Sync).
       - Do not use the name of a schedule. Otherwise M(proxbox.proxbox.proxbox_sync_schedule) with C(state=absent)
         cancels this sync too, and a one-time schedule without C(schedule_at) treats it as its own run. To run what a
         schedule covers, use O(schedule).
@@ -55,7 +56,7 @@ options:
         schedule do not change.
       - The job is called, for example, V(nightly (run now\)). It does not belong to the schedule. If this name would be
         longer than 200 characters, the name of the schedule in it is cut.
-      - If a run of the schedule is under way, the task starts a second one, unless O(when_running) prevents it.
+      - If a run of the schedule is under way, the task starts a second one, unless O(if_running) prevents it.
       - The task fails if the schedule does not exist, if its jobs do not all cover the same, or if one of its endpoints
         was disabled later. The task sends one request more than with O(name).
       - Cannot be combined with O(name), O(job_id), O(sync_types), O(proxmox_endpoints) and O(netbox_endpoints), and not
@@ -589,11 +590,13 @@ from ..module_utils._module import (
 )
 from ..module_utils._options import checked_name, checked_seconds, read_max_age, read_scope, read_stale_after
 from ..module_utils._plan import Policy
-from ..module_utils._plugin import DEFAULT_NAME
 from ..module_utils._progress_file import progress
 from ..module_utils._run_result import run_result
 from ..module_utils._runs import CancelRuns, RunNow
 from ..module_utils._wait import Waiting
+
+NAMELESS = "Ansible sync"
+"""The name of a sync if the task gives none."""
 
 
 def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
@@ -609,7 +612,7 @@ def new_job(module: AnsibleModule, jobs: Jobs) -> NewJob:
     params = module.params
     if params["schedule"]:
         return read_run_of(jobs, checked_name(params["schedule"]))
-    name = checked_name(params["name"]) if params["name"] else DEFAULT_NAME
+    name = checked_name(params["name"]) if params["name"] else NAMELESS
     warn_of_netbox_endpoints(module, params["netbox_endpoints"])
     return NewJob(name, read_scope(params, jobs.endpoint_ids))
 

@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Return only the schedule with exactly this name. If it has ended, the result is empty.
+      - Return only the schedule with exactly this name. If it has ended, the result is empty. There can be several
+        schedules with the name C(Proxbox Sync) (see RV(schedules[].name)).
     type: str
   history:
     description:
@@ -89,7 +90,10 @@ schedules:
   returned: success
   contains:
     name:
-      description: Name of the schedule.
+      description:
+        - Name of the schedule.
+        - NetBox gives all syncs without a name the name C(Proxbox Sync). With this name, all jobs with the same types,
+          endpoints and interval are a schedule of their own.
       type: str
       returned: always
       sample: nightly
@@ -212,7 +216,8 @@ from ..module_utils._module import STALE_SPEC, run_module
 from ..module_utils._observe import read_known
 from ..module_utils._options import checked_count, checked_name, read_stale_after
 from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
-from ..module_utils._schedules import is_schedule
+from ..module_utils._plugin import DEFAULT_NAME
+from ..module_utils._schedules import by_schedule, is_schedule
 from ..module_utils._sync_jobs import ended, judged
 
 
@@ -221,11 +226,11 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     name = None if params["name"] is None else checked_name(params["name"])
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
     schedules = []
-    for found, members in sorted(active(jobs, name).items()):
+    for members in active(jobs, name):
         examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown)
-        runs = newest_runs(jobs, found, history) if history else []
+        runs = newest_runs(jobs, members[0], history) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
-        report = Report(found, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
+        report = Report(members[0].name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
         schedules.append(report.result())
     kinds: dict[str, list[str]] = {}
     for schedule in schedules:
@@ -233,8 +238,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     return {"changed": False, "msg": counted(len(schedules), "schedule", kinds), "schedules": schedules}
 
 
-def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
-    """Return the active members of each schedule, by name."""
+def active(jobs: Jobs, name: str | None) -> list[list[Job]]:
+    """Return the active members of each schedule, sorted by name."""
     by_name: dict[str, list[Job]] = {}
     rows = read_known(jobs, lambda: jobs.active(name))
     for job in rows:
@@ -243,15 +248,16 @@ def active(jobs: Jobs, name: str | None) -> dict[str, list[Job]]:
         if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:
             by_name.setdefault(job.name, []).append(job._replace(kind=Kind.SYNC))
     # A sync that somebody runs at once is no member of a schedule with the same name.
-    found = {key: [job for job in group if not job.at_once] or group for key, group in by_name.items()}
+    found = [[job for job in group if not job.at_once] or group for _name, group in sorted(by_name.items())]
     if found and name is None and jobs.rq.is_shown:
         jobs.rq.compare(rows)
-    return {key: members for key, members in found.items() if name or is_schedule(members)}
+    schedules = [members for group in found for members in by_schedule(group)]
+    return [members for members in schedules if name or is_schedule(members)]
 
 
-def newest_runs(jobs: Jobs, name: str, history: int) -> list[Job]:
-    """Return the newest runs. The newest failed one is read with its log, which tells more."""
-    runs = ended(jobs, name, history)
+def newest_runs(jobs: Jobs, job: Job, history: int) -> list[Job]:
+    """Return the newest runs of the schedule of a job. The newest failed one is read with its log, which tells more."""
+    runs = ended(jobs, job.name, history, like=job if job.name == DEFAULT_NAME else None)
     for number, job in enumerate(runs):
         if job.outcome.verdict in (FAILED, PARTIAL, UNKNOWN):
             runs[number] = judged(jobs, job)

@@ -49,6 +49,8 @@ options:
       name:
         description:
           - Name of the schedule. Its jobs have this name in NetBox.
+          - C(Proxbox Sync) is refused for a schedule that is to be present, because NetBox gives this name to each sync
+            without a name.
         type: str
         required: true
       state:

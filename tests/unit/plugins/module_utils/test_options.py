@@ -119,6 +119,10 @@ def test_a_day_of_the_week() -> None:
         ({"name": ""}, "1 to 200"),
         ({"name": "x" * 201}, "1 to 200"),
         ({"name": "null"}, "not the word null"),
+        (
+            {"name": " Proxbox Sync "},
+            "^name 'Proxbox Sync' is the name that NetBox gives to each sync without a name, .*",
+        ),
         ({"sync_types": []}, "sync_types is empty"),
         ({"sync_types": ["devices", ""]}, "sync_types is empty"),
         ({"sync_types": ["all", "devices"]}, "sync_types has 'all' and devices: 'all' cannot be combined"),

@@ -49,10 +49,10 @@ def run(jobs: Jobs, *, check_mode: bool = False, **options: Any) -> tuple[dict[s
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
-def test_a_run_has_netboxs_own_name_by_default(server: Script, jobs: Jobs, name: str | None) -> None:
+def test_a_run_has_a_name_of_its_own_by_default(server: Script, jobs: Jobs, name: str | None) -> None:
     server.answer(page(), RELEASED)
     result, _warnings = run(jobs, check_mode=True, name=name)
-    assert result["changed"] and result["job"]["name"] == "Proxbox Sync" and result["job"]["sync_types"] == ["all"]
+    assert result["changed"] and result["job"]["name"] == "Ansible sync" and result["job"]["sync_types"] == ["all"]
 
 
 def test_netbox_endpoints_are_a_warning(server: Script, jobs: Jobs, row: Row) -> None:

@@ -110,6 +110,43 @@ def test_what_is_no_member_of_a_schedule(server: Script, jobs: Jobs, row: Row) -
     assert found["health"] == "ok" and found["job"]["id"] == 5 and found["duplicates"] == []
 
 
+def test_syncs_without_a_name_are_a_schedule_for_each_scope_and_interval(server: Script, jobs: Jobs, row: Row) -> None:
+    weekly = {"scheduled": "2026-04-12T02:00:00Z", "interval": 10080}
+    dated = {"scheduled": "2026-04-12T02:00:00Z"}
+    mine = "Proxbox Sync"
+    rows = [
+        row(9, name=mine, **dated),
+        row(8, name=mine, **NIGHTLY),
+        row(7, name=mine, status="pending", created="2026-04-10T09:59:59Z"),
+        row(6, name=mine, **weekly, sync_types=["devices"]),
+        row(5, name=mine, **NIGHTLY, sync_types=["devices"]),
+        row(4, name=mine, **NIGHTLY),
+        row(3, **NIGHTLY),
+    ]
+    ran = [row(2, name=mine, status="errored", interval=1440), row(1, name=mine, like="ok_devices_backups")]
+    devices = row(1, name=mine, status="completed", interval=1440, sync_types=["devices"])
+    server.answer(page(*rows), WORKER)
+    found = read(jobs, history=0)
+    assert [(one["name"], one["job"]["id"], one["health"], one["duplicates"]) for one in found] == [
+        (mine, 9, "ok", []),
+        (mine, 4, "duplicate", [8]),
+        (mine, 6, "ok", []),
+        (mine, 5, "ok", []),
+        ("nightly", 3, "ok", []),
+    ]
+    assert server.asked == [ALL, WORKERS, QUEUES]
+    # A run counts for the schedule with its scope and interval.
+    server.requests.clear()
+    server.answers[:] = [page(rows[4]), page(*ran, devices), WORKER]
+    (found,) = read(jobs, mine)
+    assert found["health"] == "ok" and found["last_run"]["id"] == 1 and found["last_failure"] is None
+    nameless = ENDED.replace("nightly", "Proxbox+Sync").replace("&limit=10", "&{}&limit=50")
+    assert server.asked[1] == nameless.format("interval=1440")
+    server.answers[:] = [page(rows[0]), page(), WORKER]
+    read(jobs, mine)
+    assert server.asked[-1] == nameless.format("interval__empty=true")
+
+
 def test_a_sync_that_runs_at_once_is_shown_where_its_name_was_given(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(7, status="pending", created="2026-04-10T09:59:59Z")), WORKER)
     assert [found["job"]["id"] for found in read(jobs, "nightly", history=0)] == [7]
