@@ -107,7 +107,7 @@ def test_which_options_go_together() -> None:
     assert judge.validate({"job_id": 5, "name": "x"}).error_messages
     assert judge.validate({"state": "cancelled"}).error_messages
     assert judge.validate({"state": "cancelled", "schedule": "nightly"}).error_messages
-    assert not judge.validate({"schedule": "nightly", "max_age": 60, "when_running": "join"}).error_messages
+    assert not judge.validate({"schedule": "nightly", "max_age": 60, "if_running": "join"}).error_messages
     for other in ("name", "job_id", "sync_types", "proxmox_endpoints", "netbox_endpoints"):
         (message,) = judge.validate({"schedule": "nightly", other: "5"}).error_messages
         assert message == f"parameters are mutually exclusive: schedule|{other}"
@@ -131,7 +131,7 @@ def test_a_run_of_the_schedule_that_is_under_way_is_joined(server: Script, jobs:
     running = row(5, status="running", **NIGHTLY)
     server.answer(page(running), page(running), task("started", heartbeat="2026-04-10T09:59:30.000000Z"))
     server.answer(status(5, "completed"), page(row(5, status="completed", **NIGHTLY)))
-    result, _warnings = run(jobs, schedule="nightly", when_running="join")
+    result, _warnings = run(jobs, schedule="nightly", if_running="join")
     assert not result["changed"] and result["job"]["id"] == 5 and result["job"]["outcome"] == "succeeded"
     assert server.asked == [ACTIVE, UNDER_WAY, TASK, get(5), get(5)]
 
