@@ -86,14 +86,26 @@ class Report:
             ids = ", ".join(str(job.id) for job in self.members)
             found.append(("duplicate", f"more than one job of this schedule has not ended: {ids}"))
         for job in self.members:
-            if job.status != "running" and not self.service.serves(job.queue):
+            if self._has_no_worker(job):
                 found.append(("no_worker", no_worker_sentence(job, self.service)))
-        for queue in sorted({job.queue for job in self.members if job.status == "scheduled"} & self.stuck_queues):
+        for queue in sorted(self._queues_without_scheduler()):
             found.append(("no_scheduler", no_scheduler_sentence(queue)))
         for job in self.members:
             if overdue(job, self.now) and not job.dead:
                 found.append(("overdue", f"job {job.id} should have started at {iso(job.due)}"))
         return [*found, *self._of_runs()]
+
+    def _has_no_worker(self, job: Job) -> bool:
+        return job.status != "running" and not self.service.serves(job.queue)
+
+    def _queues_without_scheduler(self) -> set[str]:
+        return {job.queue for job in self.members if job.status == "scheduled"} & self.stuck_queues
+
+    @property
+    def unserved_queues(self) -> list[str]:
+        """The queues in which a job of the schedule waits, and whose jobs no worker starts."""
+        without_worker = {job.queue for job in self.members if self._has_no_worker(job)}
+        return sorted(without_worker | self._queues_without_scheduler())
 
     def _of_runs(self) -> Iterable[tuple[str, str]]:
         """Return what is wrong with the runs that have ended."""
@@ -116,6 +128,34 @@ class Report:
             "last_run": self.last_run.result() if self.last_run else None,
             "last_failure": self.last_failure.result() if self.last_failure else None,
             "consecutive_failures": self.consecutive_failures,
+            "runs": short(self.runs),
             "job": self.job.result(),
             "duplicates": [job.id for job in self.members if job is not self.job],
+            "unserved_queues": self.unserved_queues,
         }
+
+    def result_of_ended(self) -> dict[str, Any]:
+        """Return this report of a schedule that has no member any more."""
+        findings = self.findings()
+        return {
+            "name": self.name,
+            "health": findings[0][0] if findings else "ok",
+            "why": [sentence for _word, sentence in findings],
+            "last_run": self.last_run.result() if self.last_run else None,
+        }
+
+
+def short(runs: Iterable[Job]) -> list[dict[str, Any]]:
+    """Return runs that have ended, without what they did in detail."""
+    return [
+        {
+            "id": job.id,
+            "outcome": job.outcome.verdict,
+            "status": job.status,
+            "started": iso(job.started),
+            "completed": iso(job.completed),
+            "duration": job.duration,
+            "url": job.url,
+        }
+        for job in runs
+    ]

@@ -12,8 +12,10 @@ version_added: 0.1.0
 description:
   - Reads the schedules that have an active job (a job that is scheduled, pending or running). Returns their next and
     last runs, and what is wrong with them.
-  - Sends one request for all active jobs, one or two for the workers, and one for each schedule. If the last run of a
-    schedule did not do everything that was requested, one more request reads the reason from its log.
+  - Sends one request for all active jobs, one or two for the workers, and one for each schedule (also for each name in
+    O(names) that has no active job). If one of these runs did not do everything that was requested, one more request
+    for this schedule reads the newest of these runs with its log. For each active job that is running or overdue, up
+    to three requests find out whether it is dead. The number of requests does not depend on the length of the history.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
@@ -25,7 +27,14 @@ options:
     description:
       - Return only the schedule with exactly this name. If it has ended, the result is empty. There can be several
         schedules with the name C(Proxbox Sync) (see RV(schedules[].name)).
+      - Mutually exclusive with O(names).
     type: str
+  names:
+    description:
+      - Names of the declared schedules. Return only these, and in RV(gone) and RV(ended) those that have no active job.
+      - The value can also be text with commas or line breaks, for example the answer of an AWX survey.
+    type: list
+    elements: str
   history:
     description:
       - Number of past runs to read for each schedule, newest first. The module finds the last run and the failures
@@ -41,8 +50,10 @@ options:
         two hours if the plugin is older than 0.0.27 or the token may not read the setting.
     type: str
 notes:
-  - A schedule that has ended is not returned. To make sure that a schedule exists, declare it with
+  - Without O(names), a schedule that has ended is not returned. To make sure that a schedule exists, declare it with
     M(proxbox.proxbox.proxbox_sync_schedule). In check mode, that module changes nothing.
+  - A sync without an interval that was started at once, for example with M(proxbox.proxbox.proxbox_job), cannot be told
+    from a one-time schedule of the same name. Give it another name.
 seealso:
   - module: proxbox.proxbox.proxbox_sync_schedule
   - module: proxbox.proxbox.proxbox_worker_info
@@ -63,17 +74,19 @@ EXAMPLES = r"""
     msg: "{{ item.name }}: {{ item.health }}, next at {{ item.next_run }}"
   loop: "{{ proxbox.schedules }}"
 
-- name: Read the schedule nightly
+- name: Read the schedules that are declared
   proxbox.proxbox.proxbox_sync_schedule_info:
-    name: nightly
-  register: nightly
+    names: [nightly, hourly inventory, before the move]
+  register: proxbox
 
-- name: Fail if the schedule has ended, or is not ok
+- name: Fail if a schedule is gone, or is not ok
   ansible.builtin.assert:
     that:
-      - nightly.schedules | length == 1
-      - nightly.schedules[0].health == 'ok'
-    fail_msg: "{{ nightly.schedules | map(attribute='why') | flatten | join(' ') or 'There is no schedule nightly.' }}"
+      - proxbox.gone == []
+      - unwell == []
+    fail_msg: "Gone: {{ proxbox.gone }}. Not ok: {{ unwell | map(attribute='why') | flatten }}"
+  vars:
+    unwell: "{{ (proxbox.schedules + proxbox.ended) | rejectattr('health', 'equalto', 'ok') }}"
 """
 
 RETURN = r"""
@@ -164,6 +177,49 @@ schedules:
       type: int
       returned: always
       sample: 0
+    runs:
+      description:
+        - The runs that have ended, newest first, at most O(history). A job that was cancelled before it ran does not
+          count.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        id:
+          description: Id of the job.
+          type: int
+          returned: always
+          sample: 42
+        outcome:
+          description: What the run did. See the return values of M(proxbox.proxbox.proxbox_job_info).
+          type: str
+          returned: always
+          sample: succeeded
+        status:
+          description: Status of the job in NetBox, V(completed), V(errored) or V(failed).
+          type: str
+          returned: always
+          sample: completed
+        started:
+          description: When the run began, in UTC.
+          type: str
+          returned: always
+          sample: "2026-04-01T02:00:03Z"
+        completed:
+          description: When the run ended, in UTC.
+          type: str
+          returned: always
+          sample: "2026-04-01T02:00:51Z"
+        duration:
+          description: Seconds from the start to the end of the run.
+          type: float
+          returned: always
+          sample: 48.1
+        url:
+          description: Web page of the job in NetBox.
+          type: str
+          returned: always
+          sample: https://netbox.example.com/core/jobs/42/
     job:
       description:
         - The active job, with the keys that M(proxbox.proxbox.proxbox_job_info) returns.
@@ -176,6 +232,53 @@ schedules:
       elements: int
       returned: always
       sample: []
+    unserved_queues:
+      description: The queues in which a job of the schedule waits, and whose jobs no worker starts.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+gone:
+  description:
+    - The names in O(names) that have no active job, sorted. A one-time schedule that has run is in RV(ended) instead.
+  type: list
+  elements: str
+  returned: if O(names) is set
+  sample: [weekly]
+ended:
+  description: The one-time schedules in O(names) that have run and have no active job, sorted by name.
+  type: list
+  elements: dict
+  returned: if O(names) is set
+  contains:
+    name:
+      description: Name of the schedule.
+      type: str
+      returned: always
+      sample: before the move
+    health:
+      description:
+        - V(ok), or V(failing), V(unknown), V(cancelled) or V(nothing_done), as for a schedule that has an active job.
+      type: str
+      returned: always
+      sample: ok
+    why:
+      description: All problems, the most serious first, one sentence for each.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    last_run:
+      description: The run, with the same keys as RV(schedules[].job).
+      type: dict
+      returned: always
+past_runs:
+  description:
+    - For each name in RV(gone) and RV(ended), its past runs, newest first. The keys are the names, and the values are
+      lists as RV(schedules[].runs).
+  type: dict
+  returned: if O(names) is set
+  sample: {weekly: []}
 failure:
   description: The request that failed. If the task failed for another reason, all values are V(null).
   type: dict
@@ -207,7 +310,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._health import Report
+from ..module_utils._health import Report, short
 from ..module_utils._job import Job, Kind
 from ..module_utils._jobs import Jobs
 from ..module_utils._liveness import examine
@@ -219,45 +322,83 @@ from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
 from ..module_utils._plugin import DEFAULT_NAME
 from ..module_utils._schedules import by_schedule, is_schedule
 from ..module_utils._sync_jobs import ended, judged
+from ..module_utils._worker import Service
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     name = None if params["name"] is None else checked_name(params["name"])
+    names = None if params["names"] is None else {checked_name(given) for given in params["names"]}
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
     schedules = []
-    for members in active(jobs, name):
+    found = active(jobs, name, names)
+    for members in found:
         examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown)
-        runs = newest_runs(jobs, members[0], history) if history else []
+        first = members[0]
+        like = first if first.name == DEFAULT_NAME else None
+        runs = newest_runs(jobs, first.name, history, like) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
-        report = Report(members[0].name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
+        report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
         schedules.append(report.result())
+    missing: dict[str, Any] = {}
+    if names is not None:
+        missing = without_job(jobs, sorted(names - {members[0].name for members in found}), history)
     kinds: dict[str, list[str]] = {}
     for schedule in schedules:
         kinds.setdefault(schedule["health"], []).append(schedule["name"])
-    return {"changed": False, "msg": counted(len(schedules), "schedule", kinds), "schedules": schedules}
+    if missing.get("gone"):
+        kinds["gone"] = missing["gone"]
+    if missing.get("ended"):
+        kinds["ended"] = [schedule["name"] for schedule in missing["ended"]]
+    total = sum(map(len, kinds.values()))
+    return {"changed": False, "msg": counted(total, "schedule", kinds), "schedules": schedules, **missing}
 
 
-def active(jobs: Jobs, name: str | None) -> list[list[Job]]:
+def active(jobs: Jobs, name: str | None, names: set[str] | None) -> list[list[Job]]:
     """Return the active members of each schedule, sorted by name."""
+    given = {name} if names is None else names
     by_name: dict[str, list[Job]] = {}
-    rows = read_known(jobs, lambda: jobs.active(name))
+    rows = read_known(jobs, lambda: jobs.active(name), lambda job: names is None or job.name in names)
     for job in rows:
         # A run that does not tell what it is counts if its name was given. Else a monitor would report it as lost.
-        is_run = bool(name) and job.kind is Kind.NOT_KNOWN and job.status == "running"
+        is_run = job.name in given and job.kind is Kind.NOT_KNOWN and job.status == "running"
         if (job.kind is Kind.SYNC or is_run) and not job.run_now_copy:
             by_name.setdefault(job.name, []).append(job._replace(kind=Kind.SYNC))
-    # A sync that somebody runs at once is no member of a schedule with the same name.
-    found = [[job for job in group if not job.at_once] or group for _name, group in sorted(by_name.items())]
+    found = [members_of(group) for _name, group in sorted(by_name.items())]
+    if names is not None:
+        found = [members for members in found if members[0].name in names]
     if found and name is None and jobs.rq.is_shown:
         jobs.rq.compare(rows)
     schedules = [members for group in found for members in by_schedule(group)]
-    return [members for members in schedules if name or is_schedule(members)]
+    return [members for members in schedules if name or names is not None or is_schedule(members)]
 
 
-def newest_runs(jobs: Jobs, job: Job, history: int) -> list[Job]:
-    """Return the newest runs of the schedule of a job. The newest failed one is read with its log, which tells more."""
-    runs = ended(jobs, job.name, history, like=job if job.name == DEFAULT_NAME else None)
+def members_of(group: list[Job]) -> list[Job]:
+    """Return the members among jobs of one name. If other jobs have the name, a sync that runs at once is no member."""
+    return [job for job in group if not job.at_once] or group
+
+
+def without_job(jobs: Jobs, missing: list[str], history: int) -> dict[str, Any]:
+    """Return what has become of schedules that have no active job."""
+    gone, over, past = [], [], {}
+    for name in missing:
+        runs = newest_runs(jobs, name, max(history, 1))
+        schedule = Report(name, (), tuple(runs), Service(None), jobs.session.server_now)
+        past[name] = short(schedule.runs)
+        last = next(iter(members_of([job for job in schedule.runs if not job.run_now_copy])), None)
+        if last is None or last.interval is not None:
+            gone.append(name)
+        else:
+            over.append(schedule.result_of_ended())
+    return {"gone": gone, "ended": over, "past_runs": past}
+
+
+def newest_runs(jobs: Jobs, name: str, history: int, like: Job | None = None) -> list[Job]:
+    """Return the newest runs of a schedule. The newest failed one is read with its log, which tells more.
+
+    :param like: a job whose scope and interval these runs have; None for all of this name.
+    """
+    runs = ended(jobs, name, history, like=like)
     for number, job in enumerate(runs):
         if job.outcome.verdict in (FAILED, PARTIAL, UNKNOWN):
             runs[number] = judged(jobs, job)
@@ -269,10 +410,12 @@ def main() -> None:
     run_module(
         {
             "name": {"type": "str"},
+            "names": {"type": "list", "elements": "str"},
             "history": {"type": "int", "default": 10},
             **STALE_SPEC,
         },
         work,
+        mutually_exclusive=[("name", "names")],
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report
+from ansible_collections.proxbox.proxbox.plugins.module_utils._health import Report, short
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._liveness import no_scheduler_sentence
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service
@@ -133,9 +133,32 @@ def test_what_the_module_returns() -> None:
         "last_run": last.result(),
         "last_failure": failed.result(),
         "consecutive_failures": 0,
+        "runs": short([last, failed]),
         "job": active().result(),
         "duplicates": [],
+        "unserved_queues": [],
     }
+    assert short([failed]) == [
+        {
+            "id": 6,
+            "outcome": "failed",
+            "status": "completed",
+            "started": "2026-04-10T02:00:00Z",
+            "completed": "2026-04-10T02:00:00Z",
+            "duration": 0.0,
+            "url": "http://netbox/core/jobs/8/",
+        }
+    ]
+
+
+def test_what_the_module_returns_of_a_schedule_that_is_over() -> None:
+    def over(*history: Job) -> dict[str, Any]:
+        return replace(report(history=history), members=()).result_of_ended()
+
+    last = ended(7)
+    assert over(last) == {"name": "nightly", "health": "ok", "why": [], "last_run": last.result()}
+    found = over(FAILED, last)
+    assert found["health"] == "failing" and "no space left on device" in found["why"][0]
 
 
 @pytest.mark.parametrize("stuck", ["default", "high"])
@@ -143,6 +166,14 @@ def test_a_queue_whose_scheduled_jobs_no_worker_starts(stuck: str) -> None:
     for member, told in ((active(), stuck == "default"), (RUNNING, False)):
         found = replace(report(member), stuck_queues=frozenset({stuck})).findings()
         assert found == ([("no_scheduler", no_scheduler_sentence("default"))] if told else [])
+        assert replace(report(member), stuck_queues=frozenset({stuck})).unserved_queues == ["default"][: int(told)]
+
+
+def test_the_queues_that_nobody_serves() -> None:
+    waiting = (RUNNING, active(4), active(5, queue_name="high"))
+    assert report(*waiting, service=Service(0)).unserved_queues == ["default", "high"]
+    assert report(*waiting, service=Service(1, frozenset({"high"}))).unserved_queues == ["default"]
+    assert report(RUNNING, service=Service(0)).unserved_queues == []
 
 
 @pytest.mark.parametrize(

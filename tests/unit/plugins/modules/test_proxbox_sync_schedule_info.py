@@ -32,12 +32,17 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     recorded_rq,
     task,
 )
+from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator, work
 
 Row = Callable[..., dict[str, Any]]
 ENDED = "GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=completed&status=errored&status=failed"
 ENDED += "&started__after=1970-01-01T00%3A00%3A00Z&limit=10"
-WORKER = page(recorded_rq("worker"))
+WORKER, QUEUE = page(recorded_rq("worker")), page(recorded_rq("queue"))
 QUEUES = "GET /api/core/background-queues/?limit=0"
+
+
+def ended_of(name: str) -> str:
+    return ENDED.replace("nightly", name)
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +53,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(
     jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h"
 ) -> list[dict[str, Any]]:
-    params = {"name": name, "history": history, "stale_after": stale_after}
+    params = {"name": name, "names": None, "history": history, "stale_after": stale_after}
     result = proxbox_sync_schedule_info.work(SimpleNamespace(params=params), jobs)
-    assert result["changed"] is False
+    assert set(result) == {"changed", "msg", "schedules"} and result["changed"] is False
     return result["schedules"]
 
 
@@ -125,7 +130,7 @@ def test_syncs_without_a_name_are_a_schedule_for_each_scope_and_interval(server:
     ]
     ran = [row(2, name=mine, status="errored", interval=1440), row(1, name=mine, like="ok_devices_backups")]
     devices = row(1, name=mine, status="completed", interval=1440, sync_types=["devices"])
-    server.answer(page(*rows), WORKER)
+    server.answer(page(*rows), WORKER, page({**recorded_rq("queue"), "scheduled_jobs": len(rows)}))
     found = read(jobs, history=0)
     assert [(one["name"], one["job"]["id"], one["health"], one["duplicates"]) for one in found] == [
         (mine, 9, "ok", []),
@@ -137,12 +142,13 @@ def test_syncs_without_a_name_are_a_schedule_for_each_scope_and_interval(server:
     assert server.asked == [ALL, WORKERS, QUEUES]
     # A run counts for the schedule with its scope and interval.
     server.requests.clear()
-    server.answers[:] = [page(rows[4]), page(*ran, devices), WORKER]
+    jobs.rq.forget()
+    server.answers[:] = [page(rows[4]), WORKER, page(*ran, devices)]
     (found,) = read(jobs, mine)
     assert found["health"] == "ok" and found["last_run"]["id"] == 1 and found["last_failure"] is None
     nameless = ENDED.replace("nightly", "Proxbox+Sync").replace("&limit=10", "&{}&limit=50")
-    assert server.asked[1] == nameless.format("interval=1440")
-    server.answers[:] = [page(rows[0]), page(), WORKER]
+    assert server.asked[2] == nameless.format("interval=1440")
+    server.answers[:] = [page(rows[0]), page()]
     read(jobs, mine)
     assert server.asked[-1] == nameless.format("interval__empty=true")
 
@@ -162,6 +168,77 @@ def test_the_newest_failure_is_read_with_its_log(server: Script, jobs: Jobs, row
     assert found["consecutive_failures"] == 0 and found["last_run"]["id"] == 6
     assert found["last_failure"]["stages"][1]["error"] == "HTTP 500: no space left on device"
     assert server.asked == [ACTIVE, WORKERS, TASK, ENDED, get(4), QUEUES]
+
+
+def test_the_declared_ones_are_a_get_for_all_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
+    others = row(8, name="undeclared", **NIGHTLY), row(7, name="now", status="pending")
+    ran = row(3, status="completed", interval=1440)
+    once = row(4, name="once", status="completed", scheduled="2026-04-09T02:00:00Z")
+    server.answer(page(row(5, **NIGHTLY), *others), WORKER, QUEUE, page(ran), page(), page(once), page(ran))
+    names = "nightly, never made\nonce, recurred"
+    result, _warnings = work(proxbox_sync_schedule_info, jobs, {"names": names, "stale_after": "2h"})
+    (found,) = result["schedules"]
+    assert (found["name"], [run["id"] for run in found["runs"]]) == ("nightly", [3])
+    assert result["gone"] == ["never made", "recurred"]
+    (over,) = result["ended"]
+    assert (over["name"], over["health"], over["last_run"]["id"]) == ("once", "ok", 4)
+    past = {name: [run["id"] for run in runs] for name, runs in result["past_runs"].items()}
+    assert past == {"never made": [], "once": [4], "recurred": [3]}
+    assert server.asked == [
+        ALL,
+        WORKERS,
+        QUEUES,
+        ENDED,
+        *(ended_of(name) for name in ("never+made", "once", "recurred")),
+    ]
+
+
+def test_the_workers_do_not_matter_if_nothing_is_active(server: Script, jobs: Jobs) -> None:
+    server.answer(page())
+    result, _warnings = work(proxbox_sync_schedule_info, jobs, {"names": ["nightly"], "history": 0})
+    assert result == {
+        "changed": False,
+        "msg": "1 schedule: 1 gone (nightly)",
+        "schedules": [],
+        "gone": ["nightly"],
+        "ended": [],
+        "past_runs": {"nightly": []},
+    }
+    assert server.asked == [ALL, ENDED.replace("limit=10", "limit=1")]
+
+
+@pytest.mark.parametrize(
+    ("runs", "is_gone"),
+    [
+        ([{"scheduled": "2026-04-09T02:00:00Z"}], False),
+        ([{}], False),
+        ([{"interval": 1440}], True),
+        # Somebody ran the sync at once after the schedule had ended.
+        ([{}, {"interval": 1440}], True),
+        ([{"queue_name": "high"}, {"interval": 1440}], True),
+        ([{"queue_name": "high"}], True),
+        ([{"scheduled": "2026-04-09T02:00:00Z"}, {"interval": 1440}], False),
+    ],
+)
+def test_gone_or_over(server: Script, jobs: Jobs, row: Row, runs: list[dict[str, Any]], is_gone: bool) -> None:
+    rows = [row(9 - number, status="completed", **{"queue_name": "default", **run}) for number, run in enumerate(runs)]
+    server.answer(page(), page(*rows))
+    result, _warnings = work(proxbox_sync_schedule_info, jobs, {"names": ["nightly"]})
+    assert (result["gone"] == ["nightly"]) is is_gone and (result["ended"] == []) is is_gone
+
+
+def test_a_one_time_schedule_that_failed_is_read_with_its_log(server: Script, jobs: Jobs, row: Row) -> None:
+    once = row(4, like="backups_500_beside")
+    server.answer(page(), page(once), page({**once, "log_entries": recorded("backups_500_beside")["log_entries"]}))
+    result, _warnings = work(proxbox_sync_schedule_info, jobs, {"names": ["nightly"]})
+    (over,) = result["ended"]
+    assert over["health"] == "failing" and "no space left on device" in over["why"][0]
+    assert server.asked == [ALL, ENDED, get(4)]
+
+
+def test_name_and_names_exclude_each_other() -> None:
+    found = validator(proxbox_sync_schedule_info).validate({"name": "nightly", "names": ["nightly"]})
+    assert found.error_messages == ["parameters are mutually exclusive: name|names"]
 
 
 def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs) -> None:
