@@ -1,0 +1,442 @@
+# Copyright (c) 2026 proxbox.proxbox contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to the collection: the report about schedules, as a table of text and as Markdown.
+
+It is made of what the module proxbox_sync_schedule_info returns, and of what is declared. Pure: no network, no clock.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone, tzinfo
+from typing import Any, NamedTuple
+from unicodedata import combining, east_asian_width
+from urllib.parse import quote
+
+from ._errors import ProxboxError
+from ._options import checked_name
+from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
+from ._problems import duration
+from ._progress import shortened
+
+MARKS = {SUCCEEDED: ".", PARTIAL: "~", FAILED: "x", CANCELLED: "-", NOTHING_DONE: "0", UNKNOWN: "?"}
+"""The character of each outcome in the strip of runs."""
+
+OUTCOMES = {**{outcome: outcome for outcome in MARKS}, SUCCEEDED: "ok", NOTHING_DONE: "nothing done"}
+"""The word for each outcome."""
+
+WELL = ("ok", "ended", "paused")
+"""The health of a schedule that nobody has to look at."""
+
+NAME_WIDTH = 40
+"""How many characters of a name the table shows."""
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SENTENCES = {
+    "duplicate": "exists more than once",
+    "no_worker": "has no worker",
+    "no_scheduler": "has no scheduler",
+    "unknown": "has an unknown outcome",
+    "cancelled": "was cancelled",
+    "nothing_done": "did nothing",
+}
+_FALSE = ("false", "no", "off", "0", "n", "f")
+_NOT_AS_DECLARED = {
+    "no": "{} is undeclared: no entry has this name. Declare it, or end it.",
+    "absent": "{} is declared as absent, but has an active job. Run the task that declares it.",
+    "paused": "{} is declared as paused (enabled: false), but has an active job. Run the task that declares it.",
+}
+_REMARKS = {"no": "undeclared", "absent": "to be absent", "paused": "to be paused"}
+
+
+class Times(NamedTuple):
+    """How times are written: in a time zone, with UTC beside. ``now`` is the time of the report."""
+
+    zone: tzinfo
+    zone_name: str
+    now: datetime
+
+    @property
+    def is_utc(self) -> bool:
+        """Whether the time zone is UTC."""
+        return self.zone is timezone.utc
+
+    def text(self, iso: str | None) -> str:
+        """Return a time, for example ``Wed 25 Nov 02:00 (01:00 UTC)``; empty if there is none.
+
+        :param iso: the time as the modules return it.
+        """
+        if iso is None:
+            return ""
+        utc = datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        local = utc.astimezone(self.zone)
+        year = "" if local.year == self.now.astimezone(self.zone).year else f" {local.year}"
+        return f"{_DAYS[local.weekday()]} {_date(local, year)} {local:%H:%M}{self._beside(local)}"
+
+    def made(self) -> str:
+        """Return the time of the report with its year and the time zone."""
+        local = self.now.astimezone(self.zone)
+        zone = "UTC" if self.is_utc else self.zone_name
+        text = f"{_DAYS[local.weekday()]} {_date(local, f' {local.year}')} {local:%H:%M}"
+        return f"{text} {zone}{self._beside(local)}"
+
+    def _beside(self, local: datetime) -> str:
+        if self.is_utc:
+            return ""
+        utc = local.astimezone(timezone.utc)
+        day = "" if utc.date() == local.date() else f"{_DAYS[utc.weekday()]} "
+        return f" ({day}{utc:%H:%M} UTC)"
+
+
+class Row(NamedTuple):
+    """One schedule of the report. Times are as the modules return them.
+
+    ``declared`` is ``present``, ``paused`` or ``absent`` as the entry says, ``no`` if there is no entry, and None if
+    nothing is declared. ``since`` is the start of the oldest of the failures since the last good run. ``active`` tells
+    whether the schedule has an active job, and ``url`` is the web page of this job.
+    """
+
+    name: str
+    health: str
+    why: tuple[str, ...] = ()
+    declared: str | None = None
+    next_run: str | None = None
+    running_since: str | None = None
+    since: str | None = None
+    runs: tuple[Mapping[str, Any], ...] = ()
+    unserved_queues: tuple[str, ...] = ()
+    active: bool = False
+    url: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody has to look at the schedule."""
+        return self.health in WELL
+
+    @property
+    def label(self) -> str:
+        """The health, and whether the schedule is not as declared."""
+        remark = _REMARKS.get(self.declared or "") if self.active else None
+        return f"{self.word}, {remark}" if remark else self.word
+
+    @property
+    def word(self) -> str:
+        """The health in words."""
+        return self.health.replace("_", " ")
+
+    @property
+    def last_run(self) -> Mapping[str, Any] | None:
+        """The newest run that has ended."""
+        return next(iter(self.runs), None)
+
+    def result(self) -> dict[str, Any]:
+        """Return this row in the shape that the module returns."""
+        shape = self._asdict()
+        return {
+            **shape,
+            "why": list(self.why),
+            "runs": list(map(dict, self.runs)),
+            "last_run": dict(self.last_run) if self.last_run else None,
+            "unserved_queues": list(self.unserved_queues),
+        }
+
+
+class Overview(NamedTuple):
+    """The report: its rows by name, and how it writes times. ``history`` is how many runs were read at most."""
+
+    title: str
+    rows: tuple[Row, ...]
+    times: Times
+    history: int
+
+    @property
+    def unwell(self) -> list[Row]:
+        """The schedules that somebody has to look at."""
+        return [row for row in self.rows if not row.is_well]
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether a run is shown."""
+        return any(row.runs for row in self.rows)
+
+    def summary(self) -> str:
+        """Return one sentence, for example ``7 schedules: 6 ok, 1 gone (weekly)``."""
+        if not self.rows:
+            return "There is no schedule"
+        by_health: dict[str, list[str]] = {}
+        for row in sorted(self.rows, key=lambda row: (not row.is_well, row.health != "ok")):
+            by_health.setdefault(row.word, []).append(clean(row.name))
+        parts = [
+            f"{len(names)} {health}{'' if health in WELL else f' ({_listed(names)})'}"
+            for health, names in by_health.items()
+        ]
+        remarks: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.label != row.word:
+                remarks.setdefault(row.label.rpartition(", ")[2], []).append(clean(row.name))
+        ends = "".join(f"; {len(names)} {remark} ({_listed(names)})" for remark, names in remarks.items())
+        return f"{len(self.rows)} schedule{'s' if len(self.rows) > 1 else ''}: {', '.join(parts)}{ends}"
+
+    def problem(self, row: Row) -> str:
+        """Return one sentence about a schedule that is unwell."""
+        since = f" since {self._since(row)}" if row.health == "failing" and row.since else ""
+        what = _SENTENCES.get(row.health, f"is {row.health}")
+        return f"{clean(row.name)} {what}{since}: {clean('; '.join(row.why)).rstrip('.')}."
+
+    def problems(self) -> list[str]:
+        """Return one sentence for each schedule that is unwell."""
+        return list(map(self.problem, self.unwell))
+
+    def remarks(self) -> list[str]:
+        """Return one sentence for each queue that nobody serves, and for each schedule that is not as declared."""
+        queues: dict[str, list[str]] = {}
+        for row in self.rows:
+            for queue in row.unserved_queues:
+                queues.setdefault(queue, []).append(clean(row.name))
+        found = [
+            f"No worker starts the jobs that wait in the queue {clean(queue)!r}: {', '.join(names)}."
+            for queue, names in queues.items()
+        ]
+        for row in self.rows:
+            if row.label != row.word:
+                found.append(_NOT_AS_DECLARED[row.declared or ""].format(clean(row.name)))
+        return found
+
+    def next_run(self, row: Row) -> str:
+        """Return when a schedule runs next."""
+        then = self.times.text(row.next_run)
+        if row.running_since:
+            return f"running, then {then}" if then else "running"
+        return then or "none"
+
+    def last_run(self, row: Row) -> str:
+        """Return when the newest run of a schedule began, what came of it, and how long it took."""
+        return self.run(row.last_run) if row.last_run else "none"
+
+    def run(self, run: Mapping[str, Any]) -> str:
+        """Return when a run began, what came of it, and how long it took."""
+        took = "" if run["duration"] is None else f", {duration(run['duration'])}"
+        return f"{self.times.text(run['started'])}: {OUTCOMES.get(run['outcome'], run['outcome'])}{took}"
+
+    def legend(self) -> str:
+        """Return what the characters of a strip of runs mean."""
+        return "  ".join(f"{mark} {OUTCOMES[outcome]}" for outcome, mark in MARKS.items())
+
+    def _since(self, row: Row) -> str:
+        """Return since when the runs of a schedule fail. There may be older ones that were not read."""
+        first = self.times.text(row.since)
+        all_read = len(row.runs) < self.history or row.runs[-1]["started"] != row.since
+        return first if all_read else f"{first} or earlier"
+
+
+def read_declared(names: Sequence[str] | None, schedules: Sequence[Any] | None) -> dict[str, str] | None:
+    """Return how each declared schedule is declared: ``present``, ``paused`` or ``absent``; None if nothing is given.
+
+    :param schedules: the list that the module proxbox_sync_schedules takes.
+    :raises ProxboxError: with a sentence.
+    """
+    if names is None and schedules is None:
+        return None
+    declared = {checked_name(name): "present" for name in names or ()}
+    for entry in schedules or ():
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if name is None or not isinstance(entry, Mapping):
+            raise ProxboxError(
+                "schedules has an entry that is not a dictionary with a name: give the list that the module "
+                "proxbox_sync_schedules takes."
+            )
+        is_paused = str(entry.get("enabled")).strip().lower() in _FALSE
+        is_absent = str(entry.get("state")).strip() == "absent"
+        declared[checked_name(str(name))] = "absent" if is_absent else "paused" if is_paused else "present"
+    return declared
+
+
+def expected(declared: Mapping[str, str], found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the declared schedules that should have an active job, and are not among those that were found."""
+    active = {schedule["name"] for schedule in found}
+    return sorted(name for name, how in declared.items() if how == "present" and name not in active)
+
+
+def rows(
+    found: Sequence[Mapping[str, Any]],
+    missing: Mapping[str, Any] | None,
+    declared: Mapping[str, str] | None,
+    times: Times,
+) -> tuple[Row, ...]:
+    """Return the rows of the report, sorted by name.
+
+    :param found: the schedules that have an active job, as the module proxbox_sync_schedule_info returns them.
+    :param missing: what the same module has returned about the names of ``expected``; None if there are none.
+    :param declared: what ``read_declared`` returned.
+    """
+    missing = missing or {"schedules": [], "gone": [], "ended": [], "past_runs": {}}
+
+    def how(name: str) -> str | None:
+        return None if declared is None else declared.get(name, "no")
+
+    active = (*found, *missing["schedules"])
+    all_rows = {schedule["name"]: _active(schedule, how(schedule["name"])) for schedule in active}
+    for name in missing["gone"]:
+        runs = tuple(missing["past_runs"][name])
+        all_rows[name] = Row(name, "gone", (_why_gone(runs, times),), how(name), runs=runs)
+    for over in missing["ended"]:
+        name, runs = over["name"], tuple(missing["past_runs"][over["name"]])
+        health = "ended" if over["health"] == "ok" else over["health"]
+        all_rows[name] = Row(name, health, tuple(over["why"]), how(name), since=_since(runs), runs=runs)
+    for name, state in (declared or {}).items():
+        if state == "paused" and name not in all_rows:
+            all_rows[name] = Row(name, "paused", declared="paused")
+    return tuple(row for _name, row in sorted(all_rows.items()))
+
+
+class Line(NamedTuple):
+    """A line of the terminal, and how it is coloured: ``good``, ``bad``, ``note`` or not at all."""
+
+    text: str
+    tone: str = ""
+
+
+def lines(overview: Overview) -> list[Line]:
+    """Return the report as an aligned table, with the reasons below."""
+    found = [Line(f"{clean(overview.title)}, {overview.times.made()}"), Line(f"{overview.summary()}.")]
+    if overview.rows:
+        found += [Line(""), *_table(overview)]
+    if overview.has_runs:
+        found += [Line(""), Line(f"Runs, the newest on the right: {overview.legend()}")]
+    reasons = [Line(text, "bad") for text in overview.problems()]
+    reasons += [Line(text, "note") for text in overview.remarks()]
+    return [*found, *([Line("")] if reasons else []), *reasons]
+
+
+def strip(row: Row) -> str:
+    """Return one character for each run, the newest on the right."""
+    return "".join(MARKS.get(run["outcome"], "?") for run in reversed(row.runs))
+
+
+def markdown(overview: Overview) -> str:
+    """Return the report as Markdown."""
+    text = [f"# {_plain(overview.title)}", "", f"{_plain(overview.summary())}.", ""]
+    if overview.rows:
+        text += [f"| Schedule | Health | Next run | Last run | {_runs_title(overview)} |", "|---|---|---|---|---|"]
+        for row in overview.rows:
+            mark = _plain(row.label) if row.is_well else f"**{_plain(row.label)}**"
+            last = _link(overview.last_run(row), row.last_run["url"] if row.last_run else "")
+            runs = f"`{strip(row)}`" if row.runs else ""
+            cells = (_link(row.name, row.url), mark, _plain(overview.next_run(row)), last, runs)
+            text.append(f"| {' | '.join(cells)} |")
+        text.append("")
+    if overview.has_runs:
+        text += ["Runs, the newest on the right: " + ", ".join(f"`{MARKS[key]}` {OUTCOMES[key]}" for key in MARKS), ""]
+    for title, sentences in (("What is wrong", overview.problems()), ("Also", overview.remarks())):
+        if sentences:
+            text += [f"## {title}", "", *(f"- {_plain(sentence)}" for sentence in sentences), ""]
+    text.append(f"{_plain(overview.times.made())}")
+    return "\n".join(text) + "\n"
+
+
+def clean(text: str) -> str:
+    """Return text without characters that steer a terminal, or that turn the direction of the text."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def web_address(url: str) -> str:
+    """Return the address of a web page, safe to be linked to; empty if it is none."""
+    return quote(url, safe="/:?&=#%@[]!$+,;~") if re.match(r"https?://", url) else ""
+
+
+def _date(day: datetime, year: str) -> str:
+    """Return a date in English. The language of ``strftime`` is that of the controller."""
+    return f"{day.day} {_MONTHS[day.month - 1]}{year}"
+
+
+def _active(schedule: Mapping[str, Any], declared: str | None) -> Row:
+    """Return the row of a schedule that has an active job."""
+    job, runs = schedule["job"], tuple(schedule["runs"])
+    return Row(
+        name=schedule["name"],
+        health=schedule["health"],
+        why=tuple(schedule["why"]),
+        declared=declared,
+        next_run=schedule["next_run"],
+        running_since=job["started"] if job["status"] == "running" and schedule["health"] != "stale" else None,
+        since=_since(runs),
+        runs=runs,
+        unserved_queues=tuple(schedule["unserved_queues"]),
+        active=True,
+        url=job["url"],
+    )
+
+
+def _since(runs: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return when the oldest of the failures since the last good run began; None if there is none."""
+    first = None
+    for run in runs:
+        if run["outcome"] in (SUCCEEDED, NOTHING_DONE):
+            break
+        if run["outcome"] in (FAILED, PARTIAL):
+            first = run["started"]
+    return first
+
+
+def _why_gone(runs: Sequence[Mapping[str, Any]], times: Times) -> str:
+    """Return the sentence about a declared schedule that has no active job."""
+    what = "NetBox has no active job of it"
+    if not runs:
+        return f"{what}, and none that has run. Run the task that declares it"
+    outcome = OUTCOMES.get(runs[0]["outcome"], runs[0]["outcome"])
+    last = f"Its last run (job {runs[0]['id']}, {outcome}) began {times.text(runs[0]['started'])}"
+    return f"{what}. {last}. Run the task that declares it"
+
+
+def _table(overview: Overview) -> Iterator[Line]:
+    heads = ("SCHEDULE", "HEALTH", "NEXT RUN", "LAST RUN", _runs_title(overview).upper())
+    cells = [
+        (
+            shortened(clean(row.name), NAME_WIDTH),
+            row.label,
+            overview.next_run(row),
+            overview.last_run(row),
+            strip(row),
+        )
+        for row in overview.rows
+    ]
+    widths = [max(map(_width, column)) for column in zip(heads, *cells, strict=True)]
+    yield Line(_aligned(heads, widths))
+    for row, texts in zip(overview.rows, cells, strict=True):
+        tone = "bad" if not row.is_well else "good" if row.label == "ok" else "note"
+        yield Line(_aligned(texts, widths), tone)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _runs_title(overview: Overview) -> str:
+    return f"Last {overview.history} runs"
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(clean(text), quote=False))
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", escaped)  # else it may begin a list
+
+
+def _link(text: str, url: str) -> str:
+    address = web_address(url)
+    return f"[{_plain(text)}]({address})" if address else _plain(text)
+
+
+def _listed(names: Sequence[str], count: int = 5) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return f"{', '.join(names[:count])}{more}"
