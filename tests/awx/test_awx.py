@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.proxbox.proxbox.plugins.action import proxbox_report
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,8 @@ def options_of(playbook: str, variable: str) -> list[dict[str, Any]]:
 
 
 def argument_spec(module: str) -> dict[str, Any]:
+    if module == "proxbox_report":
+        return proxbox_report.SPEC
     return validator(
         importlib.import_module(f"ansible_collections.proxbox.proxbox.plugins.modules.{module}")
     ).argument_spec
@@ -169,6 +172,23 @@ def test_each_name_is_there() -> None:
             assert set(followers) <= set(nodes)
     for schedule in DATA["controller_schedules"]:
         assert schedule["unified_job_template"] in TEMPLATES
+
+
+def test_the_report_tells_somebody_and_starts_the_repair() -> None:
+    report = TEMPLATES["Proxbox report"]
+    assert report["notification_templates_error"] == "{{ proxbox_awx_on_failure }}"
+    (fails,) = (question for question in report["survey_spec"]["spec"] if question["variable"] == "proxbox_report_fail")
+    assert fails["default"] == "true"
+    (repair,) = (workflow for workflow in DATA["controller_workflows"] if workflow["name"] == "Proxbox repair")
+    nodes = {
+        node["identifier"]: (node["unified_job_template"]["name"], node.get("related"))
+        for node in repair["workflow_nodes"]
+    }
+    assert nodes == {
+        "report": ("Proxbox report", {"failure_nodes": [{"identifier": "worker"}]}),
+        "worker": ("Proxbox worker", {"success_nodes": [{"identifier": "sync"}]}),
+        "sync": ("Proxbox sync", None),
+    }
 
 
 STUB = """\

@@ -175,6 +175,17 @@ def test_each_answer_about_a_sync_may_be_blank(runner: Runner) -> None:
     assert (job["sync_types"], job["outcome"]) == (["all"], "succeeded")
 
 
+@pytest.mark.parametrize("blank", BLANKS)
+def test_each_answer_about_a_report_may_be_blank(runner: Runner, name: str, blank: str) -> None:
+    answers = dict.fromkeys(variables("report"), BLANKS[blank])
+    done = runner.run("report", **answers)
+    assert done.code == 0 and "Proxbox sync schedules, " in done.output, done.output
+    failed = runner.run("report", **{**answers, "proxbox_report_names": f"{name}\n", "proxbox_report_fail": "true"})
+    assert failed.code and f"{name} is gone: NetBox has no active job of it" in failed.output
+    assert failed.stats()["proxbox_report_unwell"] == [name]
+    assert "1 gone" in failed.stats()["proxbox_report_summary"]
+
+
 def test_answers_of_a_textarea(
     runner: Runner, stack: dict[str, Any], name: str, active: Callable[[], list[Any]]
 ) -> None:
