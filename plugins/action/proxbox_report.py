@@ -21,6 +21,7 @@ from ansible.utils.path import unfrackpath
 from ..module_utils._errors import ProxboxError
 from ..module_utils._options import checked_count
 from ..module_utils._report import Line, Overview, Times, expected, lines, markdown, read_declared, rows
+from ..module_utils._report_html import page
 from ..module_utils._survey import read_answers
 from ..module_utils._times import parse_timezone
 
@@ -46,13 +47,14 @@ SPEC: dict[str, dict[str, Any]] = {
     "names": {"type": "list", "elements": "str"},
     "schedules": {"type": "list", "elements": "dict"},
     "history": {"type": "int", "default": 30},
+    "html": {"type": "str"},
     "markdown": {"type": "str"},
     "title": {"type": "str", "default": "Proxbox sync schedules"},
     "timezone": {"type": "str", "default": "UTC"},
     "fail": {"type": "bool", "default": False},
 }
 
-FILES = {"markdown": markdown}
+FILES = {"html": page, "markdown": markdown}
 """The options that name a file, and what makes its content."""
 
 COLORS = {"good": C.COLOR_OK, "bad": C.COLOR_ERROR, "note": C.COLOR_WARN, "": None}
@@ -77,6 +79,8 @@ class ActionModule(ActionBase):
         history = checked_count("history", options["history"])
         declared = read_declared(options["names"], options["schedules"])
         paths = {option: _checked_path(option, options[option]) for option in FILES if options[option]}
+        if len({*paths.values()}) < len(paths):
+            raise ProxboxError("html and markdown name the same file: give two.")
         warnings: list[Any] = []
 
         def read(**more: Any) -> dict[str, Any]:

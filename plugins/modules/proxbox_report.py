@@ -13,7 +13,7 @@ description:
   - Shows all schedules in one table in the terminal. The table has the health, the next run, the last run, and one
     character for each of the last runs. Below it are the reasons why a schedule is not well, the queues that no worker
     serves, and the schedules that nobody has declared.
-  - Can also write the report to a file on the controller.
+  - Can also write the report to files on the controller, as a web page and as Markdown.
   - Reads the schedules with M(proxbox.proxbox.proxbox_sync_schedule_info), and sends the same requests as this module.
     If a declared schedule has no active job, it runs this module a second time for the names of these schedules. This
     costs one request for all active jobs, and one or two for each of these schedules.
@@ -51,10 +51,17 @@ options:
       - Number of past runs to show for each schedule.
     type: int
     default: 30
+  html:
+    description:
+      - Path of a file on the controller to write the report to, as one web page. The page is light or dark as the
+        browser wants it, can be read on a phone, and loads nothing from the network. The schedules and runs link to
+        their jobs in NetBox.
+      - A relative path begins at the current folder of Ansible. The folder of the file must exist. An existing file is
+        replaced.
+    type: str
   markdown:
     description:
-      - Path of a file on the controller to write the report to, as Markdown. A relative path begins at the current
-        folder of Ansible. The folder of the file must exist. An existing file is replaced.
+      - Path of a file on the controller to write the report to, as Markdown. The same rules as for O(html) apply.
     type: str
   title:
     description:
@@ -100,7 +107,7 @@ EXAMPLES = r"""
   proxbox.proxbox.proxbox_report:
     schedules: "{{ proxbox_schedules }}"
     timezone: Europe/Berlin
-    markdown: report.md
+    html: /var/www/html/proxbox.html
     fail: true
 """
 
@@ -204,6 +211,10 @@ text:
   description: The report as the terminal shows it.
   type: str
   returned: success
+html:
+  description: Absolute path of the file that was written; V(null) if none was written.
+  type: str
+  returned: success, or the task fails because of O(fail)
 markdown:
   description: Absolute path of the file that was written; V(null) if none was written.
   type: str

@@ -14,7 +14,7 @@ from proxbox_checks.start import CHECKOUT, pinned
 from proxbox_checks.workspace import Workspace
 from proxbox_host import machine
 from proxbox_host.host import Host
-from proxbox_stack.packages import ensure_java
+from proxbox_stack.packages import ensure_chromium, ensure_java
 from proxbox_stack.report import StackError
 from proxbox_stack.venvs import ensure_venv
 
@@ -53,6 +53,7 @@ def live(work: Workspace, stack: TestStack) -> None:
             "PYTHONPATH": f"{work.root}:{CHECKOUT / 'tests'}",
             "PROXBOX_STACK_FACTS": json.dumps({**stack.facts(), "stack_command": _wrapper(work, stack)}),
             "PROXBOX_RULEBOOK": json.dumps(_rulebook(work, Path(folder))),
+            "PROXBOX_BROWSER": json.dumps(_browser()),
         }
         # A test that hangs fails with the stacks of its threads, and its name is in the output.
         options = ("-v", "--timeout=900", "--durations=20")
@@ -70,6 +71,14 @@ def _rulebook(work: Workspace, folder: Path) -> dict[str, str]:
         return {"missing": str(exc)}
     programs = ensure_venv("rulebook", [pinned("ansible-rulebook"), pinned("ansible-core")]) / "bin"
     return {"programs": str(programs), "archive": str(build_archive(work, PLACEHOLDER, folder))}
+
+
+def _browser() -> dict[str, str]:
+    """Which browser is here; or why there is none."""
+    try:
+        return {"program": ensure_chromium()}
+    except StackError as exc:
+        return {"missing": str(exc)}
 
 
 def _run_targets(work: Workspace, stack: TestStack, *arguments: str, **more: str) -> None:

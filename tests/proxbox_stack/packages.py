@@ -42,6 +42,15 @@ def ensure_java() -> None:
         install("default-jre-headless")
 
 
+def ensure_chromium() -> str:
+    """The browser without a window, which opens the report. It is installed in half a minute (64 MB)."""
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
+        if shutil.which(name):
+            return name
+    install("chromium-headless-shell")
+    return "chromium-headless-shell"
+
+
 def postgres_bin() -> Path:
     """The folder with the newest server's ``initdb`` and ``postgres``, installed when it is missing."""
     found = _postgres_bins()

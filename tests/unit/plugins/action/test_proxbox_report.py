@@ -56,7 +56,8 @@ def test_without_declared_schedules_the_module_runs_once(shown: list[tuple[str, 
     result = action.report(netbox_url="https://netbox", validate_certs="no", ca_path="", names="", schedules=None)
     assert action.calls == [{"netbox_url": "https://netbox", "validate_certs": "no", "history": 30}]
     assert result["msg"] == "2 schedules: 1 ok, 1 failing (nightly)"
-    assert (result["changed"], result["unwell"], result["markdown"]) == (False, ["nightly"], None)
+    assert (result["changed"], result["unwell"]) == (False, ["nightly"])
+    assert (result["html"], result["markdown"]) == (None, None)
     assert [row["name"] for row in result["schedules"]] == ["nightly", "other"]
     assert "\n".join(text[2:] for text, _color in shown) == result["text"]
     colors = {text.split()[0]: color for text, color in shown if text}
@@ -131,6 +132,7 @@ def test_check_mode_writes_nothing(tmp_path: Path) -> None:
     [
         ({"markdown": "/nowhere/report.md"}, "markdown: the folder /nowhere does not exist on the controller"),
         ({"markdown": "/"}, "markdown: / is a folder"),
+        ({"html": "/tmp/a", "markdown": "/tmp/../tmp/a"}, "html and markdown name the same file"),
         ({"history": -1}, "history -1 is not a number of jobs"),
         ({"timezone": "Berlin"}, "timezone 'Berlin' is not known"),
         ({"names": ["null"]}, "name 'null' cannot be the name of a job"),
