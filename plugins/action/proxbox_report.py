@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.path import unfrackpath
@@ -125,7 +126,9 @@ def _checked(args: dict[str, Any]) -> dict[str, Any]:
     answers = read_answers(args, {**SPEC, "schedules": {**SPEC["schedules"], "options": {}}})
     valid = ArgumentSpecValidator(SPEC).validate(answers)
     if valid.error_messages:
-        raise ProxboxError(f"proxbox_report: {'; '.join(valid.error_messages)}.")
+        unknown = isinstance(valid.errors[0], UnsupportedError)
+        what = "Unsupported parameters for (proxbox.proxbox.proxbox_report) module: " if unknown else ""
+        raise ProxboxError(f"{what}{valid.errors.msg}")
     options: dict[str, Any] = valid.validated_parameters
     return options
 

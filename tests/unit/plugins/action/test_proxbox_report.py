@@ -138,8 +138,11 @@ def test_check_mode_writes_nothing(tmp_path: Path) -> None:
         ({"names": ["null"]}, "name 'null' cannot be the name of a job"),
         ({"schedules": "nightly"}, "schedules is text, but not a list"),
         ({"schedules": [{"interval": "daily"}]}, "schedules has an entry that is not a dictionary with a name"),
-        ({"fail": "perhaps"}, "proxbox_report: argument 'fail' is of type"),
-        ({"file": "x"}, "proxbox_report: file. Supported parameters include"),
+        ({"fail": "perhaps"}, "argument 'fail' is of type"),
+        (
+            {"file": "x"},
+            "Unsupported parameters for (proxbox.proxbox.proxbox_report) module: file. Supported parameters include",
+        ),
     ],
 )
 def test_a_wrong_option_runs_no_module(args: dict[str, Any], says: str) -> None:
