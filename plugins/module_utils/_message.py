@@ -133,16 +133,16 @@ def _status_of(job: Job) -> str:
     if job.active:
         return f"is {job.status}"
     took = f" after {job.duration:.0f} s" if job.duration is not None else ""
-    return f"{_VERDICTS.get(job.outcome.verdict or '', 'has ended')}{took}"
+    return _VERDICTS.get(job.outcome.verdict or "", "has ended{}").format(took)
 
 
 _VERDICTS = {
-    "succeeded": "succeeded",
-    "partial": "succeeded in part",
-    "failed": "failed",
-    "cancelled": "was cancelled",
-    "nothing_done": "did nothing, because settings disable all stages",
-    "unknown": "has ended, and NetBox does not show what it did",
+    "succeeded": "succeeded{}",
+    "partial": "succeeded in part{}",
+    "failed": "failed{}",
+    "cancelled": "was cancelled{}",
+    "nothing_done": "did nothing{}, because settings disable all stages",
+    "unknown": "has ended{}, and NetBox does not show what it did",
 }
 
 
