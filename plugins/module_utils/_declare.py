@@ -67,7 +67,9 @@ class Declare(NamedTuple):
         cancel = tuple(job for job in active if job is not keep or job.dead)
         why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
         if keep:
-            return Plan(self.name, keep=keep, cancel=cancel, why=why, warnings=self._doubts(keep, seen))
+            return Plan(
+                self.name, keep=keep, cancel=cancel, why=why, warnings=self._doubts(keep, seen) or _failure(keep)
+            )
         from ._first_run import plan_to_create  # a schedule that is there does not need it
 
         return plan_to_create(self, seen.now, members, cancel, why)
@@ -242,6 +244,17 @@ class End(NamedTuple):
     def missing(self, seen: Observation) -> Older | None:
         """Return None: the active jobs are enough."""
         return None
+
+
+def _failure(job: Job) -> tuple[str, ...]:
+    """Return a warning if the only run of a schedule did not do everything, or if NetBox does not show what it did."""
+    if job.active or job.outcome.verdict not in ("failed", "partial", "unknown"):
+        return ()
+    from ._explain import in_one_line  # few tasks need it
+
+    return (
+        f"job {job.id} was the only run of {job.name!r}, and did not do all that was requested: {in_one_line(job)}",
+    )
 
 
 def scope_mismatch(found: Scope | None, wanted: Scope) -> str:

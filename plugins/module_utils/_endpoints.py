@@ -44,6 +44,14 @@ class Endpoints:
         rows = self._rows.get(kind, [])
         return next((str(row["name"]) for row in rows if row["id"] == endpoint_id and row.get("name")), endpoint_id)
 
+    def read_names(self, kind: str) -> None:
+        """Read the endpoints of a kind for ``name``; one GET. If the token may not read them, their ids stay."""
+        try:
+            self._read(kind)
+        except ProxboxError as exc:
+            if exc.status != 403:
+                raise
+
     def check(self, scope: Scope) -> None:
         """Check the endpoints of a job that is to be created; one GET for each kind that the scope names.
 

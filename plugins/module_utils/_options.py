@@ -15,8 +15,8 @@ from typing import Any
 
 from ._declare import Declare, End
 from ._errors import ProxboxError
-from ._job import NAME_MAXIMUM, Scope
-from ._plan import Policy
+from ._job import NAME_MAXIMUM, Job, Scope
+from ._plan import EndpointName, Policy
 from ._plugin import DEFAULT_NAME
 from ._times import WEEK, parse_at, parse_instant, parse_interval, parse_timezone
 
@@ -64,6 +64,28 @@ def read_goal(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare 
         return End(checked_name(options["name"]))
     goal = read_schedule(options, endpoint_ids)
     return goal if options["enabled"] else End(goal.name, reason="enabled is false")
+
+
+def definition_of(job: Job, zone: tzinfo, name_of: EndpointName) -> dict[str, Any] | None:
+    """Return the options that declare the schedule of a job as it is; None if NetBox does not show what it covers.
+
+    ``read_schedule`` is the inverse. NetBox does not know in which time zone a schedule was declared.
+
+    :param zone: the time zone of the time.
+    :param name_of: returns the name of an endpoint, given its kind and its id.
+    """
+    if job.scope is None or job.scope.objects:
+        return None
+    definition: dict[str, Any] = {"name": job.name}
+    if job.scheduled:
+        local = job.scheduled.astimezone(zone).replace(tzinfo=None, microsecond=0)
+        definition |= {"schedule_at": local.isoformat(" "), "timezone": str(zone)}
+    if job.interval:
+        definition["interval"] = job.interval
+    definition["sync_types"] = sorted(job.scope.sync_types)
+    if job.scope.proxmox_endpoints:
+        definition["proxmox_endpoints"] = [name_of("proxmox", one) for one in sorted(job.scope.proxmox_endpoints)]
+    return definition
 
 
 def read_scope(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Scope:

@@ -41,6 +41,12 @@ options:
         among these runs.
     type: int
     default: 10
+  timezone:
+    description:
+      - Time zone of the times in RV(schedules[].definition). An IANA name, for example V(Europe/Berlin). NetBox does
+        not know in which time zone a schedule was declared.
+    type: str
+    default: UTC
   stale_after:
     description:
       - Time after which a running sync counts as dead. A number with a unit (V(90m), V(2h)), or minutes. A sync that
@@ -73,6 +79,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.health }}, next at {{ item.next_run }}"
   loop: "{{ proxbox.schedules }}"
+
+- name: Write the schedules to a file of variables, for example to declare them in another NetBox
+  ansible.builtin.copy:
+    content: "{{ {'proxbox_schedules': proxbox.schedules | map(attribute='definition') | select } | to_nice_yaml }}"
+    dest: schedules.yml
+    mode: "0644"
+  delegate_to: localhost
 
 - name: Read the schedules that are declared
   proxbox.proxbox.proxbox_sync_schedule_info:
@@ -226,6 +239,20 @@ schedules:
         - If there is more than one, this is the running job, or else the job with the lowest id.
       type: dict
       returned: always
+    definition:
+      description:
+        - The schedule as an entry of the option O(proxbox.proxbox.proxbox_sync_schedules#module:schedules), with the
+          names of its endpoints. It changes nothing in the same NetBox. In another NetBox whose endpoints have the same
+          names, it makes the same schedule.
+        - V(null) if NetBox does not show what the job covers, or if it covers single objects.
+      type: dict
+      returned: always
+      sample:
+        name: nightly
+        schedule_at: "2026-04-02 02:00:00"
+        timezone: UTC
+        interval: 1440
+        sync_types: [all]
     duplicates:
       description: Ids of the other active jobs of the schedule.
       type: list
@@ -306,6 +333,7 @@ failure:
       sample: Invalid v1 token
 """
 
+from datetime import tzinfo
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -317,11 +345,12 @@ from ..module_utils._liveness import examine
 from ..module_utils._message import counted
 from ..module_utils._module import STALE_SPEC, run_module
 from ..module_utils._observe import read_known
-from ..module_utils._options import checked_count, checked_name, read_stale_after
+from ..module_utils._options import checked_count, checked_name, definition_of, read_stale_after
 from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
 from ..module_utils._plugin import DEFAULT_NAME
 from ..module_utils._schedules import by_schedule, is_schedule
 from ..module_utils._sync_jobs import ended, judged
+from ..module_utils._times import parse_timezone
 from ..module_utils._worker import Service
 
 
@@ -329,6 +358,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     name = None if params["name"] is None else checked_name(params["name"])
     names = None if params["names"] is None else {checked_name(given) for given in params["names"]}
+    zone = parse_timezone(params["timezone"])
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
     schedules = []
     found = active(jobs, name, names)
@@ -339,7 +369,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         runs = newest_runs(jobs, first.name, history, like) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
         report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
-        schedules.append(report.result())
+        schedules.append({**report.result(), "definition": definition(jobs, report.job, zone)})
     missing: dict[str, Any] = {}
     if names is not None:
         missing = without_job(jobs, sorted(names - {members[0].name for members in found}), history)
@@ -352,6 +382,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         kinds["ended"] = [schedule["name"] for schedule in missing["ended"]]
     total = sum(map(len, kinds.values()))
     return {"changed": False, "msg": counted(total, "schedule", kinds), "schedules": schedules, **missing}
+
+
+def definition(jobs: Jobs, job: Job, zone: tzinfo) -> dict[str, Any] | None:
+    """Return what declares the schedule of a job as it is, with the names of its endpoints."""
+    if job.scope and job.scope.proxmox_endpoints:
+        jobs.endpoints.read_names("proxmox")
+    return definition_of(job, zone, jobs.endpoints.name)
 
 
 def active(jobs: Jobs, name: str | None, names: set[str] | None) -> list[list[Job]]:
@@ -412,6 +449,7 @@ def main() -> None:
             "name": {"type": "str"},
             "names": {"type": "list", "elements": "str"},
             "history": {"type": "int", "default": 10},
+            "timezone": {"type": "str", "default": "UTC"},
             **STALE_SPEC,
         },
         work,

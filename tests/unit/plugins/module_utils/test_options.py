@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
 from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import ProxboxError
@@ -21,6 +23,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
     checked_name,
     checked_seconds,
     checked_sync_types,
+    definition_of,
     fits,
     read_goal,
     read_max_age,
@@ -28,7 +31,9 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._options import (
     read_schedule,
     read_scope,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Policy
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_timezone
+from ansible_collections.proxbox.proxbox.tests.unit.conftest import make_job
 
 COMMON = {
     "timezone": "UTC",
@@ -229,3 +234,43 @@ def test_skip_until_is_read_in_the_time_zone_of_the_schedule() -> None:
         read_goal({**options, "interval": None}, ids)
     with pytest.raises(ProxboxError, match="skip_until 'soon' is not an ISO 8601 time"):
         read_goal({**options, "skip_until": "soon"}, ids)
+
+
+NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
+
+
+@given(
+    scheduled=st.datetimes(datetime(2026, 4, 10, 11), datetime(2026, 12, 31)).map(
+        lambda time: time.replace(tzinfo=UTC)
+    ),
+    interval=st.sampled_from([None, 7, 60, 90, 720, 1440, 4320, 10080]),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
+)
+def test_the_definition_of_a_schedule_changes_nothing(scheduled: datetime, interval: int | None, zone: str) -> None:
+    if interval:
+        scheduled = NOW + (scheduled - NOW) % timedelta(minutes=interval)
+    job = make_job(5, scheduled=scheduled, interval=interval, sync_types=["devices"], proxmox_endpoint_ids=["1"])
+    found = definition_of(job, parse_timezone(zone), lambda _kind, number: number)
+    options = {**COMMON, **ONE, "job_retention": 0, **found}
+    options["proxmox_endpoints"] = [str(number) for number in options["proxmox_endpoints"]]
+    options["interval"] = None if interval is None else str(interval)
+    assert not read_goal(options, ids).decide(Observation((job,), NOW)).changed
+
+
+def test_a_definition_has_only_what_the_schedule_has() -> None:
+    at_once = make_job(5, scheduled=None, interval=60)
+    assert definition_of(at_once, UTC, lambda _kind, number: number) == {
+        "name": "nightly",
+        "interval": 60,
+        "sync_types": ["all"],
+    }
+    west = make_job(5, scheduled=NOW, proxmox_endpoint_ids=["1", "2"])
+    names = {1: "pve-lab"}
+    assert definition_of(west, parse_timezone("Europe/Berlin"), lambda _kind, number: names.get(number, number)) == {
+        "name": "nightly",
+        "schedule_at": "2026-04-10 12:00:00",
+        "timezone": "Europe/Berlin",
+        "sync_types": ["all"],
+        "proxmox_endpoints": ["pve-lab", 2],
+    }
+    assert definition_of(west._replace(scope=None), UTC, lambda _kind, number: number) is None

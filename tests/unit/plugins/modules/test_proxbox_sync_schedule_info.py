@@ -53,7 +53,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(
     jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h"
 ) -> list[dict[str, Any]]:
-    params = {"name": name, "names": None, "history": history, "stale_after": stale_after}
+    params = {"timezone": "UTC", "name": name, "names": None, "history": history, "stale_after": stale_after}
     result = proxbox_sync_schedule_info.work(SimpleNamespace(params=params), jobs)
     assert set(result) == {"changed", "msg", "schedules"} and result["changed"] is False
     return result["schedules"]
