@@ -22,7 +22,8 @@ class Declare(NamedTuple):
 
     ``interval`` is in minutes; None means that the sync runs once. ``at`` None means that it starts at once.
     ``retention`` is how long NetBox keeps jobs (``JOB_RETENTION``); None means that it keeps them all. No run of a
-    recurring sync starts before ``skip_until``.
+    recurring sync starts before ``skip_until``. ``previous`` is the name that the schedule had before: active jobs with
+    this name make way for one with the new name, at the time of their next run.
     """
 
     name: str
@@ -32,6 +33,12 @@ class Declare(NamedTuple):
     repair_drift: bool = True
     retention: timedelta | None = None
     skip_until: datetime | None = None
+    previous: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that jobs of the schedule may have."""
+        return (self.name, self.previous) if self.previous else (self.name,)
 
     @property
     def once(self) -> bool:
@@ -51,8 +58,8 @@ class Declare(NamedTuple):
         return max(now, self.skip_until - LEAD - timedelta(seconds=1)) if self.skip_until else now
 
     def concerns(self, job: Job) -> bool:
-        """Return whether a job has the name of the schedule."""
-        return job.name == self.name
+        """Return whether a job has a name of the schedule."""
+        return job.name in self.names
 
     def decide(self, seen: Observation) -> Plan:
         """Keep the lowest job that fits, else create one. Cancel all other members.
@@ -64,7 +71,9 @@ class Declare(NamedTuple):
         reasons = {job.id: self._mismatch(job, seen) for job in active}
         keep = next((job for job in active if reasons[job.id] is None), None)
         keep = keep or self._run_that_counts(members, seen)
-        cancel = tuple(job for job in active if job is not keep or job.dead)
+        renamed = [job for job in seen.syncs(self.previous) if job.active and not job.at_once] if self.previous else []
+        reasons |= {job.id: f"its name is {job.name!r}, wanted {self.name!r}" for job in renamed}
+        cancel = tuple(job for job in (*active, *renamed) if job is not keep or job.dead)
         why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
         if keep:
             return Plan(
@@ -72,7 +81,7 @@ class Declare(NamedTuple):
             )
         from ._first_run import plan_to_create  # a schedule that is there does not need it
 
-        return plan_to_create(self, seen.now, members, cancel, why)
+        return plan_to_create(self, seen.now, members + renamed, cancel, why)
 
     def missing(self, seen: Observation) -> Older | None:
         """Return the older jobs that may have fulfilled a one-time schedule, or that tell who has moved a schedule."""
@@ -219,14 +228,20 @@ class End(NamedTuple):
     name: str
     purge: bool = False
     reason: str = "the schedule is to be absent"
+    previous: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that jobs of the schedule may have."""
+        return (self.name, self.previous) if self.previous else (self.name,)
 
     def concerns(self, job: Job) -> bool:
-        """Return whether a job has the name of the schedule."""
-        return job.name == self.name
+        """Return whether a job has a name of the schedule."""
+        return job.name in self.names
 
     def decide(self, seen: Observation) -> Plan:
         """Cancel every member. A copy that the web page's "Run now" has made is no member."""
-        syncs = seen.syncs(self.name)
+        syncs = [job for name in self.names for job in seen.syncs(name)]
         cancel = tuple(job for job in syncs if job.active and not job.run_now_copy)
         why = [f"job {job.id}: {self.reason}" for job in cancel]
         delete = tuple(job.id for job in syncs if job in cancel or not job.active) if self.purge else ()

@@ -111,9 +111,9 @@ class Jobs:
         """Return the job of a row."""
         return Job.from_row(row, self._release.stages if self._release else STAGES)
 
-    def active(self, name: str | None = None) -> list[Job]:
-        """Return the jobs that have not ended, all or those with exactly this name, newest first; one GET."""
-        return list(self._core_jobs({**({"name": name} if name else {}), "status": list(ACTIVE)}))
+    def active(self, *names: str) -> list[Job]:
+        """Return the jobs that have not ended, all or those with exactly these names, newest first; one GET."""
+        return list(self._core_jobs({**({"name": list(names)} if names else {}), "status": list(ACTIVE)}))
 
     def under_way(self) -> list[Job]:
         """Return the jobs that are pending or running, whatever their name, newest first; one GET."""

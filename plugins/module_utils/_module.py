@@ -67,6 +67,7 @@ SCOPE_SPEC: dict[str, dict[str, Any]] = {
 
 SCHEDULE_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
+    "previous_name": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "enabled": {"type": "bool", "default": True},
     "schedule_at": {"type": "str"},

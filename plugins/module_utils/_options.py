@@ -39,10 +39,13 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
             "weeks: set interval to weekly (or 2w and so on), or leave out the day."
         )
     name = checked_name(options["name"])
-    if name == DEFAULT_NAME:
+    previous = checked_name(options["previous_name"]) if options["previous_name"] else None
+    if name == previous:
+        raise ProxboxError(f"previous_name is {name!r}, which is also the name: remove previous_name.")
+    if DEFAULT_NAME in (name, previous):
         raise ProxboxError(
-            f"name {name!r} is the name that NetBox gives to each sync without a name, so the task would cancel other "
-            "syncs with this name: choose another name."
+            f"{DEFAULT_NAME!r} is the name that NetBox gives to each sync without a name, so the task would cancel "
+            "other syncs with this name: choose another name."
         )
     return Declare(
         name=name,
@@ -52,6 +55,7 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
         repair_drift=options["drift"] == "repair",
         retention=_retention(options["job_retention"]),
         skip_until=_skip_until(options, zone),
+        previous=previous,
     )
 
 
@@ -63,7 +67,7 @@ def read_goal(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare 
     if options["state"] == "absent":
         return End(checked_name(options["name"]))
     goal = read_schedule(options, endpoint_ids)
-    return goal if options["enabled"] else End(goal.name, reason="enabled is false")
+    return goal if options["enabled"] else End(goal.name, reason="enabled is false", previous=goal.previous)
 
 
 def definition_of(job: Job, zone: tzinfo, name_of: EndpointName) -> dict[str, Any] | None:

@@ -170,7 +170,7 @@ def _settings(
     shape = job.result()
     scheduled = job.schedule_at if isinstance(job, NewJob) else job.scheduled
     return {
-        "name": name,
+        "name": job.name,
         "state": "present",
         "sync_types": shape["sync_types"],
         **{f"{kind}_endpoints": [name_of(kind, one) for one in shape[f"{kind}_endpoints"]] for kind in KINDS},

@@ -25,14 +25,14 @@ def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
     """
     if isinstance(goal, End) and goal.purge:
         return pursue(jobs, goal, policy, partial(jobs.named, goal.name))
-    first_look = partial(newest_and_active, jobs, goal.name) if isinstance(goal, Declare) and goal.once else None
-    return pursue(jobs, goal, policy, partial(jobs.active, goal.name), first_look)
+    first_look = partial(newest_and_active, jobs, goal) if isinstance(goal, Declare) and goal.once else None
+    return pursue(jobs, goal, policy, partial(jobs.active, *goal.names), first_look)
 
 
-def newest_and_active(jobs: Jobs, name: str) -> tuple[list[Job], bool]:
-    """Return the newest jobs of a name and the active ones, and whether these are all; one GET, or two."""
-    found, complete = jobs.newest(name, NEWEST)
-    if not complete:
+def newest_and_active(jobs: Jobs, goal: Declare) -> tuple[list[Job], bool]:
+    """Return the newest jobs of a schedule and the active ones, and whether these are all; one GET, or two."""
+    found, complete = jobs.newest(goal.name, NEWEST)
+    if not complete or goal.previous:
         known = {job.id for job in found}
-        found += [job for job in jobs.active(name) if job.id not in known]
+        found += [job for job in jobs.active(*goal.names) if job.id not in known]
     return found, complete

@@ -67,7 +67,7 @@ class Schedules:
         A one-time schedule without an active job costs one GET more.
         """
         try:
-            return pursue(self._jobs, goal, policy, partial(self._jobs.active, goal.name), self._first_look(goal))
+            return pursue(self._jobs, goal, policy, partial(self._jobs.active, *goal.names), self._first_look(goal))
         except ProxboxError as exc:
             return exc
 
@@ -77,10 +77,10 @@ class Schedules:
         def look() -> tuple[list[Job], bool]:
             if time.monotonic() > self._read_at + READ_AGAIN_AFTER:
                 self._read()
-            rows = self._by_name.get(goal.name, [])
+            rows = [job for name in goal.names for job in self._by_name.get(name, [])]
             seen = Observation(tuple(rows), self._jobs.session.server_now)
             if isinstance(goal, Declare) and goal.once and goal.missing(seen):
-                return newest_and_active(self._jobs, goal.name)
+                return newest_and_active(self._jobs, goal)
             return rows, False
 
         return look

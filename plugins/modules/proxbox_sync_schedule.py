@@ -40,6 +40,13 @@ options:
         without a name.
     type: str
     required: true
+  previous_name:
+    description:
+      - Name that the schedule had until now. A schedule with this name gets the new name, and its next run keeps its
+        time. NetBox cannot rename a job, so the task creates a job with the new name and cancels the other one.
+        O(when_running) tells what happens to a running sync.
+      - Past runs keep the previous name in NetBox. If no schedule has the previous name, the option has no effect.
+    type: str
   state:
     description:
       - V(present) makes sure that the schedule exists exactly once.

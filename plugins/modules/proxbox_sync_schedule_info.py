@@ -395,7 +395,7 @@ def active(jobs: Jobs, name: str | None, names: set[str] | None) -> list[list[Jo
     """Return the active members of each schedule, sorted by name."""
     given = {name} if names is None else names
     by_name: dict[str, list[Job]] = {}
-    rows = read_known(jobs, lambda: jobs.active(name), lambda job: names is None or job.name in names)
+    rows = read_known(jobs, lambda: jobs.active(*filter(None, [name])), lambda job: names is None or job.name in names)
     for job in rows:
         # A run that does not tell what it is counts if its name was given. Else a monitor would report it as lost.
         is_run = job.name in given and job.kind is Kind.NOT_KNOWN and job.status == "running"

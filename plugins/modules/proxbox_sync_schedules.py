@@ -53,6 +53,10 @@ options:
             without a name.
         type: str
         required: true
+      previous_name:
+        description:
+          - Previous name of the schedule, as the option of the same name of M(proxbox.proxbox.proxbox_sync_schedule).
+        type: str
       state:
         description:
           - V(present) makes sure that the schedule exists exactly once.
@@ -287,16 +291,18 @@ from ..module_utils._times import parse_timezone
 
 Done = dict[str, TaskResult | ProxboxError]
 
+OWN = ("name", "previous_name", "state")
+"""The options of an entry that the task itself does not have."""
+
 DEFAULTS: dict[str, dict[str, Any]] = {
-    **{option: rules for option, rules in SCHEDULE_SPEC.items() if option not in ("name", "state")},
+    **{option: rules for option, rules in SCHEDULE_SPEC.items() if option not in OWN},
     "timezone": {"type": "str", "default": "UTC"},
     **{option: RUNNING_SPEC[option] for option in ("drift", "when_running", "job_retention")},
 }
 """The options of the task that an entry of the list overrides."""
 
 ENTRY_SPEC = {
-    "name": SCHEDULE_SPEC["name"],
-    "state": SCHEDULE_SPEC["state"],
+    **{option: SCHEDULE_SPEC[option] for option in OWN},
     # A default here would hide that the entry does not set the option.
     **{option: {key: rules[key] for key in rules if key != "default"} for option, rules in DEFAULTS.items()},
 }
@@ -317,7 +323,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
             invalid[name] = exc
     schedules = Schedules(jobs, None if params["purge_unlisted"] else entries, check_queue=policy.check_queue)
     active = schedules.active()
-    others = sorted(active - entries.keys())
+    others = sorted(active - entries.keys() - {(entry["previous_name"] or "").strip() for entry in entries.values()})
     kept = [name for name in others if any(fits(name, pattern) for pattern in params["keep"])]
     unlisted = [name for name in others if name not in kept]
     warn_of_patterns(module, active | entries.keys())
@@ -341,7 +347,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 
 def with_defaults(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a schedule: its own, and those of the task for all that it does not set."""
-    return {**params, **{option: value for option, value in entry.items() if value is not None}}
+    own = {option: value for option, value in entry.items() if value is not None or option in OWN}
+    return {**params, **own}
 
 
 def check_list(params: dict[str, Any]) -> None:

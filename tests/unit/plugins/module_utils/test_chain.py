@@ -94,7 +94,7 @@ def wishes(draw: st.DrawFn, recurring: bool = False, drift: str = "repair") -> D
 def wish(**options: Any) -> Declare:
     """What the options of the module declare."""
     defaults = {"name": NAME, "sync_types": ["all"], "schedule_at": None, "interval": None, "timezone": "UTC"}
-    defaults["skip_until"] = None
+    defaults |= {"skip_until": None, "previous_name": None}
     endpoints = {"proxmox_endpoints": [], "netbox_endpoints": []}
     options = {**defaults, **endpoints, "drift": "repair", "job_retention": 0, **options}
     return read_schedule(options, lambda kind, wanted: frozenset())

@@ -313,6 +313,22 @@ def test_once_means_once() -> None:
             decide(DATED, *other)
 
 
+def test_a_renamed_schedule_keeps_the_time_of_its_next_run() -> None:
+    goal = declared(None, DAY)._replace(previous="tonight")
+    old = job(1, scheduled=NOW + timedelta(hours=5), name="tonight")
+    plan = decide(goal, old)
+    assert (plan.create.name, plan.create.schedule_at) == ("nightly", old.scheduled) and plan.cancel == (old,)
+    assert plan.why[0] == "job 1: its name is 'tonight', wanted 'nightly'"
+    before, after = plan.diff()["before"], plan.diff()["after"]
+    assert (before["name"], after["name"]) == ("tonight", "nightly") and before["scheduled"] == after["scheduled"]
+    new = job(2, scheduled=old.scheduled)
+    assert not decide(goal, new).changed
+    assert decide(goal, old, new).cancel == (old,) and decide(goal, old, new).keep == new
+    # A run of another task under the previous name does not belong to the schedule.
+    assert decide(goal, new, at_once(3, "running", name="tonight")).done
+    assert decide(End("nightly", previous="tonight"), old, new).cancel == (new, old)
+
+
 SKIP = NOW + timedelta(days=3)  # at ten o'clock, and the runs are at two
 
 

@@ -46,6 +46,7 @@ COMMON = {
 }
 ONE = {
     "name": "nightly",
+    "previous_name": None,
     "state": "present",
     "enabled": True,
     "schedule_at": None,
@@ -126,7 +127,7 @@ def test_a_day_of_the_week() -> None:
         ({"name": "null"}, "not the word null"),
         (
             {"name": " Proxbox Sync "},
-            "^name 'Proxbox Sync' is the name that NetBox gives to each sync without a name, .*",
+            "^'Proxbox Sync' is the name that NetBox gives to each sync without a name, .*",
         ),
         ({"sync_types": []}, "sync_types is empty"),
         ({"sync_types": ["devices", ""]}, "sync_types is empty"),
@@ -234,6 +235,15 @@ def test_skip_until_is_read_in_the_time_zone_of_the_schedule() -> None:
         read_goal({**options, "interval": None}, ids)
     with pytest.raises(ProxboxError, match="skip_until 'soon' is not an ISO 8601 time"):
         read_goal({**options, "skip_until": "soon"}, ids)
+
+
+def test_a_schedule_that_is_renamed() -> None:
+    assert read(previous_name=" tonight ").names == ("nightly", "tonight")
+    with pytest.raises(ProxboxError, match="which is also the name"):
+        read(previous_name="nightly")
+    with pytest.raises(ProxboxError, match="'Proxbox Sync' is the name that NetBox gives"):
+        read(previous_name="Proxbox Sync")
+    assert read_goal({**COMMON, **ONE, "previous_name": "tonight", "enabled": False}, ids).previous == "tonight"
 
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
