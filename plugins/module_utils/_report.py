@@ -22,6 +22,7 @@ from ._options import checked_name
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
 from ._problems import duration
 from ._progress import shortened
+from ._times import in_zone
 
 MARKS = {SUCCEEDED: ".", PARTIAL: "~", FAILED: "x", CANCELLED: "-", NOTHING_DONE: "0", UNKNOWN: "?"}
 """The character of each outcome in the strip of runs."""
@@ -35,8 +36,6 @@ WELL = ("ok", "ended", "paused")
 NAME_WIDTH = 40
 """How many characters of a name the table shows."""
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SENTENCES = {
     "duplicate": "exists more than once",
     "no_worker": "has no worker",
@@ -58,13 +57,7 @@ class Times(NamedTuple):
     """How times are written: in a time zone, with UTC beside. ``now`` is the time of the report."""
 
     zone: tzinfo
-    zone_name: str
     now: datetime
-
-    @property
-    def is_utc(self) -> bool:
-        """Whether the time zone is UTC."""
-        return self.zone is timezone.utc
 
     def text(self, iso: str | None) -> str:
         """Return a time, for example ``Wed 25 Nov 02:00 (01:00 UTC)``; empty if there is none.
@@ -74,23 +67,11 @@ class Times(NamedTuple):
         if iso is None:
             return ""
         utc = datetime.strptime(iso, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-        local = utc.astimezone(self.zone)
-        year = "" if local.year == self.now.astimezone(self.zone).year else f" {local.year}"
-        return f"{_DAYS[local.weekday()]} {_date(local, year)} {local:%H:%M}{self._beside(local)}"
+        return in_zone(utc, self.zone, now=self.now)
 
     def made(self) -> str:
         """Return the time of the report with its year and the time zone."""
-        local = self.now.astimezone(self.zone)
-        zone = "UTC" if self.is_utc else self.zone_name
-        text = f"{_DAYS[local.weekday()]} {_date(local, f' {local.year}')} {local:%H:%M}"
-        return f"{text} {zone}{self._beside(local)}"
-
-    def _beside(self, local: datetime) -> str:
-        if self.is_utc:
-            return ""
-        utc = local.astimezone(timezone.utc)
-        day = "" if utc.date() == local.date() else f"{_DAYS[utc.weekday()]} "
-        return f" ({day}{utc:%H:%M} UTC)"
+        return in_zone(self.now.replace(second=0), self.zone)
 
 
 class Row(NamedTuple):
@@ -347,11 +328,6 @@ def clean(text: str) -> str:
 def web_address(url: str) -> str:
     """Return the address of a web page, safe to be linked to; empty if it is none."""
     return quote(url, safe="/:?&=#%@[]!$+,;~") if re.match(r"https?://", url) else ""
-
-
-def _date(day: datetime, year: str) -> str:
-    """Return a date in English. The language of ``strftime`` is that of the controller."""
-    return f"{day.day} {_MONTHS[day.month - 1]}{year}"
 
 
 def _active(schedule: Mapping[str, Any], declared: str | None) -> Row:

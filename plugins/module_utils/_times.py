@@ -36,6 +36,9 @@ _INTERVAL_WORDS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
 _INTERVAL_UNITS = {"minute": 1, "hour": HOUR, "day": DAY, "week": WEEK}
 
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def parse_interval(text: str, option: str = "interval") -> int:
     """Return the minutes that ``1440``, ``12h``, ``2 days``, ``1h30m``, ``hourly``, ``daily`` or ``weekly`` mean.
 
@@ -358,18 +361,22 @@ def _names_several_days(word: str) -> bool:
     return len(named) > 1 or bool(re.match(r"(?:week|working|work) ?days?\b", word, re.IGNORECASE))
 
 
-def in_zone(when: datetime, zone: tzinfo) -> str:
-    """Return a time as messages show it: ``Wed 2026-11-25 02:00 Europe/Berlin (01:00 UTC)``."""
+def in_zone(when: datetime, zone: tzinfo, *, now: datetime | None = None) -> str:
+    """Return a time as people read it: ``Wed 25 Nov 2026 02:00 Europe/Berlin (01:00 UTC)``.
+
+    :param now: makes it short. It leaves out the time zone, the seconds, and the year if it is that of ``now``.
+    """
 
     def clock(moment: datetime) -> str:
-        return moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
+        return moment.strftime("%H:%M:%S" if moment.second and now is None else "%H:%M")
 
-    here, utc = when.astimezone(zone), when.astimezone(timezone.utc)
-    said = f"{_day_of(here)} {here:%Y-%m-%d} {clock(here)}"
-    if here.utcoffset() == timedelta() and str(zone) in ("UTC", "Etc/UTC"):
-        return f"{said} UTC"
-    day = "" if utc.date() == here.date() else f"{_day_of(utc)} "
-    return f"{said} {zone} ({day}{clock(utc)} UTC)"
+    local, utc = when.astimezone(zone), when.astimezone(timezone.utc)
+    year = f" {local.year}" if now is None or local.year != now.astimezone(zone).year else ""
+    said = f"{_day_of(local)} {local.day} {MONTHS[local.month - 1]}{year} {clock(local)}"
+    if zone is timezone.utc:
+        return said if now else f"{said} UTC"
+    day = "" if utc.date() == local.date() else f"{_day_of(utc)} "
+    return f"{said}{'' if now else f' {zone}'} ({day}{clock(utc)} UTC)"
 
 
 def ago(passed: timedelta) -> str:

@@ -153,7 +153,7 @@ msg:
     - If the task failed, what went wrong.
   type: str
   returned: always
-  sample: "nightly: created, next run Wed 2026-11-25 02:00 Europe/Berlin (01:00 UTC)"
+  sample: "nightly: created, next run Wed 25 Nov 2026 02:00 Europe/Berlin (01:00 UTC)"
 job:
   description:
     - The active job of the schedule. If the schedule is for one run that has ended, the job of this run.

@@ -18,7 +18,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Ser
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import make_job, recorded
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
-BERLIN = Times(ZoneInfo("Europe/Berlin"), "Europe/Berlin", NOW)
+BERLIN = Times(ZoneInfo("Europe/Berlin"), NOW)
 SERVED = Service(1, frozenset({"default"}))
 
 GOOD, PARTIAL, FAILED, CANCELLED = "ok_all", "backups_500_beside", "devices_500", "cancelled_running"

@@ -68,7 +68,7 @@ def test_an_ended_member_does_not_keep_a_schedule_alive(status: str) -> None:
     [
         (declared("02:00", 60), "its interval is 1440 minutes, wanted 60 minutes"),
         (declared("02:00"), "its interval is 1440 minutes, wanted none"),
-        (declared("03:00", DAY), "its next run is Sat 2026-04-11 02:00 UTC, which schedule_at does not allow"),
+        (declared("03:00", DAY), "its next run is Sat 11 Apr 2026 02:00 UTC, which schedule_at does not allow"),
         (declared("02:00", DAY, scope=DEVICES), "its sync types are all, wanted devices"),
     ],
 )
@@ -260,7 +260,7 @@ def test_without_a_time_any_phase_will_do() -> None:
     assert not decide(daily, job(scheduled=NOW + timedelta(hours=23))).changed
     far = decide(daily, job(scheduled=NOW + timedelta(days=30)))
     assert far.create == NewJob("nightly", Scope(), NOW + timedelta(days=1), DAY)
-    assert far.why[0] == "job 1: its next run is Sun 2026-05-10 10:00 UTC, later than the schedule allows"
+    assert far.why[0] == "job 1: its next run is Sun 10 May 2026 10:00 UTC, later than the schedule allows"
 
 
 def test_a_sync_that_is_to_run_once_at_once_does_not_wait_for_a_later_time() -> None:
@@ -338,7 +338,7 @@ def test_runs_are_skipped_until_a_time() -> None:
     assert decide(goal).create.schedule_at == first
     plan = decide(goal, job(1, scheduled=NEXT))
     assert plan.create.schedule_at == first and plan.cancel == (job(1, scheduled=NEXT),)
-    assert plan.why[0] == "job 1: its next run is Sat 2026-04-11 02:00 UTC, before skip_until"
+    assert plan.why[0] == "job 1: its next run is Sat 11 Apr 2026 02:00 UTC, before skip_until"
     assert not decide(goal, job(2, scheduled=first)).changed
     # Without the option, the schedule goes back to its next time.
     assert decide(NIGHTLY, job(2, scheduled=first)).create.schedule_at == NEXT
@@ -384,7 +384,7 @@ def test_a_dated_job_that_died_before_it_started_is_an_error(status: str) -> Non
     with pytest.raises(ProxboxError) as caught:
         decide(DATED, dead, dead._replace(id=2))
     assert str(caught.value) == (
-        "schedule_at is Fri 2026-04-10 02:00 UTC, which has passed (NetBox's clock: Fri 2026-04-10 10:00 UTC), and "
+        "schedule_at is Fri 10 Apr 2026 02:00 UTC, which has passed (NetBox's clock: Fri 10 Apr 2026 10:00 UTC), and "
         "NetBox has no sync 'nightly' that ran for that time; job 1: its RQ task is lost; job 2: its RQ task is lost: "
         "set schedule_at to a future time, or set an interval. state: absent cancels the jobs that are left."
     )
@@ -504,7 +504,7 @@ def test_a_run_that_netbox_may_have_forgotten_is_a_warning() -> None:
     (warning,) = plan.warnings
     assert plan == Plan("nightly", warnings=(warning,)) and not plan.changed
     assert warning.startswith(
-        "schedule_at is Wed 2026-04-01 02:00 UTC, which has passed (NetBox's clock: Fri 2026-04-10 10"
+        "schedule_at is Wed 1 Apr 2026 02:00 UTC, which has passed (NetBox's clock: Fri 10 Apr 2026 10"
     )
     assert "NetBox has no job 'nightly' for it. NetBox deletes jobs (JOB_RETENTION)" in warning
     assert warning.endswith("Nothing was done. Remove the schedule from the playbook.")

@@ -500,7 +500,7 @@ def test_a_schedule_whose_time_was_changed_is_replaced_while_it_runs(server: Scr
     server.answer(page(new, row(8, **NIGHTLY)), cancelled(8), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and outcome.plan.why[0].startswith(
-        "job 5: its next run is Fri 2026-04-10 02:07 UTC, which"
+        "job 5: its next run is Fri 10 Apr 2026 02:07 UTC, which"
     )
     asked = [ACTIVE, TASK, OLDER, MAY_CANCEL, CREATE, ACTIVE, get(5), get(5), ACTIVE, cancel(8), ACTIVE]
     assert server.asked == asked, "the older jobs are read once"

@@ -36,7 +36,7 @@ def done(plan: Plan, left: Any = None, *jobs: Job, **past: Any) -> TaskResult:
     return TaskResult(plan, left, Observation(jobs, NOW, Past(**past)), changed=plan.changed)
 
 
-NEXT = "next run Sat 2026-04-11 02:00 UTC"
+NEXT = "next run Sat 11 Apr 2026 02:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_kinds_are_counted() -> None:
 
 def test_times_are_shown_in_the_zone_of_the_user_with_utc_beside() -> None:
     night = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
-    assert in_zone(night, UTC) == in_zone(night, parse_timezone("UTC")) == "Tue 2026-11-24 23:30 UTC"
-    assert in_zone(night, parse_timezone("Europe/Berlin")) == "Wed 2026-11-25 00:30 Europe/Berlin (Tue 23:30 UTC)"
+    assert in_zone(night, UTC) == in_zone(night, parse_timezone("UTC")) == "Tue 24 Nov 2026 23:30 UTC"
+    assert in_zone(night, parse_timezone("Europe/Berlin")) == "Wed 25 Nov 2026 00:30 Europe/Berlin (Tue 23:30 UTC)"
     noon = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC)
-    assert in_zone(noon, parse_timezone("Europe/London")) == "Wed 2026-07-01 13:00:05 Europe/London (12:00:05 UTC)"
+    assert in_zone(noon, parse_timezone("Europe/London")) == "Wed 1 Jul 2026 13:00:05 Europe/London (12:00:05 UTC)"
     # In winter, London has UTC's offset, and another name.
-    assert in_zone(night, parse_timezone("Europe/London")) == "Tue 2026-11-24 23:30 Europe/London (23:30 UTC)"
+    assert in_zone(night, parse_timezone("Europe/London")) == "Tue 24 Nov 2026 23:30 Europe/London (23:30 UTC)"
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,10 @@ def test_the_diff_tells_what_changes() -> None:
         "proxmox_endpoints": [],
         "netbox_endpoints": [],
     }
-    before = {**settings, "interval": 1440, "scheduled": "Sat 2026-04-11 02:00 UTC"}
+    before = {**settings, "interval": 1440, "scheduled": "Sat 11 Apr 2026 02:00 UTC"}
     assert Plan("nightly", create=HOURLY, cancel=(job(2), job(1))).diff() == {
         "before": {**before, "duplicates": [2]},
-        "after": {**settings, "interval": 60, "scheduled": "Fri 2026-04-10 11:00 UTC"},
+        "after": {**settings, "interval": 60, "scheduled": "Fri 10 Apr 2026 11:00 UTC"},
     }
     assert Plan("nightly", keep=job(2), cancel=(job(3),), wait_for=(job(1),)).diff() == {
         "before": {**before, "duplicates": [1, 3]},
@@ -63,7 +63,7 @@ def test_the_diff_tells_what_changes() -> None:
     one = NewJob("nightly", Scope(proxmox_endpoints=frozenset({1, 2})), NOW, 60)
     after = Plan("nightly", create=one).diff(berlin, lambda kind, number: names.get((kind, number), number))["after"]
     assert after["proxmox_endpoints"] == ["pve-lab", 2]
-    assert after["scheduled"] == "Fri 2026-04-10 12:00 Europe/Berlin (10:00 UTC)"
+    assert after["scheduled"] == "Fri 10 Apr 2026 12:00 Europe/Berlin (10:00 UTC)"
     now = {**settings, "interval": None, "scheduled": "at once"}
     assert Plan("nightly", create=NewJob("nightly", Scope())).diff()["after"] == now
     assert Plan("nightly").diff()["before"] == {"name": "nightly", "state": "absent"}
