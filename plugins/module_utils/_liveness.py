@@ -27,6 +27,9 @@ LATE = timedelta(minutes=2)
 SILENCE = timedelta(minutes=5)
 """After how long without a heartbeat a worker counts as dead. It sends one every 30 seconds during a job."""
 
+ENQUEUING = timedelta(seconds=10)
+"""How long after its creation RQ may not have a job yet."""
+
 DEFAULT_TIME_LIMIT = timedelta(hours=2)
 """How long RQ lets a sync run by default, and always before netbox-proxbox 0.0.27."""
 
@@ -65,7 +68,7 @@ def examine(
                 warnings[job.id] = no_worker_sentence(job, jobs.rq.service)
             else:
                 dead = _why_dead(jobs, job, stale_after)
-        elif check_queue and job.kind is Kind.SYNC and job.active and job.queue not in jobs.rq.complete:
+        elif check_queue and _should_be_in_rq(job, now) and job.queue not in jobs.rq.complete:
             task = jobs.rq.task(job)
             if task is None:
                 warnings[job.id] = (
@@ -137,6 +140,11 @@ def time_limit_in(settings: Sequence[Mapping[str, object]]) -> timedelta:
     """Return how long NetBox lets a sync run, from the rows of the plugin's settings."""
     seconds = number(settings[0].get("sync_job_timeout")) if settings else None
     return timedelta(seconds=seconds) if seconds else DEFAULT_TIME_LIMIT
+
+
+def _should_be_in_rq(job: Job, now: datetime) -> bool:
+    """Return whether RQ should have an active sync. NetBox saves a job before it gives it to RQ."""
+    return job.kind is Kind.SYNC and job.active and job.created is not None and job.created < now - ENQUEUING
 
 
 def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None) -> str | None:

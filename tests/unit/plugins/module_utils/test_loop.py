@@ -87,6 +87,12 @@ def test_a_job_that_rq_has_lost_is_replaced_before_its_time(server: Script, jobs
     assert server.asked[:2] == [ACTIVE, TASK]
 
 
+def test_a_job_that_was_just_created_may_not_be_in_rq_yet(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, **NIGHTLY, created="2026-04-10T09:59:55Z")))
+    assert not present(jobs, check_queue=True).plan.changed
+    assert server.asked == [ACTIVE]
+
+
 def test_to_ask_rq_for_a_job_costs_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), task("scheduled"))
     assert not present(jobs, check_queue=True).plan.changed
