@@ -180,7 +180,8 @@ def _runs(overview: Overview, row: Row) -> Iterator[str]:
             f'<span class=space><span class="bar {outcome}" style="height:{height}%"></span></span>'
             f'<span class=mark aria-hidden="true">{MARKS[outcome]}</span><span class=hidden>{told}</span>'
         )
-        yield f"<li>{_link(bar, run['url'], f' class=run title="{told}"')}</li>"
+        attributes = f' class=run title="{told}"'
+        yield f"<li>{_link(bar, run['url'], attributes)}</li>"
     yield "</ol>"
 
 
