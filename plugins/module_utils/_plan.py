@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ._job import Job, Kind, NewJob
 from ._times import in_zone
 
-EndpointName = Callable[[str, int], str | int]
+EndpointName = Callable[[str, int], "str | int"]
 
 KINDS = ("proxmox", "netbox")
 """The kinds of endpoints that a sync may be limited to."""

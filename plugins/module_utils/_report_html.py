@@ -176,12 +176,12 @@ def _runs(overview: Overview, row: Row) -> Iterator[str]:
     for run in reversed(row.runs):
         outcome = run["outcome"] if run["outcome"] in MARKS else "unknown"
         told, height = _text(overview.run(run)), round(100 * (run["duration"] or 0) / longest)
-        bar = (
+        column = (
             f'<span class=space><span class="bar {outcome}" style="height:{height}%"></span></span>'
             f'<span class=mark aria-hidden="true">{MARKS[outcome]}</span><span class=hidden>{told}</span>'
         )
         attributes = f' class=run title="{told}"'
-        yield f"<li>{_link(bar, run['url'], attributes)}</li>"
+        yield f"<li>{_link(column, run['url'], attributes)}</li>"
     yield "</ol>"
 
 

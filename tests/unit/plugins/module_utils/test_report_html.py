@@ -128,11 +128,11 @@ def test_a_run_is_a_bar_with_a_text_and_a_link_to_its_job() -> None:
     assert last.attributes["href"] == "http://netbox/core/jobs/999/"
     assert last.attributes["title"].replace("\xa0", " ") == told and last.text == f"x{told}"
     bars = [next(span for span in run.all("span") if "bar" in str(span.attributes.get("class"))) for run in runs]
-    assert [bar.attributes["class"] for bar in bars[-5:]] == [
+    assert [one.attributes["class"] for one in bars[-5:]] == [
         "bar cancelled", "bar succeeded", "bar failed", "bar partial", "bar failed",
     ]  # fmt: skip
     seconds = [40 + number * 17 % 30 for number in range(30, 0, -1)]
-    assert [bar.attributes["style"] for bar in bars] == [f"height:{round(100 * took / 69)}%" for took in seconds]
+    assert [one.attributes["style"] for one in bars] == [f"height:{round(100 * took / 69)}%" for took in seconds]
 
 
 def test_a_table_for_a_screen_reader() -> None:
