@@ -170,7 +170,7 @@ def test_lines_are_seen_while_the_sync_runs(
         hung()
         result = running.end()
     assert result["job"]["outcome"] == "succeeded" and result["changed"] is True
-    assert result.keys() == {"changed", "failed", "job", "cancelled", "why", "diff"}
+    assert result.keys() == {"changed", "failed", "msg", "job", "cancelled", "why", "diff"}
     texts = [re.sub(r"^[\d:]+ ", "", line) for line in running.shown]
     assert "pve-lab devices: started" in texts and any(re.match("pve-lab devices: ok in ", text) for text in texts)
     assert len(running.shown) == len(set(running.shown)), "a line was shown twice"
