@@ -293,9 +293,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "proxbox_sync_schedule": {"schedule_at": "02:00", "interval": "daily"},
     "proxbox_sync_schedule_info": {},
     "proxbox_sync_schedules": {},
-    "proxbox_worker_info": {},
 }
-"""The modules that talk to NetBox, with what this test sets besides the name."""
+"""The modules that have options besides those of the connection, with what this test sets besides the name."""
 
 FORMS: dict[str, Callable[[Any], Any]] = {
     "empty": lambda default: "",
@@ -323,7 +322,7 @@ def test_each_option_of_each_module_may_be_an_answer(runner: Runner, name: str, 
         fixed = {**others, "name": name}
         if module == "proxbox_sync_schedules":
             fixed = {"schedules": [{"name": name, "schedule_at": "02:00", "interval": "daily"}]}
-        elif module in ("proxbox_job_info", "proxbox_sync_schedule_info", "proxbox_worker_info"):
+        elif module.endswith("_info"):
             fixed = others
         given = {}
         for option, default in options(module).items():
