@@ -25,7 +25,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import d
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at
 from proxbox_stack.proxy import HARMS, Proxy, proxy
 
-SEEDS = 200
+SEEDS = 100
 BATCH = 20
 
 ATTEMPTS = 12
