@@ -119,13 +119,9 @@ class Report:
 
     def result(self) -> dict[str, Any]:
         """Return this report in the shape that the module returns."""
-        findings = self.findings()
         return {
-            "name": self.name,
-            "health": findings[0][0] if findings else "ok",
-            "why": [sentence for _word, sentence in findings],
+            **self.result_of_ended(),
             "next_run": iso(self.next_run),
-            "last_run": self.last_run.result() if self.last_run else None,
             "last_failure": self.last_failure.result() if self.last_failure else None,
             "consecutive_failures": self.consecutive_failures,
             "runs": short(self.runs),

@@ -9,7 +9,7 @@ Pure: no network, no clock, no Ansible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,7 @@ def of_list(changes: Iterable[tuple[str, str]], *, check_mode: bool = False) -> 
 
     :param changes: the name of each schedule, and what happened to it.
     """
-    by_change: dict[str, list[str]] = {}
-    for name, change in changes:
-        by_change.setdefault(change, []).append(name)
+    by_change = _by_kind(changes)
     total = sum(map(len, by_change.values()))
     parts = [
         f"{len(names)} {change if change == 'failed' else _would(change, check_mode)}"
@@ -96,8 +94,14 @@ def of_cancel(done: TaskResult, name: str, *, check_mode: bool = False) -> str:
     return f"{done.plan.name}: {said}"
 
 
-def counted(total: int, what: str, kinds: Mapping[str, list[str]]) -> str:
-    """Return how many there are, and of which kinds; each kind with its names."""
+def counted(what: str, found: Iterable[tuple[str, str]]) -> str:
+    """Return how many there are, and of which kinds; each kind with its names.
+
+    :param what: what they are.
+    :param found: the name of each, and its kind.
+    """
+    kinds = _by_kind(found)
+    total = sum(map(len, kinds.values()))
     parts = [f"{len(names)} {kind}{f' ({_names(names)})' if kind != 'ok' else ''}" for kind, names in kinds.items()]
     return f"{total} {_plural(what, total)}{': ' if parts else ''}{', '.join(parts)}"
 
@@ -155,6 +159,13 @@ def _next_of(job: Job | NewJob, zone: tzinfo) -> str:
         return f"job {job.id} is {job.status}"
     when = f" on {in_zone(job.started, zone)}" if job.started else ""
     return f"it ran{when}, job {job.id} {_status_of(job)}"
+
+
+def _by_kind(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {}
+    for name, kind in found:
+        kinds.setdefault(kind, []).append(name)
+    return kinds
 
 
 def _names(names: Iterable[Any]) -> str:

@@ -473,10 +473,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         )
         found = search(jobs, filters, limit=limit, include_log=params["include_log"], outcomes=params["outcome"] or ())
     shape = {option: params[option] for option in ("include_log", "include_data")}
-    kinds: dict[str, list[str]] = {}
-    for job in found:
-        kinds.setdefault(job.status if job.active else job.outcome.verdict or UNKNOWN, []).append(f"job {job.id}")
-    msg = counted(len(found), "job", kinds)
+    fared = [(f"job {job.id}", job.status if job.active else job.outcome.verdict or UNKNOWN) for job in found]
+    msg = counted("job", fared)
     return {"changed": False, "msg": msg, "jobs": [job.result(**shape) for job in found]}
 
 

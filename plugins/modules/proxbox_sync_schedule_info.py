@@ -373,15 +373,10 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     missing: dict[str, Any] = {}
     if names is not None:
         missing = without_job(jobs, sorted(names - {members[0].name for members in found}), history)
-    kinds: dict[str, list[str]] = {}
-    for schedule in schedules:
-        kinds.setdefault(schedule["health"], []).append(schedule["name"])
-    if missing.get("gone"):
-        kinds["gone"] = missing["gone"]
-    if missing.get("ended"):
-        kinds["ended"] = [schedule["name"] for schedule in missing["ended"]]
-    total = sum(map(len, kinds.values()))
-    return {"changed": False, "msg": counted(total, "schedule", kinds), "schedules": schedules, **missing}
+    fared = [(schedule["name"], schedule["health"]) for schedule in schedules]
+    fared += [(gone, "gone") for gone in missing.get("gone", ())]
+    fared += [(over["name"], "ended") for over in missing.get("ended", ())]
+    return {"changed": False, "msg": counted("schedule", fared), "schedules": schedules, **missing}
 
 
 def definition(jobs: Jobs, job: Job, zone: tzinfo) -> dict[str, Any] | None:

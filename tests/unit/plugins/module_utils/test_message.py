@@ -132,9 +132,9 @@ def test_the_change_is_that_of_the_plan() -> None:
 
 
 def test_kinds_are_counted() -> None:
-    assert counted(0, "schedule", {}) == "0 schedules"
-    assert counted(1, "schedule", {"ok": ["a"]}) == "1 schedule: 1 ok"
-    assert counted(3, "schedule", {"ok": ["a", "c"], "failing": ["b"]}) == "3 schedules: 2 ok, 1 failing (b)"
+    assert counted("schedule", []) == "0 schedules"
+    assert counted("schedule", [("a", "ok")]) == "1 schedule: 1 ok"
+    assert counted("schedule", [("a", "ok"), ("b", "failing"), ("c", "ok")]) == "3 schedules: 2 ok, 1 failing (b)"
 
 
 def test_times_are_shown_in_the_zone_of_the_user_with_utc_beside() -> None:
