@@ -60,7 +60,7 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
 
 
 def read_goal(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare | End:
-    """Return what a module's options want of a schedule. One that is not enabled is checked, and has no job.
+    """Return the goal that a module's options describe. The options of a paused schedule are checked too.
 
     :raises ProxboxError: with a sentence, for an invalid value.
     """

@@ -28,7 +28,8 @@ class Policy(NamedTuple):
     ``when_running`` is for a running job that is to be cancelled: ``wait`` waits for its end, ``cancel`` cancels it,
     and ``fail`` fails the task. ``wait_timeout`` is in seconds. ``stale_after`` is how long a run may last, or be
     overdue, before it counts as dead where the token may not ask RQ; None means as long as NetBox lets a sync run.
-    ``finds_dead`` tells whether to look for dead jobs, and ``check_queue`` whether also among those that are not due.
+    ``finds_dead`` tells whether to look for dead jobs. ``check_queue`` tells whether to look also at jobs that are not
+    due.
     """
 
     when_running: str = "wait"

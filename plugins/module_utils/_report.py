@@ -31,7 +31,7 @@ OUTCOMES = {**{outcome: outcome for outcome in MARKS}, SUCCEEDED: "ok", NOTHING_
 """The word for each outcome."""
 
 WELL = ("ok", "ended", "paused")
-"""The health of a schedule that nobody has to look at."""
+"""The values of health that are no problem."""
 
 NAME_WIDTH = 40
 """How many characters of a name the table shows."""
