@@ -172,10 +172,10 @@ def integration(session: nox.Session) -> None:
     on_stack.integration(with_core(session, NEWEST), TestStack(stack_name()))
 
 
-@nox.session(python=python_for(NEWEST), default=False)
+@nox.session(python=python_for(OLDEST), default=False)
 def previous(session: nox.Session) -> None:
-    """The integration targets against an older NetBox and plugin."""
-    on_stack.integration(with_core(session, NEWEST), TestStack(f"{stack_name()}-previous", "previous"))
+    """The integration targets against an older NetBox and plugin, with the oldest ansible-core."""
+    on_stack.integration(with_core(session, OLDEST), TestStack(f"{stack_name()}-previous", "previous"))
 
 
 @nox.session(python=python_for(NEWEST), default=False)
