@@ -86,9 +86,8 @@ class ActionModule(ActionBase):
 
         def read(**more: Any) -> dict[str, Any]:
             passed_on = {option: options[option] for option in PASSED_ON if options[option] is not None}
-            read: dict[str, Any] = self._execute_module(
-                MODULE, {**passed_on, "history": history, **more}, task_vars=task_vars
-            )
+            arguments = {**passed_on, "timezone": options["timezone"], "history": history, **more}
+            read: dict[str, Any] = self._execute_module(MODULE, arguments, task_vars=task_vars)
             warnings.extend(read.get("warnings", []))
             return read
 

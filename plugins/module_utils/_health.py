@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from ._explain import headline, in_one_line
 from ._job import Job, iso
 from ._liveness import no_scheduler_sentence, no_worker_sentence, overdue
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
+from ._times import in_zone
 from ._worker import Service
 
 
@@ -23,7 +24,8 @@ class Report:
     """How one schedule fares.
 
     ``members`` are its jobs that have not ended. ``ended`` are the newest of its jobs that have ended, newest first.
-    ``stuck_queues`` are the queues whose scheduled jobs no worker starts, as far as the token may know it.
+    ``stuck_queues`` are the queues whose scheduled jobs no worker starts, as far as the token may know it. ``zone`` is
+    the time zone of the times in the sentences.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Report:
     service: Service
     now: datetime
     stuck_queues: frozenset[str] = frozenset()
+    zone: tzinfo = timezone.utc
 
     @property
     def job(self) -> Job:
@@ -87,12 +90,12 @@ class Report:
             found.append(("duplicate", f"more than one job of this schedule has not ended: {ids}"))
         for job in self.members:
             if self._has_no_worker(job):
-                found.append(("no_worker", no_worker_sentence(job, self.service)))
+                found.append(("no_worker", no_worker_sentence(job, self.service, self.zone)))
         for queue in sorted(self._queues_without_scheduler()):
             found.append(("no_scheduler", no_scheduler_sentence(queue)))
         for job in self.members:
-            if overdue(job, self.now) and not job.dead:
-                found.append(("overdue", f"job {job.id} should have started at {iso(job.due)}"))
+            if job.due and overdue(job, self.now) and not job.dead:
+                found.append(("overdue", f"job {job.id} should have started at {in_zone(job.due, self.zone)}"))
         return [*found, *self._of_runs()]
 
     def _has_no_worker(self, job: Job) -> bool:

@@ -10,12 +10,13 @@ RQ knows it, and NetBox tells superusers what RQ knows. For other tokens, the ag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
 from ._errors import ProxboxError
-from ._job import Job, Kind, iso
+from ._job import Job, Kind
 from ._json import number
+from ._times import in_zone
 
 if TYPE_CHECKING:
     from ._jobs import Jobs
@@ -43,7 +44,12 @@ def overdue(job: Job, now: datetime) -> bool:
 
 
 def examine(
-    jobs: Jobs, seen: Iterable[Job], stale_after: timedelta | None, *, check_queue: bool = False
+    jobs: Jobs,
+    seen: Iterable[Job],
+    stale_after: timedelta | None,
+    *,
+    check_queue: bool = False,
+    zone: tzinfo = timezone.utc,
 ) -> tuple[list[Job], dict[int, str]]:
     """Return the jobs with the dead ones marked, and warnings by the id of the job.
 
@@ -52,6 +58,7 @@ def examine(
 
     :param stale_after: how long a run may last, or be overdue, where the token may not ask RQ; None for as long as
         NetBox lets a sync run.
+    :param zone: the time zone of the times in the sentences.
     :raises ProxboxError: with a sentence.
     """
     examined, warnings = [], {}
@@ -65,9 +72,9 @@ def examine(
             )
         elif job.kind is Kind.SYNC and (job.status == "running" or overdue(job, now)):
             if job.status != "running" and not jobs.rq.service.serves(job.queue):
-                warnings[job.id] = no_worker_sentence(job, jobs.rq.service)
+                warnings[job.id] = no_worker_sentence(job, jobs.rq.service, zone)
             else:
-                dead = _why_dead(jobs, job, stale_after)
+                dead = _why_dead(jobs, job, stale_after, zone)
         elif check_queue and _should_be_in_rq(job, now) and job.queue not in jobs.rq.complete:
             task = jobs.rq.task(job)
             if task is None:
@@ -76,17 +83,16 @@ def examine(
                     "superuser, or remove the option"
                 )
             else:
-                dead = _unless_moved_on(jobs, job, dead_for_rq(job, task, now))
+                dead = _unless_moved_on(jobs, job, dead_for_rq(job, task, now, zone))
         examined.append(job._replace(dead=dead))
     return examined, warnings
 
 
-def no_worker_sentence(job: Job, service: Service) -> str:
+def no_worker_sentence(job: Job, service: Service, zone: tzinfo = timezone.utc) -> str:
     """Return the sentence about a job that no worker will start."""
     which = f"no worker serves the queue {job.queue!r}" if service.workers else "no worker is running"
-    return (
-        f"job {job.id} ({job.name}) is due at {iso(job.due)}, but {which}: start a worker for the queue {job.queue!r}"
-    )
+    when = f"is due at {in_zone(job.due, zone)}" if job.due else "waits for a worker"
+    return f"job {job.id} ({job.name}) {when}, but {which}: start a worker for the queue {job.queue!r}"
 
 
 def no_scheduler_sentence(queue: str) -> str:
@@ -97,16 +103,19 @@ def no_scheduler_sentence(queue: str) -> str:
     )
 
 
-def dead_for_rq(job: Job, task: Task, now: datetime) -> str | None:
+def dead_for_rq(job: Job, task: Task, now: datetime, zone: tzinfo = timezone.utc) -> str | None:
     """Return why a job will come to nothing by what RQ knows; None if it may go on."""
     if task.over:
         return f"NetBox shows it as {job.status}, but its RQ task is {task.status or 'lost'}"
     if job.status == "running" and task.heartbeat and task.heartbeat < now - SILENCE:
-        return f"NetBox shows it as running, but its worker has not reported since {iso(task.heartbeat)}"
+        since = in_zone(task.heartbeat, zone)
+        return f"NetBox shows it as running, but its worker has not reported since {since}"
     return None
 
 
-def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
+def dead_by_age(
+    job: Job, now: datetime, stale_after: timedelta, zone: tzinfo = timezone.utc
+) -> str | None:
     """Return why a job counts as dead because of its age; None if it does not.
 
     :param stale_after: how long a run may last, or be overdue although workers run.
@@ -116,8 +125,8 @@ def dead_by_age(job: Job, now: datetime, stale_after: timedelta) -> str | None:
         return None
     limit = f"longer than {in_words(stale_after)} (raise stale_after if it still works)"
     if job.status == "running":
-        return f"it has been running since {iso(since)}, {limit}"
-    return f"it has been due since {iso(since)}, {limit}, although workers run"
+        return f"it has been running since {in_zone(since, zone)}, {limit}"
+    return f"it has been due since {in_zone(since, zone)}, {limit}, although workers run"
 
 
 def time_limit(jobs: Jobs) -> timedelta:
@@ -147,15 +156,15 @@ def _should_be_in_rq(job: Job, now: datetime) -> bool:
     return job.kind is Kind.SYNC and job.active and job.created is not None and job.created < now - ENQUEUING
 
 
-def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None) -> str | None:
+def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None, zone: tzinfo) -> str | None:
     """Return why a job is dead: by what RQ knows, or else by its age; None if it is not."""
     now = jobs.session.server_now
     task = jobs.rq.task(job)
     if task:
-        reason = dead_for_rq(job, task, now)
-    elif dead_by_age(job, now, stale_after or SHORTEST_TIME_LIMIT):
+        reason = dead_for_rq(job, task, now, zone)
+    elif dead_by_age(job, now, stale_after or SHORTEST_TIME_LIMIT, zone):
         # Only a run that may be too old needs the setting, which costs a GET.
-        reason = dead_by_age(job, now, stale_after or time_limit(jobs))
+        reason = dead_by_age(job, now, stale_after or time_limit(jobs), zone)
     else:
         return None
     return _unless_moved_on(jobs, job, reason)

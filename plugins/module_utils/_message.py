@@ -17,20 +17,19 @@ from ._job import Job, NewJob
 from ._times import in_zone
 
 if TYPE_CHECKING:
-    from ._plan import TaskResult
+    from ._plan import Policy, TaskResult
 
 NAMES_SHOWN = 5
 """How many names of a kind a message shows. It counts the others."""
 
 
-def of_schedule(done: TaskResult, zone: tzinfo, *, paused: bool = False, check_mode: bool = False) -> str:
+def of_schedule(done: TaskResult, policy: Policy, *, paused: bool = False) -> str:
     """Return the message about one schedule.
 
-    :param zone: the time zone of the times in it.
     :param paused: whether the schedule is declared and not enabled.
     """
     plan, job = done.plan, done.job
-    words = [_would(change_of(done, paused=paused), check_mode)]
+    words = [_would(change_of(done, paused=paused), policy.check_mode)]
     gone = (*plan.cancel, *plan.wait_for)
     if plan.create and gone:
         reasons = dict.fromkeys(reason.partition(": ")[2] for reason in plan.why if ": " in reason)
@@ -40,9 +39,9 @@ def of_schedule(done: TaskResult, zone: tzinfo, *, paused: bool = False, check_m
     elif gone:
         words[0] += f" ({jobs_in_words(gone)})"
     if plan.delete:
-        words.append(f"{len(plan.delete)} {_plural('job', len(plan.delete))} {_would('deleted', check_mode)}")
+        words.append(f"{len(plan.delete)} {_plural('job', len(plan.delete))} {_would('deleted', policy.check_mode)}")
     if job:
-        words.append(_next_of(job, zone))
+        words.append(_next_of(job, policy.zone))
     return f"{plan.name}: {', '.join(words)}"
 
 

@@ -113,7 +113,9 @@ class Observer:
         if begun and policy.finds_dead:
             from ._liveness import examine  # a job that is not due yet does not need it
 
-            examined, warnings = examine(self._jobs, begun, policy.stale_after, check_queue=policy.check_queue)
+            examined, warnings = examine(
+                self._jobs, begun, policy.stale_after, check_queue=policy.check_queue, zone=policy.zone
+            )
             self._dead = {job.id: job.dead for job in examined if job.dead}
         # Later looks do not read again what has ended.
         self._older = {job.id: job for job in rows if look and not job.active}

@@ -70,6 +70,11 @@ def read_goal(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare 
     return goal if options["enabled"] else End(goal.name, reason="enabled is false", previous=goal.previous)
 
 
+def is_paused(options: Mapping[str, Any]) -> bool:
+    """Return whether a module's options declare a schedule that is not to run."""
+    return options["state"] == "present" and not options["enabled"]
+
+
 def definition_of(job: Job, zone: tzinfo, name_of: EndpointName) -> dict[str, Any] | None:
     """Return the options that declare the schedule of a job as it is; None if NetBox does not show what it covers.
 
@@ -105,7 +110,7 @@ def read_scope(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Scope:
 
 
 def read_policy(options: Mapping[str, Any], *, check_mode: bool) -> Policy:
-    """Return how the task treats running jobs.
+    """Return how the task treats running jobs, and the time zone of its messages.
 
     :raises ProxboxError: with a sentence, for an invalid value.
     """
@@ -115,6 +120,7 @@ def read_policy(options: Mapping[str, Any], *, check_mode: bool) -> Policy:
         stale_after=read_stale_after(options),
         check_mode=check_mode,
         check_queue=options["check_queue"],
+        zone=parse_timezone(options["timezone"]),
     )
 
 

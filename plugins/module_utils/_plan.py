@@ -29,7 +29,7 @@ class Policy(NamedTuple):
     and ``fail`` fails the task. ``wait_timeout`` is in seconds. ``stale_after`` is how long a run may last, or be
     overdue, before it counts as dead where the token may not ask RQ; None means as long as NetBox lets a sync run.
     ``finds_dead`` tells whether to look for dead jobs. ``check_queue`` tells whether to look also at jobs that are not
-    due.
+    due. ``zone`` is the time zone of the times in messages and in the diff.
     """
 
     when_running: str = "wait"
@@ -38,6 +38,7 @@ class Policy(NamedTuple):
     check_mode: bool = False
     finds_dead: bool = True
     check_queue: bool = False
+    zone: tzinfo = timezone.utc
 
 
 class Past(NamedTuple):

@@ -10,11 +10,12 @@ Pure: no network, no clock, no Ansible.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from ._job import Job, iso
+from ._job import Job
 from ._json import moment
+from ._times import in_zone
 
 if TYPE_CHECKING:
     from ._worker import Service
@@ -109,7 +110,7 @@ def _no_news(job: Job, now: datetime) -> str:
 def _waiting(job: Job, now: datetime, service: Service) -> str:
     """What a job that has not started waits for."""
     if job.scheduled and job.scheduled > now:
-        return f"job {job.id} is due at {iso(job.scheduled)}, in {_wait_time(job.scheduled - now)}"
+        return f"job {job.id} is due at {in_zone(job.scheduled, timezone.utc)}, in {_wait_time(job.scheduled - now)}"
     return f"job {job.id} waits for a worker on queue {job.queue} ({service.in_words(job.queue)})"
 
 

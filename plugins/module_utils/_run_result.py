@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ._explain import excerpt, explain, remarks
-from ._job import Job, iso
+from ._job import Job
 from ._jobs import Jobs
 from ._message import of_run
 from ._module import task_result
 from ._outcome import NOTHING_DONE, PARTIAL, SUCCEEDED
 from ._plan import TaskResult
+from ._times import in_zone
 
 
 def run_result(module: AnsibleModule, jobs: Jobs, done: TaskResult, *, timeout: float, partial: str) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def _not_ended(job: Job, timeout: float) -> str:
     if job.status == "running":
         return f"{sentence}To wait longer, {again}"
     if job.status == "scheduled" and job.scheduled:
-        return f"{sentence}It is due at {iso(job.scheduled)}. To wait longer, {again}"
+        return f"{sentence}It is due at {in_zone(job.scheduled, timezone.utc)}. To wait longer, {again}"
     return (
         f"{sentence}No worker has started it. Check with proxbox.proxbox.proxbox_worker_info that a worker serves the "
         f"queue {job.queue} and is not busy."

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from ._errors import ProxboxError
-from ._job import NAME_MAXIMUM, Job, Kind, NewJob, follows, iso
+from ._job import NAME_MAXIMUM, Job, Kind, NewJob, follows
 from ._plan import Observation, Older, Plan
-from ._times import LEAD, ago
+from ._times import LEAD, ago, in_zone
 
 RUN_NOW = " (run now)"
 """What follows the name of a schedule in the name of its run at once. A job with the same name could belong to it."""
@@ -53,7 +53,7 @@ class CancelRuns(NamedTuple):
         recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
         if recurring and not keep:
             create = _next_run(recurring, seen.now)
-            why.append(f"its schedule goes on at {iso(create.schedule_at)}")
+            why.append(f"its schedule goes on at {in_zone(create.schedule_at, timezone.utc)}")
             return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
         # Another task, or NetBox, may have carried on the schedule at the same moment.
         new = [job for job in others if job.id not in known and job is not keep]

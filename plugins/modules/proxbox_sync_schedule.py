@@ -455,7 +455,6 @@ failure:
       sample: Invalid v1 token
 """
 
-from datetime import UTC
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -472,19 +471,16 @@ from ..module_utils._module import (
     task_result,
     warn_of_netbox_endpoints,
 )
-from ..module_utils._options import checked_name, read_goal, read_policy
+from ..module_utils._options import checked_name, is_paused, read_goal, read_policy
 from ..module_utils._schedule import declare
-from ..module_utils._times import parse_timezone
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     warn_of_netbox_endpoints(module, params["netbox_endpoints"])
-    is_declared = params["state"] == "present"
-    zone = parse_timezone(params["timezone"]) if is_declared else UTC
-    done = declare(jobs, goal(params, jobs), read_policy(params, check_mode=module.check_mode))
-    paused = is_declared and not params["enabled"]
-    return task_result(module, jobs, done, of_schedule(done, zone, paused=paused, check_mode=module.check_mode), zone)
+    policy = read_policy(params, check_mode=module.check_mode)
+    done = declare(jobs, goal(params, jobs), policy)
+    return task_result(module, jobs, done, of_schedule(done, policy, paused=is_paused(params)), policy.zone)
 
 
 def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:

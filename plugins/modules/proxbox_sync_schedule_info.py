@@ -43,8 +43,8 @@ options:
     default: 10
   timezone:
     description:
-      - Time zone of the times in RV(schedules[].definition). An IANA name, for example V(Europe/Berlin). NetBox does
-        not know in which time zone a schedule was declared.
+      - Time zone of the times in RV(schedules[].definition) and in the sentences of RV(schedules[].why). An IANA name,
+        for example V(Europe/Berlin). NetBox does not know in which time zone a schedule was declared.
     type: str
     default: UTC
   stale_after:
@@ -363,12 +363,12 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     schedules = []
     found = active(jobs, name, names)
     for members in found:
-        examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown)
+        examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown, zone=zone)
         first = members[0]
         like = first if first.name == DEFAULT_NAME else None
         runs = newest_runs(jobs, first.name, history, like) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
-        report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues)
+        report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues, zone)
         schedules.append({**report.result(), "definition": definition(jobs, report.job, zone)})
     missing: dict[str, Any] = {}
     if names is not None:

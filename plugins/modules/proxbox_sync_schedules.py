@@ -267,7 +267,6 @@ failure:
 
 import re
 from collections import Counter
-from datetime import UTC
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -284,10 +283,9 @@ from ..module_utils._module import (
     task_result,
     warn_of_netbox_endpoints,
 )
-from ..module_utils._options import fits, read_goal, read_policy
+from ..module_utils._options import fits, is_paused, read_goal, read_policy
 from ..module_utils._plan import Policy, TaskResult
 from ..module_utils._schedules import Schedules
-from ..module_utils._times import parse_timezone
 
 Done = dict[str, TaskResult | ProxboxError]
 
@@ -339,7 +337,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     failed = any(isinstance(one, ProxboxError) for one in done.values())
     if params["purge_unlisted"] and not failed:
         done |= {name: schedules.reach(End(name, reason="not listed"), policy) for name in unlisted}
-    together = {**result(module, jobs, done, entries), "unlisted": unlisted, "kept": kept}
+    policies = {name: goals[name][1] if name in goals else policy for name in done}
+    together = {**result(module, jobs, done, entries, policies), "unlisted": unlisted, "kept": kept}
     if params["purge_unlisted"] and failed and unlisted:
         together["msg"] += f" | Therefore these unlisted schedules were not ended: {', '.join(unlisted)}."
     return together
@@ -376,7 +375,9 @@ def warn_of_patterns(module: AnsibleModule, names: set[str]) -> None:
         module.warn(f"No schedule matches these patterns of keep: {', '.join(idle)}.")
 
 
-def result(module: AnsibleModule, jobs: Jobs, done: Done, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def result(
+    module: AnsibleModule, jobs: Jobs, done: Done, entries: dict[str, dict[str, Any]], policies: dict[str, Policy]
+) -> dict[str, Any]:
     schedules: list[dict[str, Any]] = []
     changes: list[tuple[str, str]] = []
     diffs: list[dict[str, Any]] = []
@@ -387,13 +388,10 @@ def result(module: AnsibleModule, jobs: Jobs, done: Done, entries: dict[str, dic
             told: dict[str, Any] = {"changed": one.changed, "failed": True, "msg": str(one), "failure": one.failure}
             changes.append((name, "failed"))
         else:
-            entry = entries.get(name, {"state": "absent"})
-            is_declared = entry["state"] == "present"
-            zone = parse_timezone(entry["timezone"]) if is_declared else UTC
-            paused = is_declared and not entry["enabled"]
+            paused = name in entries and is_paused(entries[name])
             changes.append((name, change_of(one, paused=paused)))
-            msg = of_schedule(one, zone, paused=paused, check_mode=module.check_mode)
-            told = {"failed": False, **task_result(module, jobs, one, msg, zone)}
+            msg = of_schedule(one, policies[name], paused=paused)
+            told = {"failed": False, **task_result(module, jobs, one, msg, policies[name].zone)}
             diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
         schedules.append({"name": name, **told})
     together: dict[str, Any] = {

@@ -54,7 +54,7 @@ GONE = {"changed": False, "schedules": [], "gone": ["weekly"], "ended": [], "pas
 def test_without_declared_schedules_the_module_runs_once(shown: list[tuple[str, str | None]]) -> None:
     action = Action(FOUND)
     result = action.report(netbox_url="https://netbox", validate_certs="no", ca_path="", names="", schedules=None)
-    assert action.calls == [{"netbox_url": "https://netbox", "validate_certs": "no", "history": 30}]
+    assert action.calls == [{"netbox_url": "https://netbox", "validate_certs": "no", "timezone": "UTC", "history": 30}]
     assert result["msg"] == "2 schedules: 1 ok, 1 failing (nightly)"
     assert (result["changed"], result["unwell"]) == (False, ["nightly"])
     assert (result["html"], result["markdown"]) == (None, None)
@@ -69,8 +69,8 @@ def test_the_module_runs_again_for_what_is_missing() -> None:
     entries = "- {name: weekly, interval: weekly}\n- {name: old, state: absent}\n"
     result = action.report(names="nightly\n", schedules=entries, history="7", stale_after="3h")
     assert action.calls == [
-        {"history": 7, "stale_after": "3h"},
-        {"history": 7, "stale_after": "3h", "names": ["weekly"]},
+        {"history": 7, "stale_after": "3h", "timezone": "UTC"},
+        {"history": 7, "stale_after": "3h", "timezone": "UTC", "names": ["weekly"]},
     ]
     assert result["msg"] == "3 schedules: 1 ok, 1 failing (nightly), 1 gone (weekly); 1 undeclared (other)"
 

@@ -88,7 +88,7 @@ ALL_ASKED = "did not do all that was asked for"
         (
             report(active(scheduled=NOW - timedelta(hours=1))),
             "overdue",
-            "job 9 should have started at 2026-04-10T09:00:00Z",
+            "job 9 should have started at Fri 10 Apr 2026 09:00 UTC",
         ),
         (report(active(scheduled=NOW - timedelta(minutes=1))), "ok", ""),
         (report(service=Service(0)), "no_worker", "no worker is running: start a worker for"),

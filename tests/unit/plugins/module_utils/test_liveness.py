@@ -66,7 +66,7 @@ def test_dead_for_rq() -> None:
     for word in ("queued", "started", "deferred", "scheduled"):
         assert dead_for_rq(running, Task(word), NOW) is None
     silent = Task("started", NOW - timedelta(minutes=5, seconds=1))
-    assert "its worker has not reported since 2026-04-10T09:54:59Z" in dead_for_rq(running, silent, NOW)
+    assert "its worker has not reported since Fri 10 Apr 2026 09:54:59 UTC" in dead_for_rq(running, silent, NOW)
     assert dead_for_rq(running, Task("started", NOW - timedelta(minutes=5)), NOW) is None
     assert dead_for_rq(late, silent, NOW) is None
 
@@ -75,19 +75,19 @@ def test_dead_by_age() -> None:
     hour = timedelta(hours=1)
     started = job(status="running", started=NOW - hour)
     assert dead_by_age(started, NOW, hour) == (
-        "it has been running since 2026-04-10T09:00:00Z, longer than 1 h (raise stale_after if it still works)"
+        "it has been running since Fri 10 Apr 2026 09:00 UTC, longer than 1 h (raise stale_after if it still works)"
     )
     assert dead_by_age(started, NOW, hour + timedelta(seconds=1)) is None
     assert dead_by_age(job(status="running", started=None), NOW, hour) is None
     late = dead_by_age(job(scheduled=NOW - hour), NOW, timedelta(minutes=45))
-    assert late.startswith("it has been due since 2026-04-10T09:00:00Z, longer than 45 min (raise stale_after")
+    assert late.startswith("it has been due since Fri 10 Apr 2026 09:00 UTC, longer than 45 min (raise stale_after")
     assert late.endswith("although workers run")
 
 
 def test_a_job_that_nobody_starts() -> None:
     late = job(scheduled=NOW - timedelta(hours=1))
     assert no_worker_sentence(late, Service(0)) == (
-        "job 5 (nightly) is due at 2026-04-10T09:00:00Z, but no worker is running: start a worker for the queue "
+        "job 5 (nightly) is due at Fri 10 Apr 2026 09:00 UTC, but no worker is running: start a worker for the queue "
         "'default'"
     )
     assert "but no worker serves the queue 'default': start" in no_worker_sentence(
@@ -141,7 +141,7 @@ def test_a_run_of_which_netbox_does_not_tell_what_it_is(server: Script, jobs: Jo
             "2026-04-10T07:59:59Z",
             [task(None), LIMIT, status(5, "running")],
             [TASK, SETTINGS, get(5)],
-            "it has been running since 2026-04-10T07:59:59Z, longer than 2 h",
+            "it has been running since Fri 10 Apr 2026 07:59:59 UTC, longer than 2 h",
         ),
         (None, [task(None)], [TASK], None),
     ],

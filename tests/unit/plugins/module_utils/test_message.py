@@ -20,7 +20,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._message import (
     of_run,
     of_schedule,
 )
-from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Past, Plan, TaskResult
+from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Past, Plan, Policy, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import ago, in_zone, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import NIGHTLY, make_job, recorded
 
@@ -67,19 +67,19 @@ NEXT = "next run Sat 11 Apr 2026 02:00 UTC"
     ],
 )
 def test_what_was_done_to_a_schedule(plan: Plan, left: Any, said: str, would: str) -> None:
-    assert of_schedule(done(plan, left), UTC) == f"nightly: {said}"
-    assert of_schedule(done(plan, left), UTC, check_mode=True) == f"nightly: {would}"
+    assert of_schedule(done(plan, left), Policy()) == f"nightly: {said}"
+    assert of_schedule(done(plan, left), Policy(check_mode=True)) == f"nightly: {would}"
 
 
 def test_a_paused_schedule_is_called_so() -> None:
-    assert of_schedule(done(Plan("nightly", cancel=(job(1),))), UTC, paused=True) == "nightly: paused (job 1)"
-    assert of_schedule(done(Plan("nightly")), UTC, paused=True, check_mode=True) == "nightly: still paused"
+    assert of_schedule(done(Plan("nightly", cancel=(job(1),))), Policy(), paused=True) == "nightly: paused (job 1)"
+    assert of_schedule(done(Plan("nightly")), Policy(check_mode=True), paused=True) == "nightly: still paused"
     assert of_list([("a", "paused"), ("b", "still paused")]) == "2 schedules: 1 paused (a), 1 still paused"
 
 
 def test_a_one_time_schedule_that_has_run_tells_how_it_ended() -> None:
     ran = Job.from_row(recorded("ok_all"))._replace(name="once")
-    said = of_schedule(done(Plan("once", keep=ran), ran), UTC)
+    said = of_schedule(done(Plan("once", keep=ran), ran), Policy())
     assert said == f"once: unchanged, it ran on {in_zone(ran.started, UTC)}, job {ran.id} succeeded after 20 s"
 
 

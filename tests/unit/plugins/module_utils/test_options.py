@@ -186,6 +186,8 @@ def test_a_policy_of_options() -> None:
     options = {**COMMON, "when_running": "fail", "wait_timeout": 60.0, "stale_after": "3h"}
     assert read_policy(options, check_mode=True) == Policy("fail", 60.0, timedelta(hours=3), check_mode=True)
     assert read_policy(COMMON, check_mode=False) == Policy("wait", 3600.0, None, check_mode=False)
+    berlin = read_policy({**COMMON, "timezone": "Europe/Berlin"}, check_mode=False)
+    assert berlin.zone == parse_timezone("Europe/Berlin")
     with pytest.raises(ProxboxError, match="stale_after 'soon' is not an interval"):
         read_policy({**options, "stale_after": "soon"}, check_mode=False)
     with pytest.raises(ProxboxError, match="wait_timeout 0 is not a time to wait"):

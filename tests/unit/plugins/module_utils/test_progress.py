@@ -61,7 +61,7 @@ def test_a_run_without_news_says_so_every_half_minute() -> None:
     [
         ("pending", NO_WORKER, "job 62 waits for a worker on queue default (no worker runs)"),
         ("pending", ONE_WORKER, "job 62 waits for a worker on queue default (1 worker, busy)"),
-        ("scheduled", ONE_WORKER, "job 61 is due at 2026-11-25T02:37:15Z, in 27 s"),
+        ("scheduled", ONE_WORKER, "job 61 is due at Wed 25 Nov 2026 02:37:15 UTC, in 27 s"),
     ],
 )
 def test_what_a_job_waits_for_is_shown_once(scenario: str, service: Service, line: str) -> None:

@@ -98,7 +98,7 @@ def test_much_is_not_well() -> None:
         ),
         (
             "bad",
-            "never served has no worker: job 1001 (never served) is due at 2026-11-29T01:00:00Z, but no worker is "
+            "never served has no worker: job 1001 (never served) is due at Sun 29 Nov 2026 01:00 UTC, but no worker is "
             "running: start a worker for the queue 'default'.",
         ),
         (
