@@ -21,7 +21,7 @@ from ansible.utils.path import unfrackpath
 
 from ..module_utils._errors import ProxboxError
 from ..module_utils._options import checked_count
-from ..module_utils._report import Line, Overview, Times, expected, lines, markdown, read_declared, rows
+from ..module_utils._report import Line, Overview, Times, expected, lines, markdown, previous_names, read_declared, rows
 from ..module_utils._report_html import page
 from ..module_utils._survey import read_answers
 from ..module_utils._times import parse_timezone
@@ -79,6 +79,7 @@ class ActionModule(ActionBase):
         times = Times(parse_timezone(options["timezone"]), datetime.now().astimezone())
         history = checked_count("history", options["history"])
         declared = read_declared(options["names"], options["schedules"])
+        renamed = previous_names(options["schedules"])
         paths = {option: _checked_path(option, options[option]) for option in FILES if options[option]}
         if len({*paths.values()}) < len(paths):
             raise ProxboxError("html and markdown name the same file: give two.")
@@ -87,6 +88,8 @@ class ActionModule(ActionBase):
         def read(**more: Any) -> dict[str, Any]:
             passed_on = {option: options[option] for option in PASSED_ON if options[option] is not None}
             arguments = {**passed_on, "timezone": options["timezone"], "history": history, **more}
+            if renamed:
+                arguments["previous_names"] = renamed
             read: dict[str, Any] = self._execute_module(MODULE, arguments, task_vars=task_vars)
             warnings.extend(read.get("warnings", []))
             return read

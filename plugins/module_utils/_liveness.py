@@ -113,9 +113,7 @@ def dead_for_rq(job: Job, task: Task, now: datetime, zone: tzinfo = timezone.utc
     return None
 
 
-def dead_by_age(
-    job: Job, now: datetime, stale_after: timedelta, zone: tzinfo = timezone.utc
-) -> str | None:
+def dead_by_age(job: Job, now: datetime, stale_after: timedelta, zone: tzinfo = timezone.utc) -> str | None:
     """Return why a job counts as dead because of its age; None if it does not.
 
     :param stale_after: how long a run may last, or be overdue although workers run.

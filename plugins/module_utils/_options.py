@@ -185,6 +185,14 @@ def checked_name(given: str) -> str:
     return name
 
 
+def checked_previous_names(given: Mapping[Any, Any] | None) -> dict[str, str]:
+    """Return the name that schedules had before, by their name.
+
+    :raises ProxboxError: with a sentence, for what is not a name.
+    """
+    return {checked_name(str(name)): checked_name(str(previous)) for name, previous in (given or {}).items()}
+
+
 def fits(name: str, pattern: str) -> bool:
     """Return whether a name fits a pattern of Python's fnmatch, in the same case."""
     return fnmatchcase(name, pattern)

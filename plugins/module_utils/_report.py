@@ -237,6 +237,11 @@ def read_declared(names: Sequence[str] | None, schedules: Sequence[Any] | None) 
     return declared
 
 
+def previous_names(schedules: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+    """Return the name that declared schedules had before, by their name. ``read_declared`` has checked the entries."""
+    return {entry["name"]: entry["previous_name"] for entry in schedules or () if entry.get("previous_name")}
+
+
 def expected(declared: Mapping[str, str], found: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the declared schedules that should have an active job, and are not among those that were found."""
     active = {schedule["name"] for schedule in found}

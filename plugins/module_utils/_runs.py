@@ -53,7 +53,7 @@ class CancelRuns(NamedTuple):
         recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
         if recurring and not keep:
             create = _next_run(recurring, seen.now)
-            why.append(f"its schedule goes on at {in_zone(create.schedule_at, timezone.utc)}")
+            why.append(f"its schedule goes on at {in_zone(create.schedule_at or seen.now, timezone.utc)}")
             return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
         # Another task, or NetBox, may have carried on the schedule at the same moment.
         new = [job for job in others if job.id not in known and job is not keep]

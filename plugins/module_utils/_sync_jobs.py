@@ -10,7 +10,7 @@ through ``GET core/jobs/``, and the rows are filtered here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
@@ -45,15 +45,15 @@ _STATUSES = {
 """The statuses that a job with each outcome may have in NetBox."""
 
 
-def ended(jobs: Jobs, name: str, count: int, like: Job | None = None) -> list[Job]:
-    """Return the ``count`` newest runs with exactly this name that have ended, newest first; one GET.
+def ended(jobs: Jobs, names: Sequence[str], count: int, like: Job | None = None) -> list[Job]:
+    """Return the ``count`` newest runs with exactly one of these names that have ended, newest first; one GET.
 
     A job that was cancelled before it ran is no run.
 
     :param like: return only runs with the interval and the scope of this job.
     :raises ProxboxError: with a sentence.
     """
-    filters: dict[str, Any] = {"name": name, "status": list(ENDED), "started__after": _EVER}
+    filters: dict[str, Any] = {"name": list(names), "status": list(ENDED), "started__after": _EVER}
     if like is None:
         return list(islice(_syncs(jobs, filters, page=count), count))
     filters |= {"interval": like.interval} if like.interval else {"interval__empty": "true"}

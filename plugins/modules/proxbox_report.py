@@ -40,7 +40,8 @@ options:
   schedules:
     description:
       - The declared schedules, as the list that M(proxbox.proxbox.proxbox_sync_schedules) takes. They are added to
-        O(names). The report uses the name, C(state) and C(enabled) of each entry only.
+        O(names). The report uses the name, C(state), C(enabled) and C(previous_name) of each entry only. The runs with
+        the previous name count as runs of the schedule.
       - An entry with C(state=absent) should have no active job. An entry with C(enabled=false) is V(paused) if it has
         none.
       - The value can also be text in YAML or JSON. YAML requires PyYAML.

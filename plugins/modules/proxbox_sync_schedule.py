@@ -45,7 +45,9 @@ options:
       - Name that the schedule had until now. A schedule with this name gets the new name, and its next run keeps its
         time. NetBox cannot rename a job, so the task creates a job with the new name and cancels the other one.
         O(when_running) tells what happens to a running sync.
-      - Past runs keep the previous name in NetBox. If no schedule has the previous name, the option has no effect.
+      - Past runs keep the previous name in NetBox. O(proxbox.proxbox.proxbox_sync_schedule_info#module:previous_names)
+        counts them as runs of this schedule.
+      - If no schedule has the previous name, the option has no effect.
     type: str
   state:
     description:

@@ -35,6 +35,13 @@ options:
       - The value can also be text with commas or line breaks, for example the answer of an AWX survey.
     type: list
     elements: str
+  previous_names:
+    description:
+      - Names that schedules had before they were renamed, by their name now, for example V({nightly: nightly sync}).
+        The runs with the previous name then count as runs of the schedule.
+      - If another schedule has the previous name now, its runs count too.
+    type: dict
+    default: {}
   history:
     description:
       - Number of past runs to read for each schedule, newest first. The module finds the last run and the failures
@@ -86,6 +93,12 @@ EXAMPLES = r"""
     dest: schedules.yml
     mode: "0644"
   delegate_to: localhost
+
+- name: Read a schedule that was renamed, with the runs that have its previous name
+  proxbox.proxbox.proxbox_sync_schedule_info:
+    name: nightly
+    previous_names:
+      nightly: nightly sync
 
 - name: Read the schedules that are declared
   proxbox.proxbox.proxbox_sync_schedule_info:
@@ -345,7 +358,7 @@ from ..module_utils._liveness import examine
 from ..module_utils._message import counted
 from ..module_utils._module import STALE_SPEC, run_module
 from ..module_utils._observe import read_known
-from ..module_utils._options import checked_count, checked_name, definition_of, read_stale_after
+from ..module_utils._options import checked_count, checked_name, checked_previous_names, definition_of, read_stale_after
 from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
 from ..module_utils._plugin import DEFAULT_NAME
 from ..module_utils._schedules import by_schedule, is_schedule
@@ -359,6 +372,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     name = None if params["name"] is None else checked_name(params["name"])
     names = None if params["names"] is None else {checked_name(given) for given in params["names"]}
     zone = parse_timezone(params["timezone"])
+    previous = checked_previous_names(params["previous_names"])
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
     schedules = []
     found = active(jobs, name, names)
@@ -366,13 +380,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown, zone=zone)
         first = members[0]
         like = first if first.name == DEFAULT_NAME else None
-        runs = newest_runs(jobs, first.name, history, like) if history else []
+        runs = newest_runs(jobs, names_of(first.name, previous), history, like) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
         report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues, zone)
         schedules.append({**report.result(), "definition": definition(jobs, report.job, zone)})
     missing: dict[str, Any] = {}
     if names is not None:
-        missing = without_job(jobs, sorted(names - {members[0].name for members in found}), history)
+        missing = without_job(jobs, sorted(names - {members[0].name for members in found}), previous, history)
     fared = [(schedule["name"], schedule["health"]) for schedule in schedules]
     fared += [(gone, "gone") for gone in missing.get("gone", ())]
     fared += [(over["name"], "ended") for over in missing.get("ended", ())]
@@ -410,11 +424,11 @@ def members_of(group: list[Job]) -> list[Job]:
     return [job for job in group if not job.at_once] or group
 
 
-def without_job(jobs: Jobs, missing: list[str], history: int) -> dict[str, Any]:
+def without_job(jobs: Jobs, missing: list[str], previous: dict[str, str], history: int) -> dict[str, Any]:
     """Return what has become of schedules that have no active job."""
     gone, over, past = [], [], {}
     for name in missing:
-        runs = newest_runs(jobs, name, max(history, 1))
+        runs = newest_runs(jobs, names_of(name, previous), max(history, 1))
         schedule = Report(name, (), tuple(runs), Service(None), jobs.session.server_now)
         past[name] = short(schedule.runs)
         last = next(iter(members_of([job for job in schedule.runs if not job.run_now_copy])), None)
@@ -425,12 +439,17 @@ def without_job(jobs: Jobs, missing: list[str], history: int) -> dict[str, Any]:
     return {"gone": gone, "ended": over, "past_runs": past}
 
 
-def newest_runs(jobs: Jobs, name: str, history: int, like: Job | None = None) -> list[Job]:
+def names_of(name: str, previous: dict[str, str]) -> list[str]:
+    """Return the names that the runs of a schedule have."""
+    return [name, previous[name]] if name in previous else [name]
+
+
+def newest_runs(jobs: Jobs, names: list[str], history: int, like: Job | None = None) -> list[Job]:
     """Return the newest runs of a schedule. The newest failed one is read with its log, which tells more.
 
     :param like: a job whose scope and interval these runs have; None for all of this name.
     """
-    runs = ended(jobs, name, history, like=like)
+    runs = ended(jobs, names, history, like=like)
     for number, job in enumerate(runs):
         if job.outcome.verdict in (FAILED, PARTIAL, UNKNOWN):
             runs[number] = judged(jobs, job)
@@ -443,6 +462,7 @@ def main() -> None:
         {
             "name": {"type": "str"},
             "names": {"type": "list", "elements": "str"},
+            "previous_names": {"type": "dict", "default": {}},
             "history": {"type": "int", "default": 10},
             "timezone": {"type": "str", "default": "UTC"},
             **STALE_SPEC,

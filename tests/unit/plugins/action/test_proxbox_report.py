@@ -66,11 +66,12 @@ def test_without_declared_schedules_the_module_runs_once(shown: list[tuple[str, 
 
 def test_the_module_runs_again_for_what_is_missing() -> None:
     action = Action(FOUND, GONE)
-    entries = "- {name: weekly, interval: weekly}\n- {name: old, state: absent}\n"
+    entries = "- {name: weekly, interval: weekly, previous_name: old weekly}\n- {name: old, state: absent}\n"
+    asked = {"history": 7, "stale_after": "3h", "timezone": "UTC"}
     result = action.report(names="nightly\n", schedules=entries, history="7", stale_after="3h")
     assert action.calls == [
-        {"history": 7, "stale_after": "3h", "timezone": "UTC"},
-        {"history": 7, "stale_after": "3h", "timezone": "UTC", "names": ["weekly"]},
+        {**asked, "previous_names": {"weekly": "old weekly"}},
+        {**asked, "previous_names": {"weekly": "old weekly"}, "names": ["weekly"]},
     ]
     assert result["msg"] == "3 schedules: 1 ok, 1 failing (nightly), 1 gone (weekly); 1 undeclared (other)"
 

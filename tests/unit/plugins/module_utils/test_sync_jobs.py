@@ -36,7 +36,7 @@ def ids(found: list[Job]) -> list[int]:
 
 def test_the_runs_that_have_ended(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="completed"), row(4, status="failed"), row(3, status="errored")))
-    assert ids(ended(jobs, "nightly", 2)) == [5, 4]
+    assert ids(ended(jobs, ["nightly"], 2)) == [5, 4]
     assert server.asked == [
         f"{SYNC_JOBS}?name=nightly&status=completed&status=errored&status=failed"
         "&started__after=1970-01-01T00%3A00%3A00Z&limit=2"
@@ -45,7 +45,7 @@ def test_the_runs_that_have_ended(server: Script, jobs: Jobs, row: Row) -> None:
 
 def test_a_row_of_this_list_is_a_sync_whatever_its_data_says(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="failed", data=None)))
-    (job,) = ended(jobs, "nightly", 10)
+    (job,) = ended(jobs, ["nightly"], 10)
     assert job.kind is Kind.SYNC
 
 

@@ -51,9 +51,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(
-    jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h"
+    jobs: Jobs, name: str | None = None, history: int = 10, stale_after: str | None = "2h", **previous: str
 ) -> list[dict[str, Any]]:
     params = {"timezone": "UTC", "name": name, "names": None, "history": history, "stale_after": stale_after}
+    params["previous_names"] = previous
     result = proxbox_sync_schedule_info.work(SimpleNamespace(params=params), jobs)
     assert set(result) == {"changed", "msg", "schedules"} and result["changed"] is False
     return result["schedules"]
@@ -66,6 +67,14 @@ def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: 
     (found,) = read(jobs)
     assert found["health"] == "ok" and found["last_run"]["duration"] == 48
     assert server.asked == [ALL, WORKERS, QUEUES, ENDED]
+
+
+def test_the_runs_of_a_schedule_that_was_renamed(server: Script, jobs: Jobs, row: Row) -> None:
+    ran = row(3, name="old", status="completed", started="2026-04-10T02:00:00Z", completed="2026-04-10T02:00:48Z")
+    server.answer(page(row(5, **NIGHTLY)), WORKER, page(recorded_rq("queue")), page(ran))
+    (found,) = read(jobs, nightly="old")
+    assert found["last_run"]["name"] == "old" and [run["id"] for run in found["runs"]] == [3]
+    assert server.asked == [ALL, WORKERS, QUEUES, ENDED.replace("name=nightly", "name=nightly&name=old")]
 
 
 def test_a_schedule_that_rq_has_lost_is_found_before_its_time(server: Script, jobs: Jobs, row: Row) -> None:
