@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
     def _report(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         options = _checked(self._task.args)
         times = Times(parse_timezone(options["timezone"]), datetime.now().astimezone())
-        history = checked_count("history", options["history"])
+        history = checked_count("history", options["history"], least=1)
         declared = read_declared(options["names"], options["schedules"])
         renamed = previous_names(options["schedules"])
         paths = {option: _checked_path(option, options[option]) for option in FILES if options[option]}

@@ -46,6 +46,11 @@ class Declare(NamedTuple):
         return self.interval is None and (self.at is None or self.at.day is not None)
 
     @property
+    def at_once(self) -> bool:
+        """Whether the sync runs once, and starts at once."""
+        return self.at is None and self.interval is None
+
+    @property
     def shown_for(self) -> timedelta | None:
         """How long after its creation NetBox shows a job for sure; None if it keeps all jobs.
 
@@ -100,14 +105,15 @@ class Declare(NamedTuple):
 
         A sync that somebody runs at once under this name belongs to it only if the schedule is such a run itself.
         """
-        at_once = self.at is None and self.interval is None
         syncs = seen.syncs(self.name)
-        return [job for job in syncs if not job.at_once or (at_once and not job.run_now_copy)]
+        return [job for job in syncs if not job.at_once or (self.at_once and not job.run_now_copy)]
 
     def _mismatch(self, job: Job, seen: Observation) -> str | None:
         """Return why an active member does not fit; None if it does."""
         if job.dead:
             return job.dead
+        if job.id in seen.past.created:
+            return None
         if job.scope != self.scope and not (job.scope is None and job.status == "running"):
             return scope_mismatch(job.scope, self.scope)
         if job.interval != self.interval:
@@ -164,8 +170,11 @@ class Declare(NamedTuple):
         return (job.scheduled - other.scheduled + second) % timedelta(minutes=self.interval) <= 2 * second
 
     def _tolerates_drift(self, job: Job) -> bool:
-        """Whether a job may stay that NetBox has moved off the wanted time."""
-        return job.status == "running" or not self.repair_drift
+        """Whether a job may stay that NetBox has moved off the wanted time.
+
+        NetBox moves a job off its phase. A job on its phase that is too late was put there, as with ``skip_until``.
+        """
+        return job.status == "running" or not (self.repair_drift or self._on_phase(job))
 
     def _doubts(self, job: Job, seen: Observation) -> tuple[str, ...]:
         """Return a warning if it is not known why a job is off the wanted time."""
@@ -222,13 +231,15 @@ class Declare(NamedTuple):
 class End(NamedTuple):
     """The goal that no active job has this name; with ``purge``, that no job at all has it.
 
-    ``reason`` tells the user why the schedule ends.
+    ``reason`` tells the user why the schedule ends. ``previous`` is the name that the schedule had before. With
+    ``spares_runs``, a sync that somebody runs at once under this name stays. It does not belong to the schedule.
     """
 
     name: str
     purge: bool = False
     reason: str = "the schedule is to be absent"
     previous: str | None = None
+    spares_runs: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -242,13 +253,14 @@ class End(NamedTuple):
     def decide(self, seen: Observation) -> Plan:
         """Cancel every member. A copy that the web page's "Run now" has made is no member."""
         syncs = [job for name in self.names for job in seen.syncs(name)]
-        cancel = tuple(job for job in syncs if job.active and not job.run_now_copy)
+        members = [job for job in syncs if not (job.run_now_copy or (self.spares_runs and job.at_once))]
+        cancel = tuple(job for job in members if job.active)
         why = [f"job {job.id}: {self.reason}" for job in cancel]
         delete = tuple(job.id for job in syncs if job in cancel or not job.active) if self.purge else ()
         warnings = []
         if delete:
             why.append(f"jobs to be deleted: {len(delete)}")
-        unknown = [str(job.id) for job in seen.jobs if job.name == self.name and job.kind is Kind.NOT_KNOWN]
+        unknown = [str(job.id) for job in seen.jobs if job.name in self.names and job.kind is Kind.NOT_KNOWN]
         if self.purge and unknown:
             warnings.append(
                 f"NetBox does not show whether these jobs called {self.name!r} are Proxbox syncs, so they were not "

@@ -40,17 +40,24 @@ class Endpoints:
         return frozenset(int(self._find(kind, word)["id"]) for word in words)
 
     def name(self, kind: str, endpoint_id: int) -> str | int:
-        """Return the name of an endpoint if it was read already, or else its id. No request."""
-        rows = self._rows.get(kind, [])
-        return next((str(row["name"]) for row in rows if row["id"] == endpoint_id and row.get("name")), endpoint_id)
+        """Return the name of an endpoint if it was read already, or else its id. No request.
 
-    def read_names(self, kind: str) -> None:
-        """Read the endpoints of a kind for ``name``; one GET. If the token may not read them, their ids stay."""
+        ``ids`` takes either for the endpoint. A name that it would take for another one is left out.
+        """
+        rows = self._rows.get(kind, [])
+        names = [str(row["name"]) for row in rows if row["id"] == endpoint_id and row.get("name")]
+        clear = [name for name in names if not name.isdecimal() and sum(row.get("name") == name for row in rows) == 1]
+        return next(iter(clear), endpoint_id)
+
+    def read_names(self, kind: str) -> bool:
+        """Read the endpoints of a kind for ``name``; one GET. Return whether the token may read them."""
         try:
             self._read(kind)
         except ProxboxError as exc:
             if exc.status != 403:
                 raise
+            return False
+        return True
 
     def check(self, scope: Scope) -> None:
         """Check the endpoints of a job that is to be created; one GET for each kind that the scope names.

@@ -37,7 +37,8 @@ def plan_to_create(
 
 def _first_run(goal: Declare, active: Iterable[Job], now: datetime) -> datetime | None:
     """Return when the job to create is to run; None for at once."""
-    replaced = [job for job in active if job.interval and not job.dead]
+    # A job that RQ has lost before its time was to run then.
+    replaced = [job for job in active if job.interval and (not job.dead or (job.scheduled and job.scheduled > now))]
     if goal.at and not goal.interval:
         return goal.at.first(now)
     begins = goal.begins(now)
@@ -52,13 +53,20 @@ def _first_run(goal: Declare, active: Iterable[Job], now: datetime) -> datetime 
     if goal.skip_until and begins > now:
         # The first run from then on, a whole number of intervals after the run that is replaced.
         run = min(times, default=goal.skip_until)
-        return run + step * max(0, -((run - goal.skip_until) // step))
+        return run - step * ((run - goal.skip_until) // step)
     # Without schedule_at, the time of the next run stays, but it is one interval away at most.
     latest = now + step
-    if any(job.status == "running" for job in replaced):
-        return latest
+    running = [job for job in replaced if job.status == "running"]
+    times = [_after(job, now) for job in running] or times
     upcoming = min(times, default=now)
-    return min(upcoming, latest) if upcoming > now + LEAD else None
+    return min(upcoming, latest) if running or upcoming > now + LEAD else None
+
+
+def _after(job: Job, now: datetime) -> datetime:
+    """Return when NetBox would run a recurring job again that is running now."""
+    step = timedelta(minutes=job.interval or 0)
+    due = (job.scheduled or now) + step
+    return due if due > now + LEAD else now + step
 
 
 def _after_its_time(goal: Declare, time: datetime, members: list[Job], why: tuple[str, ...], now: datetime) -> Plan:
@@ -90,7 +98,7 @@ def _check_retention(goal: Declare, new: NewJob, now: datetime) -> None:
     ahead = new.schedule_at - now if new.schedule_at else timedelta()
     if ahead <= limit and timedelta(minutes=new.interval or 0) <= limit:
         return
-    what = f"schedule_at is {ahead.days} days ahead" if ahead > limit else f"interval is {in_minutes(new.interval)}"
+    what = f"the next run is {ahead.days} days ahead" if ahead > limit else f"interval is {in_minutes(new.interval)}"
     raise ProxboxError(
         f"{what}, and NetBox deletes a job {goal.retention.days} days after its creation (JOB_RETENTION), also one "
         f"that has not run yet: choose less than {limit.days} days, or set job_retention to the value of "

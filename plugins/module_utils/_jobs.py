@@ -144,9 +144,9 @@ class Jobs:
         """Return the jobs with exactly this name that were created at ``since`` or later; one GET."""
         return list(self._core_jobs({"name": name, "created__after": iso(since)}))
 
-    def named(self, name: str) -> list[Job]:
-        """Return all jobs with exactly this name, page after page."""
-        return list(self._core_jobs({"name": name}))
+    def named(self, *names: str) -> list[Job]:
+        """Return all jobs with exactly one of these names, page after page."""
+        return list(self._core_jobs({"name": list(names)}))
 
     def get(self, job_id: int, *, include_log: bool = False) -> Job:
         """Return one job, whatever its kind; one GET.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import AnsibleFallbackNotFound, AnsibleModule
 
 from ._connection import ENVIRONMENT, HIDDEN, Connection, from_environment, secret_values
-from ._errors import ProxboxError
+from ._errors import OUT_OF_RANGE, ProxboxError
 from ._jobs import Jobs
 from ._library import library_problem
 from ._session import Session
@@ -138,9 +138,7 @@ def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> Non
     except ProxboxError as exc:
         module.fail_json(str(exc), failure=exc.failure, changed=exc.changed)
     except OverflowError:
-        module.fail_json(
-            msg="An option reaches before the year 1 or beyond the year 9999: look at the times and the ages."
-        )
+        module.fail_json(msg=OUT_OF_RANGE)
     except Exception as exc:
         # A defect of ours; the traceback is shown from -vvv on.
         module.fail_json(

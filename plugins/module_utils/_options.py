@@ -16,9 +16,9 @@ from typing import Any
 from ._declare import Declare, End
 from ._errors import ProxboxError
 from ._job import NAME_MAXIMUM, Job, Scope
-from ._plan import EndpointName, Policy
+from ._plan import KINDS, EndpointName, Policy
 from ._plugin import DEFAULT_NAME
-from ._times import WEEK, parse_at, parse_instant, parse_interval, parse_timezone
+from ._times import WEEK, YEARS, parse_at, parse_instant, parse_interval, parse_timezone
 
 EndpointIds = Callable[[str, list[str]], frozenset[int]]
 """Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
@@ -39,9 +39,12 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
             "weeks: set interval to weekly (or 2w and so on), or leave out the day."
         )
     name = checked_name(options["name"])
-    previous = checked_name(options["previous_name"]) if options["previous_name"] else None
-    if name == previous:
-        raise ProxboxError(f"previous_name is {name!r}, which is also the name: remove previous_name.")
+    previous = _previous_name(options)
+    if previous and not interval:
+        raise ProxboxError(
+            "previous_name renames a schedule that recurs: set an interval, or declare the schedule under its new name "
+            "and end the other one with state: absent."
+        )
     if DEFAULT_NAME in (name, previous):
         raise ProxboxError(
             f"{DEFAULT_NAME!r} is the name that NetBox gives to each sync without a name, so the task would cancel "
@@ -65,9 +68,16 @@ def read_goal(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Declare 
     :raises ProxboxError: with a sentence, for an invalid value.
     """
     if options["state"] == "absent":
-        return End(checked_name(options["name"]))
+        return End(checked_name(options["name"]), purge=options.get("purge", False), previous=_previous_name(options))
     goal = read_schedule(options, endpoint_ids)
-    return goal if options["enabled"] else End(goal.name, reason="enabled is false", previous=goal.previous)
+    if options["enabled"]:
+        return goal
+    return End(goal.name, reason="enabled is false", previous=goal.previous, spares_runs=not goal.at_once)
+
+
+def is_once(options: Mapping[str, Any]) -> bool:
+    """Return whether a module's options declare a sync without an interval."""
+    return _unless(options["interval"], "once") is None
 
 
 def is_paused(options: Mapping[str, Any]) -> bool:
@@ -76,25 +86,38 @@ def is_paused(options: Mapping[str, Any]) -> bool:
 
 
 def definition_of(job: Job, zone: tzinfo, name_of: EndpointName) -> dict[str, Any] | None:
-    """Return the options that declare the schedule of a job as it is; None if NetBox does not show what it covers.
+    """Return the options that declare the schedule of a job as it is.
 
-    ``read_schedule`` is the inverse. NetBox does not know in which time zone a schedule was declared.
+    ``read_schedule`` is the inverse. NetBox does not know in which time zone a schedule was declared. The result is
+    None if NetBox does not show what the job covers, or if no schedule can be declared under its name.
 
     :param zone: the time zone of the time.
     :param name_of: returns the name of an endpoint, given its kind and its id.
     """
-    if job.scope is None or job.scope.objects:
+    if job.scope is None or job.scope.objects or not _can_be_declared(job.name):
         return None
     definition: dict[str, Any] = {"name": job.name}
     if job.scheduled:
-        local = job.scheduled.astimezone(zone).replace(tzinfo=None, microsecond=0)
+        local = job.scheduled.astimezone(zone).replace(microsecond=0)
+        # At the end of daylight saving time, an hour comes twice. Only the offset tells which one is meant.
+        if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+            local = local.replace(tzinfo=None)
         definition |= {"schedule_at": local.isoformat(" "), "timezone": str(zone)}
     if job.interval:
         definition["interval"] = job.interval
     definition["sync_types"] = sorted(job.scope.sync_types)
-    if job.scope.proxmox_endpoints:
-        definition["proxmox_endpoints"] = [name_of("proxmox", one) for one in sorted(job.scope.proxmox_endpoints)]
+    for kind in KINDS:
+        ids = getattr(job.scope, f"{kind}_endpoints")
+        if ids:
+            definition[f"{kind}_endpoints"] = [name_of(kind, one) for one in sorted(ids)]
     return definition
+
+
+def _can_be_declared(name: str) -> bool:
+    try:
+        return checked_name(name) == name != DEFAULT_NAME
+    except ProxboxError:
+        return False
 
 
 def read_scope(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Scope:
@@ -155,17 +178,17 @@ def checked_seconds(option: str, seconds: float) -> float:
     return seconds
 
 
-def checked_count(option: str, number: int) -> int:
+def checked_count(option: str, number: int, *, least: int = 0) -> int:
     """Return how many jobs to return.
 
-    :raises ProxboxError: with a sentence, for an invalid value.
+    :raises ProxboxError: with a sentence, for less than ``least``.
     """
-    if number < 0:
-        raise ProxboxError(f"{option} {number} is not a number of jobs: give 0 or more.")
+    if number < least:
+        raise ProxboxError(f"{option} {number} is not a number of jobs: give {least} or more.")
     return number
 
 
-def checked_name(given: str) -> str:
+def checked_name(given: str, option: str = "name") -> str:
     """Return the name of a job without the spaces around it.
 
     :raises ProxboxError: with a sentence, for a name that NetBox or its filters cannot take.
@@ -173,13 +196,13 @@ def checked_name(given: str) -> str:
     name = given.strip()
     if name in ("True", "False") or re.fullmatch(r"\[.*\]|\{.*\}", name, re.DOTALL):
         # Ansible turns other types into text before the module sees them.
-        raise ProxboxError(f"name {given!r} is a boolean, a list or a dictionary: give a text.")
+        raise ProxboxError(f"{option} {given!r} is a boolean, a list or a dictionary: give a text.")
     if re.search(r"[\x00-\x1f\x7f\u2028\u2029]", name):
-        raise ProxboxError(f"name {given!r} has a line break, a tab or another control character: leave it out.")
+        raise ProxboxError(f"{option} {given!r} has a line break, a tab or another control character: leave it out.")
     if not name or len(name) > NAME_MAXIMUM or name == "null":
         # NetBox's filters read the word null as "has no name".
         raise ProxboxError(
-            f"name {given[:80]!r} cannot be the name of a job: give 1 to {NAME_MAXIMUM} characters, and not the word "
+            f"{option} {given[:80]!r} cannot be the name of a job: give 1 to {NAME_MAXIMUM} characters, and not the word "
             "null."
         )
     return name
@@ -190,7 +213,10 @@ def checked_previous_names(given: Mapping[Any, Any] | None) -> dict[str, str]:
 
     :raises ProxboxError: with a sentence, for what is not a name.
     """
-    return {checked_name(str(name)): checked_name(str(previous)) for name, previous in (given or {}).items()}
+    return {
+        checked_name(str(name)): checked_name(str(previous), f"previous_names of {name!r}")
+        for name, previous in (given or {}).items()
+    }
 
 
 def fits(name: str, pattern: str) -> bool:
@@ -212,13 +238,24 @@ def checked_sync_types(sync_types: Iterable[str]) -> frozenset[str]:
     return types
 
 
+def _previous_name(options: Mapping[str, Any]) -> str | None:
+    previous = checked_name(options["previous_name"], "previous_name") if options["previous_name"] else None
+    if previous == checked_name(options["name"]):
+        raise ProxboxError(f"previous_name is {previous!r}, which is also the name: remove previous_name.")
+    return previous
+
+
 def _skip_until(options: Mapping[str, Any], zone: tzinfo) -> datetime | None:
     text = options["skip_until"]
     if text is None:
         return None
-    if _unless(options["interval"], "once") is None:
+    if is_once(options):
         raise ProxboxError("skip_until skips runs of a schedule that recurs: set an interval, or change schedule_at.")
-    return parse_instant("skip_until", text, zone)
+    moment = parse_instant("skip_until", text, zone)
+    if moment.year not in YEARS:
+        raise ProxboxError(f"skip_until {text} is too far away: give a year between {YEARS[0]} and {YEARS[-1]}.")
+    # NetBox is given whole seconds.
+    return moment.replace(microsecond=0) + timedelta(seconds=1 if moment.microsecond else 0)
 
 
 def _unless(text: str | None, word: str) -> str | None:

@@ -265,19 +265,19 @@ def rows(
     def how(name: str) -> str | None:
         return None if declared is None else declared.get(name, "no")
 
-    active = (*found, *missing["schedules"])
-    all_rows = {schedule["name"]: _active(schedule, how(schedule["name"])) for schedule in active}
+    # Several schedules can have the name that NetBox gives to syncs without a name.
+    all_rows = [_active(schedule, how(schedule["name"])) for schedule in (*found, *missing["schedules"])]
     for name in missing["gone"]:
         runs = tuple(missing["past_runs"][name])
-        all_rows[name] = Row(name, "gone", (_why_gone(runs, times),), how(name), runs=runs)
+        all_rows.append(Row(name, "gone", (_why_gone(runs, times),), how(name), runs=runs))
     for over in missing["ended"]:
         name, runs = over["name"], tuple(missing["past_runs"][over["name"]])
         health = "ended" if over["health"] == "ok" else over["health"]
-        all_rows[name] = Row(name, health, tuple(over["why"]), how(name), since=_since(runs), runs=runs)
-    for name, state in (declared or {}).items():
-        if state == "paused" and name not in all_rows:
-            all_rows[name] = Row(name, "paused", declared="paused")
-    return tuple(row for _name, row in sorted(all_rows.items()))
+        all_rows.append(Row(name, health, tuple(over["why"]), how(name), since=_since(runs), runs=runs))
+    there = {row.name for row in all_rows}
+    paused = [name for name, state in (declared or {}).items() if state == "paused" and name not in there]
+    all_rows += [Row(name, "paused", declared="paused") for name in paused]
+    return tuple(sorted(all_rows, key=lambda row: row.name))
 
 
 class Line(NamedTuple):

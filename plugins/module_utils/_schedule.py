@@ -24,7 +24,7 @@ def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
     :raises ProxboxError: with a sentence.
     """
     if isinstance(goal, End) and goal.purge:
-        return pursue(jobs, goal, policy, partial(jobs.named, goal.name))
+        return pursue(jobs, goal, policy, partial(jobs.named, *goal.names))
     first_look = partial(newest_and_active, jobs, goal) if isinstance(goal, Declare) and goal.once else None
     return pursue(jobs, goal, policy, partial(jobs.active, *goal.names), first_look)
 
@@ -32,7 +32,7 @@ def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
 def newest_and_active(jobs: Jobs, goal: Declare) -> tuple[list[Job], bool]:
     """Return the newest jobs of a schedule and the active ones, and whether these are all; one GET, or two."""
     found, complete = jobs.newest(goal.name, NEWEST)
-    if not complete or goal.previous:
+    if not complete:
         known = {job.id for job in found}
         found += [job for job in jobs.active(*goal.names) if job.id not in known]
     return found, complete

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from functools import partial
 
 from ._declare import Declare, End
-from ._errors import ProxboxError
+from ._errors import OUT_OF_RANGE, ProxboxError
 from ._job import Job, Kind
 from ._jobs import Jobs
 from ._observe import FirstLook, read_known
@@ -70,6 +70,8 @@ class Schedules:
             return pursue(self._jobs, goal, policy, partial(self._jobs.active, *goal.names), self._first_look(goal))
         except ProxboxError as exc:
             return exc
+        except OverflowError:
+            return ProxboxError(OUT_OF_RANGE)
 
     def _first_look(self, goal: Declare | End) -> FirstLook:
         """Return how the jobs of one schedule are read first."""

@@ -45,7 +45,9 @@ def _list(name: str, value: Any, option: Mapping[str, Any]) -> Any:
     if _is_blank(value):
         return None
     if isinstance(value, str):
-        if option.get("elements") == "dict" or value.strip().startswith("["):
+        # A pattern such as [ab]* is text. A list in YAML or JSON with a single item has quotes.
+        is_list = re.fullmatch(r"\[.*[,\"'].*\]", value.strip(), re.DOTALL)
+        if option.get("elements") == "dict" or is_list:
             value = _parse(name, value)
         else:
             value = re.split(r"[,\n]", value)

@@ -33,7 +33,7 @@ YEARS = range(1970, 9001)
 
 _TOLERANCE = timedelta(seconds=1)
 _INTERVAL_WORDS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
-_INTERVAL_UNITS = {"minute": 1, "hour": HOUR, "day": DAY, "week": WEEK}
+_INTERVAL_UNITS = {"minute": 1, "min": 1, "hour": HOUR, "day": DAY, "week": WEEK}
 
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -49,7 +49,7 @@ options:
     elements: dict
   history:
     description:
-      - Number of past runs to show for each schedule.
+      - Number of past runs to show for each schedule, at least 1.
     type: int
     default: 30
   html:

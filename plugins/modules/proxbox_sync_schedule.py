@@ -47,7 +47,9 @@ options:
         O(when_running) tells what happens to a running sync.
       - Past runs keep the previous name in NetBox. O(proxbox.proxbox.proxbox_sync_schedule_info#module:previous_names)
         counts them as runs of this schedule.
-      - If no schedule has the previous name, the option has no effect.
+      - If no schedule has the previous name, the option has no effect. If schedules with both names exist, the one with
+        the previous name ends. Therefore remove the option after the schedule was renamed.
+      - The schedule must recur. With O(state=absent), schedules with both names end.
     type: str
   state:
     description:
@@ -473,7 +475,7 @@ from ..module_utils._module import (
     task_result,
     warn_of_netbox_endpoints,
 )
-from ..module_utils._options import checked_name, is_paused, read_goal, read_policy
+from ..module_utils._options import is_paused, read_goal, read_policy
 from ..module_utils._schedule import declare
 
 
@@ -490,7 +492,6 @@ def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:
         if options["state"] != "absent":
             raise ProxboxError("purge deletes the rows of a schedule that ends: set state to absent, or remove purge.")
         jobs.pages.check_login()
-        return End(checked_name(options["name"]), purge=True)
     return read_goal(options, jobs.endpoint_ids)
 
 

@@ -37,15 +37,15 @@ options:
     elements: str
   previous_names:
     description:
-      - Names that schedules had before they were renamed, by their name now, for example V({nightly: nightly sync}).
-        The runs with the previous name then count as runs of the schedule.
+      - Names that schedules had before they were renamed, by their name now. The runs with the previous name then count
+        as runs of the schedule.
       - If another schedule has the previous name now, its runs count too.
     type: dict
     default: {}
   history:
     description:
       - Number of past runs to read for each schedule, newest first. The module finds the last run and the failures
-        among these runs.
+        among these runs. With V(0), RV(schedules[].health) does not depend on the runs.
     type: int
     default: 10
   timezone:
@@ -257,7 +257,10 @@ schedules:
         - The schedule as an entry of the option O(proxbox.proxbox.proxbox_sync_schedules#module:schedules), with the
           names of its endpoints. It changes nothing in the same NetBox. In another NetBox whose endpoints have the same
           names, it makes the same schedule.
-        - V(null) if NetBox does not show what the job covers, or if it covers single objects.
+        - If the token's user may not read the endpoints, it has their ids, and the task shows a warning. It also has
+          the id of an endpoint whose name is a number, or is the name of another endpoint too.
+        - V(null) if NetBox does not show what the job covers, if the job covers single objects, or if no schedule can be
+          declared under the name of the job, for example C(Proxbox Sync).
       type: dict
       returned: always
       sample:
@@ -360,6 +363,7 @@ from ..module_utils._module import STALE_SPEC, run_module
 from ..module_utils._observe import read_known
 from ..module_utils._options import checked_count, checked_name, checked_previous_names, definition_of, read_stale_after
 from ..module_utils._outcome import FAILED, PARTIAL, UNKNOWN
+from ..module_utils._plan import KINDS
 from ..module_utils._plugin import DEFAULT_NAME
 from ..module_utils._schedules import by_schedule, is_schedule
 from ..module_utils._sync_jobs import ended, judged
@@ -383,7 +387,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         runs = newest_runs(jobs, names_of(first.name, previous), history, like) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
         report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues, zone)
-        schedules.append({**report.result(), "definition": definition(jobs, report.job, zone)})
+        schedules.append({**report.result(), "definition": definition(module, jobs, report.job, zone)})
     missing: dict[str, Any] = {}
     if names is not None:
         missing = without_job(jobs, sorted(names - {members[0].name for members in found}), previous, history)
@@ -393,10 +397,14 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     return {"changed": False, "msg": counted("schedule", fared), "schedules": schedules, **missing}
 
 
-def definition(jobs: Jobs, job: Job, zone: tzinfo) -> dict[str, Any] | None:
+def definition(module: AnsibleModule, jobs: Jobs, job: Job, zone: tzinfo) -> dict[str, Any] | None:
     """Return what declares the schedule of a job as it is, with the names of its endpoints."""
-    if job.scope and job.scope.proxmox_endpoints:
-        jobs.endpoints.read_names("proxmox")
+    for kind in KINDS:
+        if job.scope and getattr(job.scope, f"{kind}_endpoints") and not jobs.endpoints.read_names(kind):
+            module.warn(
+                f"The token's user may not read the names of the endpoints (netbox_proxbox.view_{kind}endpoint). "
+                "Therefore definition has their ids, which fit this NetBox only."
+            )
     return definition_of(job, zone, jobs.endpoints.name)
 
 

@@ -55,7 +55,8 @@ options:
         required: true
       previous_name:
         description:
-          - Previous name of the schedule, as the option of the same name of M(proxbox.proxbox.proxbox_sync_schedule).
+          - Previous name of the schedule, as the option of the same name of M(proxbox.proxbox.proxbox_sync_schedule). It
+            cannot be the name, or the previous name, of another entry.
         type: str
       state:
         description:
@@ -283,7 +284,7 @@ from ..module_utils._module import (
     task_result,
     warn_of_netbox_endpoints,
 )
-from ..module_utils._options import fits, is_paused, read_goal, read_policy
+from ..module_utils._options import fits, is_once, is_paused, read_goal, read_policy
 from ..module_utils._plan import Policy, TaskResult
 from ..module_utils._schedules import Schedules
 
@@ -330,13 +331,13 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     for name in entries:
         if name in invalid:
             done[name] = invalid[name]
-        elif invalid and isinstance(goals[name][0], End) and name in active:
+        elif invalid and isinstance(goals[name][0], End) and active.intersection(goals[name][0].names):
             done[name] = ProxboxError("The schedule was not ended, because another entry of the list is invalid.")
         else:
             done[name] = schedules.reach(*goals[name])
     failed = any(isinstance(one, ProxboxError) for one in done.values())
     if params["purge_unlisted"] and not failed:
-        done |= {name: schedules.reach(End(name, reason="not listed"), policy) for name in unlisted}
+        done |= {name: schedules.reach(End(name, reason="not listed", spares_runs=True), policy) for name in unlisted}
     policies = {name: goals[name][1] if name in goals else policy for name in done}
     together = {**result(module, jobs, done, entries, policies), "unlisted": unlisted, "kept": kept}
     if params["purge_unlisted"] and failed and unlisted:
@@ -347,19 +348,30 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
 def with_defaults(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a schedule: its own, and those of the task for all that it does not set."""
     own = {option: value for option, value in entry.items() if value is not None or option in OWN}
-    return {**params, **own}
+    options = {**params, **own}
+    if "skip_until" not in own and is_once(options):
+        options["skip_until"] = None  # a default for the schedules that recur
+    return options
 
 
 def check_list(params: dict[str, Any]) -> None:
     """Check the list as a whole.
 
-    :raises ProxboxError: for a name that occurs twice, and for an empty list that would end all schedules.
+    :raises ProxboxError: for a name that occurs twice, also as a previous name, and for an empty list that would end
+        all schedules.
     """
     names = Counter(entry["name"].strip() for entry in params["schedules"])
     twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
         raise ProxboxError(
             f"schedules has more than one entry with these names: {', '.join(twice)}. Names must differ."
+        )
+    previous = [(entry["previous_name"] or "").strip() for entry in params["schedules"]]
+    unclear = sorted(name for name, count in Counter(filter(None, previous)).items() if count > 1 or name in names)
+    if unclear:
+        raise ProxboxError(
+            f"These names are the previous_name of an entry, and occur in another entry too: {', '.join(unclear)}. The "
+            "entry would end the other schedule: remove previous_name, or the other entry."
         )
     if params["purge_unlisted"] and not names and not params["allow_empty"]:
         raise ProxboxError(

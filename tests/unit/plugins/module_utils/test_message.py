@@ -61,6 +61,12 @@ NEXT = "next run Sat 11 Apr 2026 02:00 UTC"
             f"changed (jobs 2, 3 cancelled: duplicates), {NEXT}",
             f"would be changed (jobs 2, 3 cancelled: duplicates), {NEXT}",
         ),
+        (
+            Plan("nightly", keep=job(1), cancel=(job(2),), why=("job 2: its name is 'old', wanted 'nightly'",)),
+            job(1),
+            f"changed (job 2 cancelled: its name is 'old', wanted 'nightly'), {NEXT}",
+            f"would be changed (job 2 cancelled: its name is 'old', wanted 'nightly'), {NEXT}",
+        ),
         (Plan("nightly", cancel=(job(1),)), None, "ended (job 1)", "would be ended (job 1)"),
         (Plan("nightly", delete=(1, 2)), None, "ended, 2 jobs deleted", "would be ended, 2 jobs would be deleted"),
         (Plan("nightly"), None, "absent", "absent"),

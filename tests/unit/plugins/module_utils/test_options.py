@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._declare import Declare, End
@@ -224,7 +224,8 @@ def test_a_number_beyond_all_times_is_no_defect(read_one: Callable[[float], Any]
 
 def test_a_schedule_that_is_not_enabled_is_checked_and_has_no_job() -> None:
     paused = read_goal({**COMMON, **ONE, "enabled": False, "interval": "daily"}, ids)
-    assert paused == End("nightly", reason="enabled is false")
+    assert paused == End("nightly", reason="enabled is false", spares_runs=True)
+    assert not read_goal({**COMMON, **ONE, "enabled": False}, ids).spares_runs
     with pytest.raises(ProxboxError, match="is not an interval"):
         read_goal({**COMMON, **ONE, "enabled": False, "interval": "often"}, ids)
     assert read_goal({**COMMON, **ONE, "state": "absent", "enabled": False}, ids) == End("nightly")
@@ -237,20 +238,34 @@ def test_skip_until_is_read_in_the_time_zone_of_the_schedule() -> None:
         read_goal({**options, "interval": None}, ids)
     with pytest.raises(ProxboxError, match="skip_until 'soon' is not an ISO 8601 time"):
         read_goal({**options, "skip_until": "soon"}, ids)
+    with pytest.raises(ProxboxError, match="skip_until 0001-01-01 is too far away: give a year between 1970 and 9000"):
+        read_goal({**options, "skip_until": "0001-01-01", "timezone": "UTC"}, ids)
+    # NetBox is given whole seconds, and no run may be before the time.
+    fraction = read_goal({**options, "skip_until": "2026-12-01T02:00:00.25Z"}, ids)
+    assert fraction.skip_until == datetime(2026, 12, 1, 2, 0, 1, tzinfo=UTC)
 
 
 def test_a_schedule_that_is_renamed() -> None:
-    assert read(previous_name=" tonight ").names == ("nightly", "tonight")
+    assert read(previous_name=" tonight ", interval="daily").names == ("nightly", "tonight")
+    with pytest.raises(ProxboxError, match="previous_name renames a schedule that recurs"):
+        read(previous_name="tonight")
+    with pytest.raises(ProxboxError, match=r"previous_name '\[a\]' is a boolean, a list or a dictionary"):
+        read(previous_name="[a]", interval="daily")
     with pytest.raises(ProxboxError, match="which is also the name"):
         read(previous_name="nightly")
     with pytest.raises(ProxboxError, match="'Proxbox Sync' is the name that NetBox gives"):
-        read(previous_name="Proxbox Sync")
-    assert read_goal({**COMMON, **ONE, "previous_name": "tonight", "enabled": False}, ids).previous == "tonight"
+        read(previous_name="Proxbox Sync", interval="daily")
+    renamed = {**COMMON, **ONE, "previous_name": "tonight", "interval": "daily"}
+    assert read_goal({**renamed, "enabled": False}, ids).previous == "tonight"
+    assert read_goal({**renamed, "state": "absent"}, ids) == End("nightly", previous="tonight")
 
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 
 
+# Daylight saving time ends, and the hour from 2 to 3 comes twice.
+@example(scheduled=datetime(2026, 10, 25, 0, 30, tzinfo=UTC), interval=None, zone="Europe/Berlin")
+@example(scheduled=datetime(2026, 10, 25, 1, 30, tzinfo=UTC), interval=None, zone="Europe/Berlin")
 @given(
     scheduled=st.datetimes(datetime(2026, 4, 10, 11), datetime(2026, 12, 31)).map(
         lambda time: time.replace(tzinfo=UTC)
@@ -261,10 +276,18 @@ NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 def test_the_definition_of_a_schedule_changes_nothing(scheduled: datetime, interval: int | None, zone: str) -> None:
     if interval:
         scheduled = NOW + (scheduled - NOW) % timedelta(minutes=interval)
-    job = make_job(5, scheduled=scheduled, interval=interval, sync_types=["devices"], proxmox_endpoint_ids=["1"])
+    job = make_job(
+        5,
+        scheduled=scheduled,
+        interval=interval,
+        sync_types=["devices"],
+        proxmox_endpoint_ids=["1"],
+        netbox_endpoint_ids=["2"],
+    )
     found = definition_of(job, parse_timezone(zone), lambda _kind, number: number)
     options = {**COMMON, **ONE, "job_retention": 0, **found}
-    options["proxmox_endpoints"] = [str(number) for number in options["proxmox_endpoints"]]
+    for kind in ("proxmox_endpoints", "netbox_endpoints"):
+        options[kind] = [str(number) for number in options[kind]]
     options["interval"] = None if interval is None else str(interval)
     assert not read_goal(options, ids).decide(Observation((job,), NOW)).changed
 
@@ -286,3 +309,5 @@ def test_a_definition_has_only_what_the_schedule_has() -> None:
         "proxmox_endpoints": ["pve-lab", 2],
     }
     assert definition_of(west._replace(scope=None), UTC, lambda _kind, number: number) is None
+    for name in ("Proxbox Sync", "[prod]", "null"):
+        assert definition_of(west._replace(name=name), UTC, lambda _kind, number: number) is None

@@ -49,6 +49,13 @@ def shown(found: Any) -> list[str]:
     return [line.text for line in lines(found)]
 
 
+def test_each_schedule_of_one_name_has_a_row() -> None:
+    # NetBox gives syncs without a name the same name.
+    found = [schedule("Proxbox Sync", (FAILED,)), schedule("Proxbox Sync")]
+    made = overview(rows(found, None, None, BERLIN))
+    assert made.summary() == "2 schedules: 1 ok, 1 failing (Proxbox Sync)" and len(made.problems()) == 1
+
+
 def test_all_is_well() -> None:
     assert shown(reports.all_well()) == [
         HEAD,

@@ -96,6 +96,10 @@ def test_an_option_with_a_blank_name_does_not_exclude_another_one() -> None:
         ("pve-lab\r\n\r\n pve west,", ["pve-lab", "pve west"]),
         ('["pve-lab", "pve west"]', ["pve-lab", "pve west"]),
         ("[pve-lab, 7]", ["pve-lab", "7"]),
+        ("['pve lab']", ["pve lab"]),
+        # A pattern, as the option keep takes it.
+        ("[pt]mp", ["[pt]mp"]),
+        ("[pt]", ["[pt]"]),
         ([" pve-lab", "", "pve west "], ["pve-lab", "pve west"]),
         ([""], []),
         ([], []),

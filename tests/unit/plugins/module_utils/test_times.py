@@ -47,6 +47,8 @@ def utc(text: str) -> datetime:
         ("1minute", 1),
         ("1 week", 10080),
         ("1h30m", 90),
+        ("90 min", 90),
+        ("5mins", 5),
         ("1d 12h", 2160),
         ("1 day 1 hour", 1500),
         ("hourly", 60),

@@ -30,6 +30,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     created,
     page,
     recorded_answer,
+    task,
 )
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import work
 
@@ -137,6 +138,46 @@ def test_one_invalid_entry_ends_nothing(server: Script, jobs: Jobs, row: Row, fi
     assert server.asked == [ALL, CREATE, ACTIVE.replace("nightly", "new")]
 
 
+def test_a_paused_schedule_with_its_previous_name_does_not_end_beside_an_invalid_entry(
+    server: Script, jobs: Jobs, five: list[Any]
+) -> None:
+    server.answer(page(*five))
+    paused = {"name": "new", "previous_name": "old", "enabled": False, "interval": "daily"}
+    result, _warnings = run(jobs, paused, {"name": "b", "schedule_at": "nonsense"})
+    assert not result["changed"] and server.asked == [ALL]
+    assert "was not ended, because another entry" in result["schedules"][0]["msg"]
+
+
+def test_an_absent_schedule_ends_under_its_previous_name_too(server: Script, jobs: Jobs, row: Row) -> None:
+    server.answer(page(row(5, name="old", **NIGHTLY)), cancelled(5), page())
+    result, _warnings = run(jobs, {"name": "new", "previous_name": "old", "state": "absent"}, purge_unlisted=True)
+    assert result["schedules"][0]["cancelled"][0]["id"] == 5 and result["unlisted"] == []
+
+
+def test_a_sync_that_runs_at_once_is_not_what_is_not_listed(server: Script, jobs: Jobs, row: Row) -> None:
+    once = row(6, name="old", status="pending", created="2026-04-10T09:59:59Z")
+    server.answer(page(row(5, name="old", **NIGHTLY), once), cancelled(5), page(once))
+    result, _warnings = run(jobs, purge_unlisted=True, allow_empty=True)
+    assert [job["id"] for job in result["schedules"][0]["cancelled"]] == [5] and "failed" not in result
+
+
+def test_skipped_runs_are_those_of_schedules_that_recur(server: Script, jobs: Jobs, row: Row) -> None:
+    dated = {"scheduled": "2030-01-01T02:00:00Z"}
+    server.answer(page(row(5, name="once", **dated)))
+    entry = {"name": "once", "schedule_at": "2030-01-01 02:00", "interval": "once"}
+    result, _warnings = run(jobs, entry, interval="daily", skip_until="2027-01-01", job_retention=0)
+    assert "failed" not in result and not result["changed"]
+
+
+def test_a_time_out_of_range_fails_its_schedule_alone(server: Script, jobs: Jobs, row: Row) -> None:
+    running = {"status": "running", "started": "2026-04-10T09:00:00Z", "interval": 1440}
+    server.answer(page(row(4, name="a", **NIGHTLY), row(5, name="b", **running)), task(None))
+    options = {"interval": "daily", "stale_after": "2147483647"}
+    result, _warnings = run(jobs, {"name": "a"}, {"name": "b"}, **options)
+    assert [one["failed"] for one in result["schedules"]] == [False, True]
+    assert "b: An option reaches before the year 1" in result["msg"]
+
+
 def test_an_entry_that_failed_keeps_what_is_not_listed(server: Script, jobs: Jobs, five: list[Any]) -> None:
     server.answer(page(*five), recorded_answer("not_created_in_the_past"), cancelled(6), page())
     wanted = [{"name": "new", **AT_TWO}, {"name": "old", "state": "absent"}]
@@ -239,6 +280,8 @@ def test_a_schedule_that_ends(server: Script, jobs: Jobs, row: Row) -> None:
     [
         ({"schedules": [{"name": "a"}, {"name": " a"}]}, "schedules has more than one entry with these names: a"),
         ({"schedules": [], "wait_timeout": 0}, "wait_timeout 0"),
+        ({"schedules": [{"name": "c", "previous_name": "b "}, {"name": "b"}]}, "occur in another entry too: b"),
+        ({"schedules": [{"name": name, "previous_name": "old"} for name in "ab"]}, "occur in another entry too: old"),
     ],
 )
 def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs, options: dict[str, Any], says: str) -> None:
