@@ -52,8 +52,8 @@ options:
         NetBox. NetBox itself knows no paused schedules, so only the playbook has its definition.
       - V(true) resumes the schedule. With O(schedule_at), its next run is the next one that O(schedule_at) and
         O(interval) give. Without O(schedule_at), a run starts at once.
-      - O(when_running) tells what happens to a running sync of the schedule. A sync that somebody runs at once under the
-        name of a schedule that recurs, or that has a date, does not belong to the schedule, and goes on.
+      - O(when_running) tells what happens to a running sync of the schedule. A sync that somebody runs at once under
+        the name of a schedule that recurs, or that has a date, does not belong to the schedule, and goes on.
     type: bool
     default: true
   skip_until:

@@ -26,16 +26,18 @@ def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
         check_cancel(jobs, cancel)
     if plan.delete:
         jobs.pages.check_delete()
-    return (*_endpoints(jobs, plan), *(_sync_types(jobs, plan) if policy.check_mode else ()))
+    return (*_endpoints(jobs, plan, policy), *(_sync_types(jobs, plan) if policy.check_mode else ()))
 
 
-def _endpoints(jobs: Jobs, plan: Plan) -> tuple[str, ...]:
+def _endpoints(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
     """Refuse a new job for an unknown or disabled endpoint. Warn if the job that stays has a disabled one."""
     if plan.create is None:
         return jobs.disabled_endpoints(plan.keep)
-    if plan.create.scope.proxmox_endpoints or plan.create.scope.netbox_endpoints:
-        jobs.endpoints.check(plan.create.scope)
-    return ()
+    if not (plan.create.scope.proxmox_endpoints or plan.create.scope.netbox_endpoints):
+        return ()
+    warnings = jobs.endpoints.check(plan.create.scope)
+    # In a real run, NetBox itself answers.
+    return warnings if policy.check_mode else ()
 
 
 def _sync_types(jobs: Jobs, plan: Plan) -> tuple[str, ...]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
 from ._job import Job, Kind, Scope
@@ -23,7 +23,8 @@ class Declare(NamedTuple):
     ``interval`` is in minutes; None means that the sync runs once. ``at`` None means that it starts at once.
     ``retention`` is how long NetBox keeps jobs (``JOB_RETENTION``); None means that it keeps them all. No run of a
     recurring sync starts before ``skip_until``. ``previous`` is the name that the schedule had before: active jobs with
-    this name make way for one with the new name, at the time of their next run.
+    this name make way for one with the new name, at the time of their next run. ``zone`` is the time zone of the times
+    in the sentences.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Declare(NamedTuple):
     retention: timedelta | None = None
     skip_until: datetime | None = None
     previous: str | None = None
+    zone: tzinfo = timezone.utc
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class Declare(NamedTuple):
         keep = next((job for job in active if reasons[job.id] is None), None)
         keep = keep or self._run_that_counts(members, seen)
         renamed = [job for job in seen.syncs(self.previous) if job.active and not job.at_once] if self.previous else []
-        reasons |= {job.id: f"its name is {job.name!r}, wanted {self.name!r}" for job in renamed}
+        reasons |= {job.id: self._renamed(job, seen) for job in renamed}
         cancel = tuple(job for job in (*active, *renamed) if job is not keep or job.dead)
         why = tuple(f"job {job.id}: {reasons[job.id] or 'a duplicate'}" for job in cancel)
         if keep:
@@ -97,7 +99,7 @@ class Declare(NamedTuple):
         if self.once:
             fulfilled = self._run_that_counts(members, seen) or any(not self._mismatch(job, seen) for job in active)
             return None if fulfilled else Older(self.name, True, self.at.first(seen.now) if self.at else None)
-        moved = [job for job in active if self._is_off_time(job, seen) and self._tolerates_drift(job)]
+        moved = [job for job in active if self._is_off_time(job, seen) and self._tolerates_drift(job, seen)]
         return Older(self.name, False) if any(not self._on_phase(job) for job in moved) else None
 
     def _members(self, seen: Observation) -> list[Job]:
@@ -107,6 +109,11 @@ class Declare(NamedTuple):
         """
         syncs = seen.syncs(self.name)
         return [job for job in syncs if not job.at_once or (self.at_once and not job.run_now_copy)]
+
+    def _renamed(self, job: Job, seen: Observation) -> str:
+        """Return why a job with the previous name does not fit."""
+        more = self._mismatch(job, seen)
+        return f"its name is {job.name!r}, wanted {self.name!r}{f', and {more}' if more else ''}"
 
     def _mismatch(self, job: Job, seen: Observation) -> str | None:
         """Return why an active member does not fit; None if it does."""
@@ -135,7 +142,7 @@ class Declare(NamedTuple):
             return None  # it recurs, and its first run is at once
         if self.interval:
             fits = not self._is_off_time(job, seen) or (
-                self._tolerates_drift(job) and not self._user_changed_time(job, seen)
+                self._tolerates_drift(job, seen) and not self._user_changed_time(job, seen)
             )
         else:
             fits = self.has_the_time(job, seen.now)
@@ -149,7 +156,7 @@ class Declare(NamedTuple):
         return due
 
     def _shown(self, when: datetime) -> str:
-        return in_zone(when, self.at.zone if self.at else timezone.utc)
+        return in_zone(when, self.zone)
 
     def _is_off_time(self, job: Job, seen: Observation) -> bool:
         """Whether a recurring job is not at the next time of the wanted phase."""
@@ -169,12 +176,16 @@ class Declare(NamedTuple):
         second = timedelta(seconds=1)
         return (job.scheduled - other.scheduled + second) % timedelta(minutes=self.interval) <= 2 * second
 
-    def _tolerates_drift(self, job: Job) -> bool:
-        """Whether a job may stay that NetBox has moved off the wanted time.
+    def _tolerates_drift(self, job: Job, seen: Observation) -> bool:
+        """Whether a job may stay that is off the wanted time.
 
-        NetBox moves a job off its phase. A job on its phase that is too late was put there, as with ``skip_until``.
+        NetBox moves a job off its phase, and somebody may have skipped one run by cancelling its job. A job that is
+        further away was put there otherwise, as by an earlier ``skip_until``.
         """
-        return job.status == "running" or not (self.repair_drift or self._on_phase(job))
+        if job.status == "running" or self.repair_drift or not self._on_phase(job):
+            return job.status == "running" or not self.repair_drift
+        skipped = job._replace(scheduled=job.scheduled and job.scheduled - timedelta(minutes=self.interval or 0))
+        return not self._is_off_time(skipped, seen)
 
     def _doubts(self, job: Job, seen: Observation) -> tuple[str, ...]:
         """Return a warning if it is not known why a job is off the wanted time."""

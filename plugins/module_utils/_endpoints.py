@@ -59,8 +59,10 @@ class Endpoints:
             return False
         return True
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Scope) -> tuple[str, ...]:
         """Check the endpoints of a job that is to be created; one GET for each kind that the scope names.
+
+        Return a warning if only NetBox itself can check them.
 
         netbox-proxbox 0.0.20.post3 to 0.0.23 ignore an unknown id and sync all endpoints. No release checks the ids of
         NetBox endpoints.
@@ -76,6 +78,12 @@ class Endpoints:
             # If the token may not list them, a release that checks the ids itself has the last word.
             if exc.status != 403 or not self._release().checks_endpoints:
                 raise
+            ids = ", ".join(map(str, sorted(scope.proxmox_endpoints)))
+            return (
+                f"NetBox may refuse the Proxmox endpoints {ids}, and the token's user may not read the endpoints to "
+                "check them (netbox_proxbox.view_proxmoxendpoint).",
+            )
+        return ()
 
     def disabled(self, scope: Scope) -> list[str]:
         """Return the endpoints of a scope that are known to be disabled, in words. No request."""

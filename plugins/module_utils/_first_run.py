@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from ._declare import Declare, in_minutes
 from ._errors import ProxboxError
@@ -74,7 +74,7 @@ def _after_its_time(goal: Declare, time: datetime, members: list[Job], why: tupl
 
     :raises ProxboxError: if NetBox would still show a run for that time.
     """
-    zone = goal.at.zone if goal.at else timezone.utc
+    zone = goal.zone
     passed = f"schedule_at is {in_zone(time, zone)}, which has passed (NetBox's clock: {in_zone(now, zone)})"
     shown = any(job.active or goal.has_the_time(job, now) for job in members)
     if goal.retention and goal.shown_for and now - time > goal.retention - goal.shown_for and not shown:

@@ -35,10 +35,10 @@ def of_schedule(done: TaskResult, policy: Policy, *, paused: bool = False) -> st
         reasons = dict.fromkeys(reason.partition(": ")[2] for reason in plan.why if ": " in reason)
         words[0] += f" ({'; '.join(reasons)})"
     elif plan.keep and gone:
-        reasons = "; ".join(dict.fromkeys(reason.partition(": ")[2] for reason in plan.why))
-        if reasons == "a duplicate" and len(gone) > 1:
-            reasons = "duplicates"
-        words[0] += f" ({jobs_in_words(gone)} cancelled: {reasons})"
+        why = "; ".join(dict.fromkeys(reason.partition(": ")[2] for reason in plan.why))
+        if why == "a duplicate" and len(gone) > 1:
+            why = "duplicates"
+        words[0] += f" ({jobs_in_words(gone)} cancelled: {why})"
     elif gone:
         words[0] += f" ({jobs_in_words(gone)})"
     if plan.delete:

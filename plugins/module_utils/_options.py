@@ -48,7 +48,7 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
     if DEFAULT_NAME in (name, previous):
         raise ProxboxError(
             f"{DEFAULT_NAME!r} is the name that NetBox gives to each sync without a name, so the task would cancel "
-            "other syncs with this name: choose another name."
+            "other syncs with this name: declare the schedule under another name, then cancel its jobs by job_id."
         )
     return Declare(
         name=name,
@@ -59,6 +59,7 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
         retention=_retention(options["job_retention"]),
         skip_until=_skip_until(options, zone),
         previous=previous,
+        zone=zone,
     )
 
 
@@ -202,8 +203,8 @@ def checked_name(given: str, option: str = "name") -> str:
     if not name or len(name) > NAME_MAXIMUM or name == "null":
         # NetBox's filters read the word null as "has no name".
         raise ProxboxError(
-            f"{option} {given[:80]!r} cannot be the name of a job: give 1 to {NAME_MAXIMUM} characters, and not the word "
-            "null."
+            f"{option} {given[:80]!r} cannot be the name of a job: give 1 to {NAME_MAXIMUM} characters, and not the "
+            "word null."
         )
     return name
 

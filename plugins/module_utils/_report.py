@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone, tzinfo
 from typing import Any, NamedTuple
@@ -46,9 +47,9 @@ _SENTENCES = {
 }
 _FALSE = ("false", "no", "off", "0", "n", "f")
 _NOT_AS_DECLARED = {
-    "no": "{} is undeclared: no entry has this name. Declare it, or end it.",
-    "absent": "{} is declared as absent, but has an active job. Run the task that declares it.",
-    "paused": "{} is declared as paused (enabled: false), but has an active job. Run the task that declares it.",
+    "no": "Undeclared, so no entry has this name: {}. Declare the schedule, or end it.",
+    "absent": "Declared as absent, but with an active job: {}. Run the task that declares the schedule.",
+    "paused": "Declared as paused (enabled: false), but with an active job: {}. Run the task that declares the schedule.",
 }
 _REMARKS = {"no": "undeclared", "absent": "to be absent", "paused": "to be paused"}
 
@@ -174,18 +175,16 @@ class Overview(NamedTuple):
         return list(map(self.problem, self.unwell))
 
     def remarks(self) -> list[str]:
-        """Return one sentence for each queue that nobody serves, and for each schedule that is not as declared."""
-        queues: dict[str, list[str]] = {}
-        for row in self.rows:
-            for queue in row.unserved_queues:
-                queues.setdefault(queue, []).append(clean(row.name))
+        """Return one sentence for each queue that nobody serves, and for each way not to be as declared."""
+        queues = Counter(clean(queue) for row in self.rows for queue in row.unserved_queues)
         found = [
-            f"No worker starts the jobs that wait in the queue {clean(queue)!r}: {', '.join(names)}."
-            for queue, names in queues.items()
+            f"No worker starts the jobs of {count} schedule{'s' if count > 1 else ''} in the queue {queue!r}."
+            for queue, count in queues.items()
         ]
-        for row in self.rows:
-            if row.label != row.word:
-                found.append(_NOT_AS_DECLARED[row.declared or ""].format(clean(row.name)))
+        for how, sentence in _NOT_AS_DECLARED.items():
+            names = [clean(row.name) for row in self.rows if row.label != row.word and row.declared == how]
+            if names:
+                found.append(sentence.format(", ".join(dict.fromkeys(names))))
         return found
 
     def next_run(self, row: Row) -> str:

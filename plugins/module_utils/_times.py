@@ -169,7 +169,7 @@ class At(NamedTuple):
         A run stays too if daylight saving alone has made it late, and its right time has passed.
         """
         if self.on_phase(scheduled, interval):
-            return scheduled <= self._latest(interval, now)
+            return scheduled <= self._latest(interval, now) + _TOLERANCE
         return self._is_late_by_daylight_saving(scheduled, interval, now)
 
     def on_phase(self, moment: datetime, interval: int) -> bool:
@@ -405,7 +405,7 @@ def parse_instant(option: str, text: str, zone: tzinfo = timezone.utc) -> dateti
         aware.astimezone(timezone.utc)
     except (ValueError, OverflowError) as exc:
         raise ProxboxError(
-            f"{option} {_quoted(text)} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z."
+            f"{option} {_quoted(text)} is not an ISO 8601 time ({exc}), such as 2026-04-01T02:00:00Z, or a date."
         ) from None
     return aware.astimezone(timezone.utc)
 

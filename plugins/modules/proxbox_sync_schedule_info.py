@@ -259,8 +259,8 @@ schedules:
           names, it makes the same schedule.
         - If the token's user may not read the endpoints, it has their ids, and the task shows a warning. It also has
           the id of an endpoint whose name is a number, or is the name of another endpoint too.
-        - V(null) if NetBox does not show what the job covers, if the job covers single objects, or if no schedule can be
-          declared under the name of the job, for example C(Proxbox Sync).
+        - V(null) if NetBox does not show what the job covers, if the job covers single objects, or if no schedule can
+          be declared under the name of the job, for example C(Proxbox Sync).
       type: dict
       returned: always
       sample:

@@ -55,8 +55,8 @@ options:
         required: true
       previous_name:
         description:
-          - Previous name of the schedule, as the option of the same name of M(proxbox.proxbox.proxbox_sync_schedule). It
-            cannot be the name, or the previous name, of another entry.
+          - Previous name of the schedule, as the option of the same name of M(proxbox.proxbox.proxbox_sync_schedule).
+            It cannot be the name, or the previous name, of another entry.
         type: str
       state:
         description:

@@ -102,7 +102,10 @@ def test_drift_is_left_alone_when_asked() -> None:
     drifted = job(scheduled=NOW + timedelta(minutes=1))
     assert decide(relaxed, drifted) == Plan("nightly", keep=drifted)
     assert decide(relaxed, job(interval=60)).changed
-    # NetBox moves no run to a later day of the same phase: somebody has skipped runs, or has changed the date.
+    # Somebody has skipped one run.
+    one_later = job(scheduled=NEXT + timedelta(days=1))
+    assert not decide(relaxed, one_later, older_read=True, older_complete=True).changed
+    # No run is skipped as far as that, unless skip_until was set.
     skipped = decide(relaxed, job(scheduled=NEXT + timedelta(days=30)), older_read=True, older_complete=True)
     assert skipped.create and skipped.create.schedule_at == NEXT
 

@@ -118,8 +118,11 @@ def test_much_is_not_well() -> None:
             "weekly is gone: NetBox has no active job of it. Its last run (job 999, cancelled) began Sat 28 Nov 02:00 "
             "(01:00 UTC). Run the task that declares it.",
         ),
-        ("note", "No worker starts the jobs that wait in the queue 'default': never served."),
-        ("note", "<b>by hand</b> | *x* & more is undeclared: no entry has this name. Declare it, or end it."),
+        ("note", "No worker starts the jobs of 1 schedule in the queue 'default'."),
+        (
+            "note",
+            "Undeclared, so no entry has this name: <b>by hand</b> | *x* & more. Declare the schedule, or end it.",
+        ),
     ]
 
 
@@ -137,7 +140,7 @@ def test_markdown() -> None:
     ) in text
     name = r"&lt;b&gt;by hand&lt;/b&gt; \| \*x\* &amp; more"
     assert f"| [{name}](http://netbox/core/jobs/1001/) | ok, undeclared | {NIGHT} |" in "\n".join(text)
-    assert f"- {name} is undeclared: no entry has this name. Declare it, or end it." in text
+    assert f"- Undeclared, so no entry has this name: {name}. Declare the schedule, or end it." in text
     assert "| monthly | **gone** | none | none |  |" in text
 
 
@@ -245,10 +248,10 @@ def test_what_is_expected_and_what_is_not() -> None:
     assert report.unwell == []
     remarks = "1 to be absent (old); 1 undeclared (other); 1 to be paused (still on)"
     assert report.summary() == f"6 schedules: 5 ok, 1 paused; {remarks}"
-    assert [text.partition(",")[0].partition(":")[0] for text in report.remarks()] == [
-        "old is declared as absent",
-        "other is undeclared",
-        "still on is declared as paused (enabled",
+    assert [text.partition(". ")[0] for text in report.remarks()] == [
+        "Undeclared, so no entry has this name: other",
+        "Declared as absent, but with an active job: old",
+        "Declared as paused (enabled: false), but with an active job: still on",
     ]
 
 

@@ -264,7 +264,7 @@ def test_what_is_said_about_an_instant() -> None:
         with pytest.raises(ProxboxError) as refused:
             times.parse_instant("created_after", text)
         assert str(refused.value) == (
-            f"created_after {text!r} is not an ISO 8601 time ({cause}), such as 2026-04-01T02:00:00Z."
+            f"created_after {text!r} is not an ISO 8601 time ({cause}), such as 2026-04-01T02:00:00Z, or a date."
         )
 
 
