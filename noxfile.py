@@ -175,7 +175,8 @@ def integration(session: nox.Session) -> None:
 @nox.session(python=python_for(OLDEST), default=False)
 def previous(session: nox.Session) -> None:
     """The integration targets against an older NetBox and plugin, with the oldest ansible-core."""
-    on_stack.integration(with_core(session, OLDEST), TestStack(f"{stack_name()}-previous", "previous"))
+    previous = TestStack(f"{stack_name()}-previous", "previous")
+    on_stack.integration(with_core(session, OLDEST), previous, other=TestStack(stack_name()))
 
 
 @nox.session(python=python_for(NEWEST), default=False)

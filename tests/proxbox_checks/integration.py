@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from proxbox_checks.release import PLACEHOLDER, build_archive
 from proxbox_checks.stack import TestStack
@@ -19,10 +21,18 @@ from proxbox_stack.report import StackError
 from proxbox_stack.venvs import ensure_venv
 
 
-def integration(work: Workspace, stack: TestStack) -> None:
-    """Run the targets against the stack, or those that the command line names."""
-    with stack.in_use():
-        _run_targets(work, stack, *work.session.posargs)
+def integration(work: Workspace, stack: TestStack, other: TestStack | None = None) -> None:
+    """Run the targets against the stack, or those that the command line names.
+
+    :param other: a second stack, for the targets that need two.
+    """
+    with ExitStack() as stacks:
+        stacks.enter_context(stack.in_use())
+        more: dict[str, Any] = {}
+        if other:
+            stacks.enter_context(other.in_use())
+            more["other_netbox"] = {**other.facts(), "stack_name": other.name}
+        _run_targets(work, stack, *(["--allow-unsupported"] if other else []), *work.session.posargs, **more)
 
 
 def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
@@ -81,7 +91,7 @@ def _browser() -> dict[str, str]:
         return {"missing": str(exc)}
 
 
-def _run_targets(work: Workspace, stack: TestStack, *arguments: str, **more: str) -> None:
+def _run_targets(work: Workspace, stack: TestStack, *arguments: str, **more: Any) -> None:
     facts = {**stack.facts(), "stack_command": _wrapper(work, stack), **more}
     path = work.collection / "tests" / "integration" / "integration_config.yml"
     path.touch(mode=0o600)
