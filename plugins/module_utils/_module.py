@@ -160,11 +160,18 @@ def warn_of_netbox_endpoints(module: AnsibleModule, *given: list[str] | None) ->
 
 
 def task_result(
-    module: AnsibleModule, jobs: Jobs, done: TaskResult, msg: str, zone: tzinfo = timezone.utc
+    module: AnsibleModule,
+    jobs: Jobs,
+    done: TaskResult,
+    msg: str,
+    zone: tzinfo = timezone.utc,
+    *,
+    paused: bool = False,
 ) -> dict[str, Any]:
     """Return the result of a task that carried out a plan. Give its warnings to Ansible.
 
     :param zone: the time zone of the times in the diff.
+    :param paused: whether the schedule is declared and not enabled.
     """
     for warning in done.warnings:
         module.warn(warning)
@@ -174,7 +181,7 @@ def task_result(
         "job": done.job.result() if done.job else None,
         "cancelled": [job.result() for job in done.cancelled],
         "why": list(done.plan.why),
-        "diff": done.plan.diff(zone, jobs.endpoints.name),
+        "diff": done.plan.diff(zone, jobs.endpoints.name, without_job="paused" if paused else "absent"),
     }
 
 

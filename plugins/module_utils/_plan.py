@@ -123,15 +123,24 @@ class Plan(NamedTuple):
         """Return the job that is there once the plan is carried out."""
         return self.create or self.keep
 
-    def diff(self, zone: tzinfo = timezone.utc, name_of: EndpointName = lambda _kind, one: one) -> dict[str, Any]:
+    def diff(
+        self,
+        zone: tzinfo = timezone.utc,
+        name_of: EndpointName = lambda _kind, one: one,
+        *,
+        without_job: str = "absent",
+    ) -> dict[str, Any]:
         """Return ``before`` and ``after`` in Ansible's diff form: the settings, and the ids of duplicates.
 
         :param zone: the time zone of the times in it.
         :param name_of: returns the name of an endpoint, given its kind and its id; the id if the name is not known.
+        :param without_job: what the state of the schedule is called if it has no active job.
         """
 
         def settings(job: Job | NewJob | None, surplus: Iterable[Job] = ()) -> dict[str, Any]:
-            return _settings(self.name, job, surplus, zone, name_of)
+            if job is None:
+                return {"name": self.name, "state": without_job}
+            return _settings(job, surplus, zone, name_of)
 
         going = sorted(self.cancel + self.wait_for, key=lambda job: job.id)
         before = ([self.keep] if self.keep else []) + [job for job in going if job != self.keep]
@@ -164,11 +173,7 @@ class TaskResult(NamedTuple):
     changed: bool = False
 
 
-def _settings(
-    name: str, job: Job | NewJob | None, surplus: Iterable[Job], zone: tzinfo, name_of: EndpointName
-) -> dict[str, Any]:
-    if job is None:
-        return {"name": name, "state": "absent"}
+def _settings(job: Job | NewJob, surplus: Iterable[Job], zone: tzinfo, name_of: EndpointName) -> dict[str, Any]:
     shape = job.result()
     scheduled = job.schedule_at if isinstance(job, NewJob) else job.scheduled
     return {

@@ -49,7 +49,7 @@ _FALSE = ("false", "no", "off", "0", "n", "f")
 _NOT_AS_DECLARED = {
     "no": "Undeclared, so no entry has this name: {}. Declare the schedule, or end it.",
     "absent": "Declared as absent, but with an active job: {}. Run the task that declares the schedule.",
-    "paused": "Declared as paused (enabled: false), but with an active job: {}. Run the task that declares the schedule.",
+    "paused": "Declared as paused (enabled: false), but with an active job: {}. Run the task that declares it.",
 }
 _REMARKS = {"no": "undeclared", "absent": "to be absent", "paused": "to be paused"}
 

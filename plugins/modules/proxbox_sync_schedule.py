@@ -484,7 +484,8 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     warn_of_netbox_endpoints(module, params["netbox_endpoints"])
     policy = read_policy(params, check_mode=module.check_mode)
     done = declare(jobs, goal(params, jobs), policy)
-    return task_result(module, jobs, done, of_schedule(done, policy, paused=is_paused(params)), policy.zone)
+    paused = is_paused(params)
+    return task_result(module, jobs, done, of_schedule(done, policy, paused=paused), policy.zone, paused=paused)
 
 
 def goal(options: dict[str, Any], jobs: Jobs) -> Declare | End:

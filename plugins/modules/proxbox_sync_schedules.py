@@ -403,7 +403,7 @@ def result(
             paused = name in entries and is_paused(entries[name])
             changes.append((name, change_of(one, paused=paused)))
             msg = of_schedule(one, policies[name], paused=paused)
-            told = {"failed": False, **task_result(module, jobs, one, msg, policies[name].zone)}
+            told = {"failed": False, **task_result(module, jobs, one, msg, policies[name].zone, paused=paused)}
             diffs.append({**told.pop("diff"), "before_header": name, "after_header": name})
         schedules.append({"name": name, **told})
     together: dict[str, Any] = {

@@ -78,3 +78,7 @@ def test_the_syncs_that_were_observed() -> None:
     seen = Observation((job(9), *others, job(4, "completed")), NOW)
     assert [each.id for each in seen.syncs("nightly")] == [4, 9]
     assert [each.id for each in seen.syncs()] == [2, 4, 9]
+
+
+def test_the_diff_of_a_pause() -> None:
+    assert Plan("nightly").diff(without_job="paused")["after"] == {"name": "nightly", "state": "paused"}
