@@ -137,7 +137,7 @@ def _url_problem(url: str) -> str | None:
     if not url:
         return "it is empty"
     if "@" in url:
-        return "it holds a user name or a password (@). NetBox's API takes a token, so leave them out"
+        return "it holds a user name or a password (@); leave them out, because NetBox's API takes a token"
     if "?" in url or "#" in url:
         return "it holds a query (?) or a fragment (#); leave it out"
     if not url.isprintable() or any(char.isspace() for char in url) or "\\" in url:

@@ -33,7 +33,7 @@ def refusal(**options: Any) -> str:
 NO_SCHEME = "it does not begin with http:// or https://"
 NO_HOST = "it has no host, or port 0"
 UNREADABLE = "its host or its port cannot be read"
-LOGIN = "it holds a user name or a password (@); leave them out, for NetBox's API takes a token"
+LOGIN = "it holds a user name or a password (@); leave them out, because NetBox's API takes a token"
 QUERY = "it holds a query (?) or a fragment (#); leave it out"
 UNPRINTABLE = "it holds white space, a backslash or a character that cannot be printed"
 
