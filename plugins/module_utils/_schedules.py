@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: declare many schedules, which are read at once."""
+"""Private to the collection: declare one schedule, or many that are read at once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,32 @@ from ._observe import FirstLook, read_known
 from ._plan import Observation, Policy, TaskResult
 from ._plugin import DEFAULT_NAME
 from ._pursue import pursue
-from ._schedule import newest_and_active
+
+NEWEST = 10
+"""How many of the newest jobs are read first to find the run of a one-time schedule."""
 
 READ_AGAIN_AFTER = 10.0
 """How old, in seconds, one read of all schedules may be when the next schedule is looked at."""
+
+
+def declare(jobs: Jobs, goal: Declare | End, policy: Policy) -> TaskResult:
+    """Make a schedule exist, or make it end.
+
+    :raises ProxboxError: with a sentence.
+    """
+    if isinstance(goal, End) and goal.purge:
+        return pursue(jobs, goal, policy, partial(jobs.named, *goal.names))
+    first_look = partial(newest_and_active, jobs, goal) if isinstance(goal, Declare) and goal.once else None
+    return pursue(jobs, goal, policy, partial(jobs.active, *goal.names), first_look)
+
+
+def newest_and_active(jobs: Jobs, goal: Declare) -> tuple[list[Job], bool]:
+    """Return the newest jobs of a schedule and the active ones, and whether these are all; one GET, or two."""
+    found, complete = jobs.newest(goal.name, NEWEST)
+    if not complete:
+        known = {job.id for job in found}
+        found += [job for job in jobs.active(goal.name) if job.id not in known]
+    return found, complete
 
 
 def is_schedule(members: list[Job]) -> bool:

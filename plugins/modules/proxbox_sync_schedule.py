@@ -476,7 +476,7 @@ from ..module_utils._module import (
     warn_of_netbox_endpoints,
 )
 from ..module_utils._options import is_paused, read_goal, read_policy
-from ..module_utils._schedule import declare
+from ..module_utils._schedules import declare
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:

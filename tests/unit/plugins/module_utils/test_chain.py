@@ -28,8 +28,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._options import re
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._rq import Rq
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns, RunNow
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import Schedules
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import Schedules, declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._wait import Waiting
 from ansible_collections.proxbox.proxbox.tests.unit.netbox_model import ALL, SCOPES, TWO, Dice, NetBox, Row, controller

@@ -18,7 +18,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Scope
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     ACTIVE,

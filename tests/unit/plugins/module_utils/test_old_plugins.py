@@ -19,7 +19,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job_tasks import 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Policy, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._runs import CancelRuns
-from ansible_collections.proxbox.proxbox.plugins.module_utils._schedule import declare
+from ansible_collections.proxbox.proxbox.plugins.module_utils._schedules import declare
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_at, parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
