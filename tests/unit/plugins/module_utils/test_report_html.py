@@ -168,7 +168,9 @@ def test_the_page_needs_nothing_else(report: Overview) -> None:
 @given(st.text(min_size=1) | st.sampled_from(["<script>", '"><a href="', "</style>", "&lt;", "' onclick='"]))
 def test_whatever_a_name_is_it_stays_text(name: str) -> None:
     run = {"id": 1, "outcome": name, "started": "2026-11-28T01:00:00Z", "duration": None, "url": f"http://n/{name}"}
-    row = Row(name, name, (name,), "no", runs=(run,), unserved_queues=(name,), active=True, url=f"https://n/{name}")
+    # A health such as "ok" has no reasons.
+    health, url = f"not {name}", f"https://n/{name}"
+    row = Row(name, health, (name,), "no", runs=(run,), unserved_queues=(name,), active=True, url=url)
     found = read(Overview(name, (row,), reports.BERLIN, 30))
     plain = Page(page(Overview("x", (row._replace(name="x", health="x", why=("x",), unserved_queues=("x",)),),
                                reports.BERLIN, 30))).root  # fmt: skip
