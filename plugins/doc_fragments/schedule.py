@@ -43,7 +43,9 @@ options:
     type: str
   timezone:
     description:
-      - Time zone of a time that has no offset. An IANA name, for example V(Europe/Berlin).
+      - Time zone of a time that has no offset, and of the times in messages and in the diff. An IANA name, for example
+        V(Europe/Berlin).
+      - If daylight saving time begins, a time in the hour that this time zone skips is one hour later on this day.
     type: str
     default: UTC
   enabled:

@@ -17,8 +17,9 @@ description:
     schedules that failed.
   - Can also end every Proxbox schedule that is not in the list, see O(purge_unlisted). Always returns which ones these
     are.
-  - Checks all entries before it changes anything. If an entry is invalid, for example because of a time that does not
-    exist or an unknown endpoint, the module declares the valid ones, but ends no schedule.
+  - Checks all entries before it changes anything. If an entry is invalid, for example because of a date that does not
+    exist or an unknown endpoint, the module declares the valid ones, but ends no schedule. What Ansible itself refuses,
+    such as an unknown option or an invalid choice, fails the whole task before that.
 author:
   - proxbox.proxbox contributors (@proxbox)
 extends_documentation_fragment:
