@@ -182,8 +182,12 @@ class Declare(NamedTuple):
         NetBox moves a job off its phase, and somebody may have skipped one run by cancelling its job. A job that is
         further away was put there otherwise, as by an earlier ``skip_until``.
         """
-        if job.status == "running" or self.repair_drift or not self._on_phase(job):
-            return job.status == "running" or not self.repair_drift
+        if job.status == "running":
+            return True
+        if self.repair_drift:
+            return False
+        if not self._on_phase(job):
+            return True
         skipped = job._replace(scheduled=job.scheduled and job.scheduled - timedelta(minutes=self.interval or 0))
         return not self._is_off_time(skipped, seen)
 

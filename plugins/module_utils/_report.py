@@ -175,7 +175,7 @@ class Overview(NamedTuple):
         return list(map(self.problem, self.unwell))
 
     def remarks(self) -> list[str]:
-        """Return one sentence for each queue that nobody serves, and for each way not to be as declared."""
+        """Return a sentence for each queue without a worker, and for each kind of schedule that is not as declared."""
         queues = Counter(clean(queue) for row in self.rows for queue in row.unserved_queues)
         found = [
             f"No worker starts the jobs of {count} schedule{'s' if count > 1 else ''} in the queue {queue!r}."

@@ -46,8 +46,7 @@ def _list(name: str, value: Any, option: Mapping[str, Any]) -> Any:
         return None
     if isinstance(value, str):
         # A pattern such as [ab]* is text. A list in YAML or JSON with a single item has quotes.
-        is_list = bool(re.fullmatch(r"\[.*[,\"'].*\]", value.strip(), re.DOTALL))
-        is_list = is_list or option.get("elements") == "dict"
+        is_list = re.fullmatch(r"\[.*[,\"'].*\]", value.strip(), re.DOTALL) or option.get("elements") == "dict"
         value = _parse(name, value) if is_list else re.split(r"[,\n]", value)
     if not isinstance(value, list):
         return value  # Ansible reports it

@@ -349,7 +349,6 @@ failure:
       sample: Invalid v1 token
 """
 
-from datetime import tzinfo
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -378,7 +377,7 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     zone = parse_timezone(params["timezone"])
     previous = checked_previous_names(params["previous_names"])
     history, stale_after = checked_count("history", params["history"]), read_stale_after(params)
-    schedules = []
+    reports = []
     found = active(jobs, name, names)
     for members in found:
         examined, _warnings = examine(jobs, members, stale_after, check_queue=jobs.rq.is_shown, zone=zone)
@@ -386,8 +385,11 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
         like = first if first.name == DEFAULT_NAME else None
         runs = newest_runs(jobs, names_of(first.name, previous), history, like) if history else []
         service, now = jobs.rq.service, jobs.session.server_now
-        report = Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues, zone)
-        schedules.append({**report.result(), "definition": definition(module, jobs, report.job, zone)})
+        reports.append(Report(first.name, tuple(examined), tuple(runs), service, now, jobs.rq.stuck_queues, zone))
+    read_endpoint_names(module, jobs, [report.job for report in reports])
+    schedules = [
+        {**report.result(), "definition": definition_of(report.job, zone, jobs.endpoints.name)} for report in reports
+    ]
     missing: dict[str, Any] = {}
     if names is not None:
         missing = without_job(jobs, sorted(names - {members[0].name for members in found}), previous, history)
@@ -397,15 +399,15 @@ def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     return {"changed": False, "msg": counted("schedule", fared), "schedules": schedules, **missing}
 
 
-def definition(module: AnsibleModule, jobs: Jobs, job: Job, zone: tzinfo) -> dict[str, Any] | None:
-    """Return what declares the schedule of a job as it is, with the names of its endpoints."""
+def read_endpoint_names(module: AnsibleModule, jobs: Jobs, limited: list[Job]) -> None:
+    """Read the names of the endpoints to which jobs are limited; one GET for each kind, if any job is."""
     for kind in KINDS:
-        if job.scope and getattr(job.scope, f"{kind}_endpoints") and not jobs.endpoints.read_names(kind):
+        needed = any(job.scope and getattr(job.scope, f"{kind}_endpoints") for job in limited)
+        if needed and not jobs.endpoints.read_names(kind):
             module.warn(
                 f"The token's user may not read the names of the endpoints (netbox_proxbox.view_{kind}endpoint). "
                 "Therefore definition has their ids, which fit this NetBox only."
             )
-    return definition_of(job, zone, jobs.endpoints.name)
 
 
 def active(jobs: Jobs, name: str | None, names: set[str] | None) -> list[list[Job]]:

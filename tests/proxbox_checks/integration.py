@@ -22,9 +22,9 @@ from proxbox_stack.venvs import ensure_venv
 
 
 def integration(work: Workspace, stack: TestStack, other: TestStack | None = None) -> None:
-    """Run the targets against the stack, or those that the command line names.
+    """Run all targets against the stack, or only the targets in the command line.
 
-    :param other: a second stack, for the targets that need two.
+    :param other: a second stack. The target ``move`` needs it.
     """
     with ExitStack() as stacks:
         stacks.enter_context(stack.in_use())
