@@ -61,7 +61,10 @@ RUN = ("pynetbox", "requests")
 
 
 def python_for(core: str) -> str:
-    """The newest Python here on which a series of ansible-core runs."""
+    """The newest Python here on which a series of ansible-core runs.
+
+    Sessions take it in a list. nox then names their environment after it, and does not reuse the one of another Python.
+    """
     newest = CORES[core][1]
     found = [version for version in usable_pythons() if _number(version) <= _number(newest)]
     return max(found, key=_number, default=newest)
@@ -157,7 +160,7 @@ def _ansible_test(core: str, command: str, *options: str) -> None:
 
     run.__doc__ = f"ansible-test {command} of ansible-core {core}"
     name = command if core == NEWEST else f"{command}-{core}"
-    nox.session(name=name, python=python_for(core), default=core == NEWEST, tags=["cores"])(run)
+    nox.session(name=name, python=[python_for(core)], default=core == NEWEST, tags=["cores"])(run)
 
 
 for series in CORES:
@@ -166,27 +169,27 @@ for series in CORES:
     _ansible_test(series, "units", "--venv")
 
 
-@nox.session(python=python_for(NEWEST), default=False)
+@nox.session(python=[python_for(NEWEST)], default=False)
 def integration(session: nox.Session) -> None:
     """ansible-test integration against a real NetBox, with the newest ansible-core. "-- TARGET" runs one target."""
     on_stack.integration(with_core(session, NEWEST), TestStack(stack_name()))
 
 
-@nox.session(python=python_for(OLDEST), default=False)
+@nox.session(python=[python_for(OLDEST)], default=False)
 def previous(session: nox.Session) -> None:
     """The integration targets against an older NetBox and plugin, with the oldest ansible-core."""
     previous = TestStack(f"{stack_name()}-previous", "previous")
     on_stack.integration(with_core(session, OLDEST), previous, other=TestStack(stack_name()))
 
 
-@nox.session(python=python_for(NEWEST), default=False)
+@nox.session(python=[python_for(NEWEST)], default=False)
 def live(session: nox.Session) -> None:
     """Faults between the collection and a real NetBox, many controllers, ansible-runner, and ansible-rulebook."""
     packages = ("pytest", "pytest-timeout", "hypothesis", "ansible-runner")
     on_stack.live(with_core(session, NEWEST, *packages), TestStack(stack_name()))
 
 
-@nox.session(python=python_for(NEWEST), default=False)
+@nox.session(python=[python_for(NEWEST)], default=False)
 def role(session: nox.Session) -> None:
     """The role, deployed on a host with systemd; as root only."""
     oldest = ensure_venv("oldest-ansible", [pinned(package) for package in (CORES[OLDEST][0], *RUN)])
