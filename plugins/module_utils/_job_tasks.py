@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 
 from ._errors import ProxboxError
@@ -49,7 +48,7 @@ def run_now(
     if waiting is None or policy.check_mode or not isinstance(job, Job) or not _is_waited_for(job, goal, result):
         return result
     try:
-        job, warnings = _at_its_end(jobs, job.id, waiting, policy.stale_after, include_log)
+        job, warnings = _at_its_end(jobs, job.id, waiting, policy, include_log)
     except ProxboxError as exc:
         if job.id in result.seen.past.created:
             raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) from None
@@ -71,7 +70,7 @@ def await_job(
         return result
     if not job.active:
         waiting = waiting._replace(progress=None)  # there is nothing to show
-    job, warnings = _at_its_end(jobs, job_id, waiting, policy.stale_after, include_log)
+    job, warnings = _at_its_end(jobs, job_id, waiting, policy, include_log)
     return result._replace(job=job, warnings=warnings, waited=True)
 
 
@@ -116,9 +115,9 @@ def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
 
 
 def _at_its_end(
-    jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None, include_log: bool
+    jobs: Jobs, job_id: int, waiting: Waiting, policy: Policy, include_log: bool
 ) -> tuple[Job, tuple[str, ...]]:
     """Return a job when it has ended, or as it is if it is dead or the time is over; and warnings."""
-    left, warnings = wait_for_end(jobs, job_id, waiting, stale_after)
+    left, warnings = wait_for_end(jobs, job_id, waiting, policy.stale_after, policy.zone)
     job = retry_while_transient(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
     return job._replace(dead=left.dead if left and job.active else None), warnings

@@ -129,7 +129,7 @@ class Loop:
         # The time counts for all runs together.
         self._wait_until = self._wait_until or time.monotonic() + self._policy.wait_timeout
         waiting = Waiting(max(0.0, self._wait_until - time.monotonic()))
-        left, _warnings = wait_for_end(self._jobs, job.id, waiting, self._policy.stale_after)
+        left, _warnings = wait_for_end(self._jobs, job.id, waiting, self._policy.stale_after, self._policy.zone)
         if left is None:
             # Another task may have cancelled the run. Then it has no successor.
             self._observer.note_ended(job, self._jobs.find(job.id) if job.interval else None)

@@ -10,7 +10,7 @@ Pure: no network, no clock, no Ansible.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timezone, tzinfo
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 from ._job import Job, NewJob
@@ -74,14 +74,14 @@ def of_run(done: TaskResult) -> str:
     return f"{how} ({'; '.join(plan.why)})" if plan.keep and plan.why else how
 
 
-def of_cancel(done: TaskResult, name: str, *, check_mode: bool = False) -> str:
+def of_cancel(done: TaskResult, name: str, policy: Policy) -> str:
     """Return the message about runs that were to be cancelled.
 
     :param name: the name of the jobs; empty if the task names one job.
     """
     job, after = done.job, done.successor
     if done.cancelled:
-        said = f"{jobs_in_words(done.cancelled)} {_would('cancelled', check_mode)}"
+        said = f"{jobs_in_words(done.cancelled)} {_would('cancelled', policy.check_mode)}"
     elif isinstance(job, Job):
         said = f"job {job.id} {_status_of(job)}, nothing to cancel"
     else:
@@ -90,9 +90,9 @@ def of_cancel(done: TaskResult, name: str, *, check_mode: bool = False) -> str:
         if left:
             said += f" ({jobs_in_words(left)} is the next run of a schedule, and stays)"
     if isinstance(after, Job):
-        said += f"; the schedule goes on with job {after.id}, {_next_of(after, timezone.utc)}"
+        said += f"; the schedule goes on with job {after.id}, {_next_of(after, policy.zone)}"
     elif after:
-        said += f"; the schedule would go on, {_next_of(after, timezone.utc)}"
+        said += f"; the schedule would go on, {_next_of(after, policy.zone)}"
     return f"{done.plan.name}: {said}"
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from datetime import timezone
+from datetime import tzinfo
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -21,13 +21,16 @@ from ._plan import TaskResult
 from ._times import in_zone
 
 
-def run_result(module: AnsibleModule, jobs: Jobs, done: TaskResult, *, timeout: float, partial: str) -> dict[str, Any]:
+def run_result(
+    module: AnsibleModule, jobs: Jobs, done: TaskResult, zone: tzinfo, *, timeout: float, partial: str
+) -> dict[str, Any]:
     """Return the result. It is failed if the task waited for a sync that did not do what was asked for.
 
+    :param zone: the time zone of the times in messages.
     :param timeout: how long the task waited at most, in seconds.
     :param partial: what a sync means that did a part of what was asked for: ``fail``, ``warn`` or ``ignore``.
     """
-    result = task_result(module, jobs, done, of_run(done))
+    result = task_result(module, jobs, done, of_run(done), zone)
     job = done.job
     if not isinstance(job, Job):
         return result
@@ -42,11 +45,11 @@ def run_result(module: AnsibleModule, jobs: Jobs, done: TaskResult, *, timeout: 
     if verdict == NOTHING_DONE or (verdict == PARTIAL and partial == "warn"):
         module.warn(explain(job))
         return result
-    message = explain(job) if verdict else _not_ended(job, timeout)
+    message = explain(job) if verdict else _not_ended(job, timeout, zone)
     return {**result, "failed": True, "msg": message, "log_excerpt": excerpt(job)}
 
 
-def _not_ended(job: Job, timeout: float) -> str:
+def _not_ended(job: Job, timeout: float, zone: tzinfo) -> str:
     what = f"The sync {job.name!r} (job {job.id})"
     if job.dead:
         return (
@@ -58,7 +61,7 @@ def _not_ended(job: Job, timeout: float) -> str:
     if job.status == "running":
         return f"{sentence}To wait longer, {again}"
     if job.status == "scheduled" and job.scheduled:
-        return f"{sentence}It is due at {in_zone(job.scheduled, timezone.utc)}. To wait longer, {again}"
+        return f"{sentence}It is due at {in_zone(job.scheduled, zone)}. To wait longer, {again}"
     return (
         f"{sentence}No worker has started it. Check with proxbox.proxbox.proxbox_worker_info that a worker serves the "
         f"queue {job.queue} and is not busy."

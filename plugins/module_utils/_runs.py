@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
 from ._errors import ProxboxError
@@ -23,12 +23,13 @@ class CancelRuns(NamedTuple):
     """The goal that jobs have ended: the job ``job_id``, or all jobs with this name of the first look.
 
     With ``keep_schedule``, a recurring schedule has one job afterwards that has not ended. NetBox itself creates no
-    successor of a job that is cancelled.
+    successor of a job that is cancelled. ``zone`` is the time zone of the times in the sentences.
     """
 
     name: str
     job_id: int | None = None
     keep_schedule: bool = True
+    zone: tzinfo = timezone.utc
 
     def concerns(self, job: Job) -> bool:
         """Return whether a job has the name."""
@@ -53,7 +54,7 @@ class CancelRuns(NamedTuple):
         recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
         if recurring and not keep:
             create = _next_run(recurring, seen.now)
-            why.append(f"its schedule goes on at {in_zone(create.schedule_at or seen.now, timezone.utc)}")
+            why.append(f"its schedule goes on at {in_zone(create.schedule_at or seen.now, self.zone)}")
             return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
         # Another task, or NetBox, may have carried on the schedule at the same moment.
         new = [job for job in others if job.id not in known and job is not keep]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ._errors import ProxboxError
@@ -53,11 +53,11 @@ class Waiting(NamedTuple):
 
 
 def wait_for_end(
-    jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None
+    jobs: Jobs, job_id: int, waiting: Waiting, stale_after: timedelta | None, zone: tzinfo = timezone.utc
 ) -> tuple[Job | None, tuple[str, ...]]:
     """Wait until a job has ended.
 
-    :param stale_after: as for ``examine``.
+    :param stale_after: as for ``examine``, like ``zone``.
     :return: None if the job has ended, else the job, which is dead or has taken too long; and warnings.
     :raises ProxboxError: if a request fails; if NetBox does not answer, only after ``TRANSIENT_LIMIT`` seconds.
     """
@@ -72,7 +72,7 @@ def wait_for_end(
         now = time.monotonic()
         if now >= min(examine_at, deadline):
             jobs.rq.forget()
-            (job,), warnings = retry_while_transient(lambda: examine(jobs, [jobs.get(job_id)], stale_after))
+            (job,), warnings = retry_while_transient(lambda: examine(jobs, [jobs.get(job_id)], stale_after, zone=zone))
             if job.dead or now >= deadline:
                 return job, tuple(warnings.values())
             examine_at = now + EXAMINE_EVERY

@@ -125,6 +125,11 @@ options:
       - The default is the time for which NetBox lets a sync run. This is the plugin's setting C(sync_job_timeout), or
         two hours if the plugin is older than 0.0.27 or the token may not read the setting.
     type: str
+  timezone:
+    description:
+      - Time zone of the times in messages and in the diff. An IANA name, for example V(Europe/Berlin).
+    type: str
+    default: UTC
   partial:
     description:
       - What to do if the sync did only a part of what was requested (RV(job.outcome) is V(partial)), with
@@ -222,6 +227,7 @@ EXAMPLES = r"""
   proxbox.proxbox.proxbox_job:
     job_id: 17
     state: cancelled
+    timezone: Europe/Berlin # the message says when the schedule goes on
 """
 
 RETURN = r"""
@@ -593,6 +599,7 @@ from ..module_utils._plan import Policy
 from ..module_utils._progress_file import progress
 from ..module_utils._run_result import run_result
 from ..module_utils._runs import CancelRuns, RunNow
+from ..module_utils._times import parse_timezone
 from ..module_utils._wait import Waiting
 
 NAMELESS = "Ansible sync"
@@ -602,10 +609,12 @@ NAMELESS = "Ansible sync"
 def cancel(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     params = module.params
     name = "" if params["job_id"] is not None else checked_name(params["name"])
-    goal = CancelRuns(name, params["job_id"], params["keep_schedule"])
-    done = cancel_runs(jobs, goal, Policy("cancel", check_mode=module.check_mode, finds_dead=False))
-    msg = of_cancel(done, name, check_mode=module.check_mode)
-    return {**task_result(module, jobs, done, msg), "successor": done.successor.result() if done.successor else None}
+    zone = parse_timezone(params["timezone"])
+    policy = Policy("cancel", check_mode=module.check_mode, finds_dead=False, zone=zone)
+    goal = CancelRuns(name, params["job_id"], params["keep_schedule"], zone)
+    done = cancel_runs(jobs, goal, policy)
+    result = task_result(module, jobs, done, of_cancel(done, name, policy), zone)
+    return {**result, "successor": done.successor.result() if done.successor else None}
 
 
 def new_job(module: AnsibleModule, jobs: Jobs) -> NewJob:
@@ -622,14 +631,15 @@ def run(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
     timeout = checked_seconds("wait_timeout", params["wait_timeout"])
     longest_pause = checked_seconds("poll_interval", params["poll_interval"])
     waiting = Waiting(timeout, longest_pause, progress(module)) if params["wait"] else None
-    policy = Policy("cancel", stale_after=read_stale_after(params), check_mode=module.check_mode)
+    zone = parse_timezone(params["timezone"])
+    policy = Policy("cancel", stale_after=read_stale_after(params), check_mode=module.check_mode, zone=zone)
     if params["job_id"] is not None:
         done = await_job(jobs, params["job_id"], policy, waiting, include_log=params["include_log"])
     else:
         max_age = read_max_age(params["max_age"])
         goal = RunNow(new_job(module, jobs), params["if_running"], max_age)
         done = run_now(jobs, goal, policy, waiting, include_log=params["include_log"])
-    return run_result(module, jobs, done, timeout=timeout, partial=params["partial"])
+    return run_result(module, jobs, done, zone, timeout=timeout, partial=params["partial"])
 
 
 def work(module: AnsibleModule, jobs: Jobs) -> dict[str, Any]:
@@ -651,6 +661,7 @@ def main() -> None:
             "wait_timeout": {"type": "float", "default": 3600},
             "poll_interval": {"type": "float", "default": 5},
             **STALE_SPEC,
+            "timezone": {"type": "str", "default": "UTC"},
             "partial": {"type": "str", "choices": ["fail", "warn", "ignore"], "default": "fail"},
             "show_log": {"type": "bool", "default": True},
             "include_log": {"type": "bool", "default": False},

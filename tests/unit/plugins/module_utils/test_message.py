@@ -117,18 +117,22 @@ def test_a_cancel_tells_what_was_cancelled_and_how_the_schedule_goes_on() -> Non
     run = job(3, "running")
     plan = Plan("nightly", create=NEW, cancel=(run,))
     cancelled = done(plan, None, run)._replace(cancelled=(run,), successor=job(4))
-    assert of_cancel(cancelled, "nightly") == f"nightly: job 3 cancelled; the schedule goes on with job 4, {NEXT}"
+    assert of_cancel(cancelled, "nightly", Policy()) == (
+        f"nightly: job 3 cancelled; the schedule goes on with job 4, {NEXT}"
+    )
+    berlin = "next run Sat 11 Apr 2026 04:00 Europe/Berlin (02:00 UTC)"
+    assert of_cancel(cancelled, "nightly", Policy(zone=parse_timezone("Europe/Berlin"))).endswith(f"job 4, {berlin}")
     planned = cancelled._replace(successor=NEW)
-    assert of_cancel(planned, "nightly", check_mode=True) == (
+    assert of_cancel(planned, "nightly", Policy(check_mode=True)) == (
         f"nightly: job 3 would be cancelled; the schedule would go on, {NEXT}"
     )
     nothing = done(Plan("nightly"), None, job(4))
-    assert of_cancel(nothing, "nightly") == (
+    assert of_cancel(nothing, "nightly", Policy()) == (
         "nightly: no run to cancel (job 4 is the next run of a schedule, and stays)"
     )
-    assert of_cancel(done(Plan("nightly")), "nightly") == "nightly: no run to cancel"
+    assert of_cancel(done(Plan("nightly")), "nightly", Policy()) == "nightly: no run to cancel"
     ended = Job.from_row(recorded("ok_all"))._replace(name="nightly")
-    said = of_cancel(done(Plan("nightly"), ended), "")
+    said = of_cancel(done(Plan("nightly"), ended), "", Policy())
     assert said == f"nightly: job {ended.id} succeeded after 20 s, nothing to cancel"
 
 

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Plan, TaskResult
 from ansible_collections.proxbox.proxbox.plugins.module_utils._run_result import run_result
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import parse_timezone
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
@@ -38,12 +39,19 @@ def task(job: Job, waited: bool = True) -> TaskResult:
 
 
 def result(
-    scenario: str, partial: str = "fail", waited: bool = True, job: dict[str, Any] | None = None, **params: Any
+    scenario: str,
+    partial: str = "fail",
+    waited: bool = True,
+    job: dict[str, Any] | None = None,
+    zone: str = "UTC",
+    **params: Any,
 ) -> tuple[dict[str, Any], list[str]]:
     """What a task that ran this sync returns, and what it warns of."""
     module = Module(**params)
     found = Job.from_row(recorded(scenario))._replace(**(job or {}))
-    return run_result(module, JOBS, task(found, waited), timeout=60, partial=partial), module.warnings
+    return run_result(
+        module, JOBS, task(found, waited), parse_timezone(zone), timeout=60, partial=partial
+    ), module.warnings
 
 
 @pytest.mark.parametrize("partial", ["fail", "warn", "ignore"])
@@ -83,7 +91,7 @@ def test_an_outcome_that_is_not_known_fails() -> None:
     row = recorded("ok_devices_backups")
     del row["data"]["proxbox_sync"]["response"]
     module = Module()
-    said = run_result(module, JOBS, task(Job.from_row(row)), timeout=60, partial="ignore")
+    said = run_result(module, JOBS, task(Job.from_row(row)), UTC, timeout=60, partial="ignore")
     assert said["failed"] is True and "is unknown" in said["msg"]
 
 
@@ -107,6 +115,11 @@ def test_an_outcome_that_is_not_known_fails() -> None:
 def test_a_sync_that_has_not_ended_fails(scenario: str, job: dict[str, Any], says: str) -> None:
     said, _warnings = result(scenario, "ignore", job=job)
     assert said["failed"] is True and says in said["msg"]
+
+
+def test_the_time_of_a_sync_that_is_not_due_is_in_the_time_zone_of_the_user() -> None:
+    told = [result("scheduled", zone=zone)[0]["msg"] for zone in ("UTC", "Europe/Berlin")]
+    assert ["Europe/Berlin (" in msg for msg in told] == [False, True]
 
 
 def test_a_sync_that_nobody_has_waited_for_is_not_judged() -> None:

@@ -74,6 +74,8 @@ def test_cancelling_a_run_keeps_its_schedule() -> None:
     assert plan.name == "nightly" and plan.cancel == (RUNNING,)
     assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time on its phase that is to come"
     assert plan.why == ("job 1 is running", "its schedule goes on at Sat 11 Apr 2026 02:00 UTC")
+    plan = at_first(ONE._replace(zone=parse_timezone("Europe/Berlin")), RUNNING)
+    assert plan.why[1] == "its schedule goes on at Sat 11 Apr 2026 04:00 Europe/Berlin (02:00 UTC)"
     assert at_first(NAMED, RUNNING).create == plan.create
     assert at_first(ONE._replace(keep_schedule=False), RUNNING).create is None
     carried_on = at_first(ONE, RUNNING, job(2))
