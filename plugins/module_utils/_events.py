@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from ._explain import explain, headline
 from ._job import ENDED, Job, Kind, iso
-from ._liveness import SHORTEST_TIME_LIMIT, in_words, overdue
+from ._liveness import SHORTEST_TIME_LIMIT, overdue
 from ._options import fits
 from ._outcome import SUCCEEDED
+from ._times import in_words
 
 FIELDS_OF_ENDED = "id,name,status,object_type,completed"
 """The fields that tell whether a job that has ended is to be read as a whole."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ._errors import ProxboxError
 from ._job import Job, Kind
 from ._json import number
-from ._times import in_zone
+from ._times import in_words, in_zone
 
 if TYPE_CHECKING:
     from ._jobs import Jobs
@@ -171,9 +171,3 @@ def _why_dead(jobs: Jobs, job: Job, stale_after: timedelta | None, zone: tzinfo)
 def _unless_moved_on(jobs: Jobs, job: Job, reason: str | None) -> str | None:
     """Return the reason why a job is dead; None if the job has moved on since it was read. One GET if there is one."""
     return reason if reason and jobs.status(job.id) == job.status else None
-
-
-def in_words(span: timedelta) -> str:
-    """Return a time as users write it: ``2 h``, ``90 min``."""
-    minutes = span.total_seconds() / 60
-    return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"

@@ -9,12 +9,12 @@ Pure: no network, no clock, no Ansible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._job import Job, NewJob
-from ._times import in_zone
+from ._times import duration, in_zone
 
 if TYPE_CHECKING:
     from ._plan import Policy, TaskResult
@@ -53,14 +53,9 @@ def of_list(changes: Iterable[tuple[str, str]], *, check_mode: bool = False) -> 
 
     :param changes: the name of each schedule, and what happened to it.
     """
-    by_change = _by_kind(changes)
-    total = sum(map(len, by_change.values()))
-    parts = [
-        f"{len(names)} {change if change == 'failed' else _would(change, check_mode)}"
-        + (f" ({_names(names)})" if change not in UNCHANGED else "")
-        for change, names in sorted(by_change.items(), key=lambda item: item[0] in UNCHANGED)
-    ]
-    return f"{total} {_plural('schedule', total)}{': ' if parts else ''}{', '.join(parts)}"
+    found = sorted(changes, key=lambda one: one[1] in UNCHANGED)
+    said = ((name, change if change == "failed" else _would(change, check_mode)) for name, change in found)
+    return counted("schedule", said, UNCHANGED)
 
 
 def of_run(done: TaskResult) -> str:
@@ -96,15 +91,19 @@ def of_cancel(done: TaskResult, name: str, policy: Policy) -> str:
     return f"{done.plan.name}: {said}"
 
 
-def counted(what: str, found: Iterable[tuple[str, str]]) -> str:
-    """Return how many there are, and of which kinds; each kind with its names.
+def counted(what: str, found: Iterable[tuple[str, str]], well: Container[str] = ("ok",)) -> str:
+    """Return how many there are, and of which kinds, for example ``7 schedules: 6 ok, 1 gone (weekly)``.
 
     :param what: what they are.
     :param found: the name of each, and its kind.
+    :param well: the kinds whose names nobody needs.
     """
-    kinds = _by_kind(found)
+    kinds = by_kind(found)
     total = sum(map(len, kinds.values()))
-    parts = [f"{len(names)} {kind}{f' ({_names(names)})' if kind != 'ok' else ''}" for kind, names in kinds.items()]
+    parts = [
+        f"{len(names)} {kind}" + ("" if kind in well else f" ({names_in_words(names)})")
+        for kind, names in kinds.items()
+    ]
     return f"{total} {_plural(what, total)}{': ' if parts else ''}{', '.join(parts)}"
 
 
@@ -127,7 +126,7 @@ def change_of(done: TaskResult, *, paused: bool = False) -> str:
 def jobs_in_words(jobs: Iterable[Job]) -> str:
     """Return ``job 17``, or ``jobs 17, 18``."""
     ids = sorted(job.id for job in jobs)
-    return f"{_plural('job', len(ids))} {_names(map(str, ids))}"
+    return f"{_plural('job', len(ids))} {names_in_words(ids)}"
 
 
 def _would(change: str, check_mode: bool) -> str:
@@ -138,7 +137,7 @@ def _status_of(job: Job) -> str:
     """Return how a job fares, as the end of a sentence that begins with it."""
     if job.active:
         return f"is {job.status}"
-    took = f" after {job.duration:.0f} s" if job.duration is not None else ""
+    took = f" after {duration(job.duration)}" if job.duration is not None else ""
     return _VERDICTS.get(job.outcome.verdict or "", "has ended{}").format(took)
 
 
@@ -163,14 +162,19 @@ def _next_of(job: Job | NewJob, zone: tzinfo) -> str:
     return f"it ran{when}, job {job.id} {_status_of(job)}"
 
 
-def _by_kind(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def by_kind(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names of each kind.
+
+    :param found: the name of each, and its kind.
+    """
     kinds: dict[str, list[str]] = {}
     for name, kind in found:
         kinds.setdefault(kind, []).append(name)
     return kinds
 
 
-def _names(names: Iterable[Any]) -> str:
+def names_in_words(names: Iterable[object]) -> str:
+    """Return the names as a list, for example ``a, b``. It names ``NAMES_SHOWN``, and counts the others."""
     shown = list(map(str, names))
     more = f" and {len(shown) - NAMES_SHOWN} more" if len(shown) > NAMES_SHOWN else ""
     return f"{', '.join(shown[:NAMES_SHOWN])}{more}"

@@ -17,6 +17,7 @@ from ._log import level_of, message_of, one_line, plain_error
 from ._outcome import FAILED, NOTHING_DONE, PARTIAL, UNKNOWN
 from ._progress import shortened
 from ._run_data import ENDPOINT_GONE, NO_REASON, Phase, Stage
+from ._times import duration
 
 if TYPE_CHECKING:
     from ._job import Job
@@ -93,13 +94,6 @@ def types_of(stages: Iterable[Stage]) -> list[str]:
 def listed(words: Sequence[str]) -> str:
     """The words as a list in a sentence: ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
-
-
-def duration(seconds: float) -> str:
-    """A duration in the unit that suits it."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _at_endpoint(job: Job, endpoint_id: int | None, stages: Sequence[Stage]) -> Iterator[Cause]:

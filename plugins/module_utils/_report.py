@@ -19,11 +19,11 @@ from unicodedata import combining, east_asian_width
 from urllib.parse import quote
 
 from ._errors import ProxboxError
+from ._message import by_kind, counted, names_in_words
 from ._options import checked_name
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
-from ._problems import duration
 from ._progress import shortened
-from ._times import in_zone
+from ._times import duration, in_zone
 
 MARKS = {SUCCEEDED: ".", PARTIAL: "~", FAILED: "x", CANCELLED: "-", NOTHING_DONE: "0", UNKNOWN: "?"}
 """The character of each outcome in the strip of runs."""
@@ -150,19 +150,11 @@ class Overview(NamedTuple):
         """Return one sentence, for example ``7 schedules: 6 ok, 1 gone (weekly)``."""
         if not self.rows:
             return "There is no schedule"
-        by_health: dict[str, list[str]] = {}
-        for row in sorted(self.rows, key=lambda row: (not row.is_well, row.health != "ok")):
-            by_health.setdefault(row.word, []).append(clean(row.name))
-        parts = [
-            f"{len(names)} {health}{'' if health in WELL else f' ({_listed(names)})'}"
-            for health, names in by_health.items()
-        ]
-        remarks: dict[str, list[str]] = {}
-        for row in self.rows:
-            if row.label != row.word:
-                remarks.setdefault(row.label.rpartition(", ")[2], []).append(clean(row.name))
-        ends = "".join(f"; {len(names)} {remark} ({_listed(names)})" for remark, names in remarks.items())
-        return f"{len(self.rows)} schedule{'s' if len(self.rows) > 1 else ''}: {', '.join(parts)}{ends}"
+        rows = sorted(self.rows, key=lambda row: (not row.is_well, row.health != "ok"))
+        found = [(clean(row.name), row.word) for row in rows]
+        remarks = by_kind((clean(row.name), row.label.rpartition(", ")[2]) for row in rows if row.label != row.word)
+        ends = "".join(f"; {len(names)} {remark} ({names_in_words(names)})" for remark, names in remarks.items())
+        return f"{counted('schedule', found, WELL)}{ends}"
 
     def problem(self, row: Row) -> str:
         """Return one sentence about a schedule that is unwell."""
@@ -415,8 +407,3 @@ def _plain(text: str) -> str:
 def _link(text: str, url: str) -> str:
     address = web_address(url)
     return f"[{_plain(text)}]({address})" if address else _plain(text)
-
-
-def _listed(names: Sequence[str], count: int = 5) -> str:
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return f"{', '.join(names[:count])}{more}"

@@ -389,6 +389,19 @@ def ago(passed: timedelta) -> str:
     return f"{count} {unit if count > 1 else unit[:-1]} ago"
 
 
+def duration(seconds: float) -> str:
+    """Return how long something took, rounded, in the unit that suits it: ``48 s``, ``25 min``, ``3.5 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def in_words(span: timedelta) -> str:
+    """Return a time as users write it, exactly: ``2 h``, ``90 min``."""
+    minutes = span.total_seconds() / 60
+    return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"
+
+
 def _day_of(moment: datetime) -> str:
     # Not strftime, which would use the language of the host.
     return DAYS[moment.weekday()][:3].capitalize()

@@ -21,7 +21,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._message import (
     of_schedule,
 )
 from ansible_collections.proxbox.proxbox.plugins.module_utils._plan import Observation, Past, Plan, Policy, TaskResult
-from ansible_collections.proxbox.proxbox.plugins.module_utils._times import ago, in_zone, parse_timezone
+from ansible_collections.proxbox.proxbox.plugins.module_utils._times import (
+    ago,
+    duration,
+    in_words,
+    in_zone,
+    parse_timezone,
+)
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import NIGHTLY, make_job, recorded
 
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
@@ -145,6 +151,9 @@ def test_kinds_are_counted() -> None:
     assert counted("schedule", []) == "0 schedules"
     assert counted("schedule", [("a", "ok")]) == "1 schedule: 1 ok"
     assert counted("schedule", [("a", "ok"), ("b", "failing"), ("c", "ok")]) == "3 schedules: 2 ok, 1 failing (b)"
+    found = [(name, "ended") for name in "abcdef"]
+    assert counted("job", found) == "6 jobs: 6 ended (a, b, c, d, e and 1 more)"
+    assert counted("job", found, well=("ended",)) == "6 jobs: 6 ended"
 
 
 def test_times_are_shown_in_the_zone_of_the_user_with_utc_beside() -> None:
@@ -169,3 +178,15 @@ def test_times_are_shown_in_the_zone_of_the_user_with_utc_beside() -> None:
 )
 def test_a_time_that_has_passed_is_shown_in_whole_units(passed: timedelta, said: str) -> None:
     assert ago(passed) == said
+
+
+def test_a_time_that_something_took_is_rounded_and_a_limit_is_exact() -> None:
+    assert [duration(seconds) for seconds in (0.2, 48.4, 119, 1500, 12600)] == [
+        "0 s",
+        "48 s",
+        "119 s",
+        "25 min",
+        "3.5 h",
+    ]
+    limits = (timedelta(seconds=90), timedelta(minutes=90), timedelta(hours=2))
+    assert [in_words(limit) for limit in limits] == ["1.5 min", "90 min", "2 h"]
