@@ -183,6 +183,14 @@ class Job(_Fields):
         return self.at_once and self.queue == RUN_NOW_QUEUE
 
     @property
+    def schedule(self) -> tuple[object, ...]:
+        """What tells the schedule of a recurring job from others: its name.
+
+        NetBox gives all syncs without a name the same name. Of these, another interval or scope is another schedule.
+        """
+        return (self.name, self.interval, self.scope) if self.name == DEFAULT_NAME else (self.name,)
+
+    @property
     def due(self) -> datetime | None:
         """When the job was to start."""
         return self.scheduled or self.created

@@ -48,7 +48,8 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
     if DEFAULT_NAME in (name, previous):
         raise ProxboxError(
             f"{DEFAULT_NAME!r} is the name that NetBox gives to each sync without a name, so the task would cancel "
-            "other syncs with this name: declare the schedule under another name, then cancel its jobs by job_id."
+            "other syncs with this name: declare the schedule under another name, then cancel its job with proxbox_job, "
+            "job_id and keep_schedule: false."
         )
     return Declare(
         name=name,

@@ -44,11 +44,19 @@ class CancelRuns(NamedTuple):
         ids = {job.id for job in targets}
         active = [job for job in seen.syncs(self.name) if job.active]
         cancel = [job for job in active if job.id in ids]
+        schedules = {job.schedule for job in targets if job.interval}
         others = [job for job in active if job.id not in ids and job.interval]
+        others = [job for job in others if not schedules or job.schedule in schedules]
         why = [f"job {job.id} is {job.status}" for job in cancel]
         if not self.keep_schedule:
             successors = [job for job in others if any(follows(job, ended) for ended in seen.past.ended)]
             return Plan(self.name, cancel=(*cancel, *successors), why=tuple(why))
+        if len(schedules) > 1:
+            raise ProxboxError(
+                f"The jobs {', '.join(str(job.id) for job in targets)} called {self.name!r} are runs of several "
+                "schedules, and the task can keep one schedule only: cancel each job by its job_id, or set "
+                "keep_schedule: false."
+            )
         known = {job.id for job in seen.past.first}
         keep = next(iter(others), None)
         recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)

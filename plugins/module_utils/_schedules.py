@@ -16,7 +16,6 @@ from ._job import Job, Kind
 from ._jobs import Jobs
 from ._observe import FirstLook, read_known
 from ._plan import Observation, Policy, TaskResult
-from ._plugin import DEFAULT_NAME
 from ._pursue import pursue
 
 NEWEST = 10
@@ -52,16 +51,10 @@ def is_schedule(members: list[Job]) -> bool:
 
 
 def by_schedule(members: list[Job]) -> list[list[Job]]:
-    """Return the active jobs of one name, in one list for each schedule.
-
-    NetBox gives all syncs without a name the same name. With this name, jobs with another scope or interval are another
-    schedule.
-    """
-    if members[0].name != DEFAULT_NAME:
-        return [members]
+    """Return the active jobs of one name, in one list for each schedule."""
     schedules: dict[tuple[object, ...], list[Job]] = {}
     for job in members:
-        schedules.setdefault((job.interval, job.scope), []).append(job)
+        schedules.setdefault(job.schedule, []).append(job)
     return list(schedules.values())
 
 

@@ -81,6 +81,8 @@ options:
         task that declares the schedule until the skipped time has passed. That task would create the skipped run again.
         With C(schedule_at) and C(drift=ignore), it does not.
       - With V(false), the schedule ends.
+      - Of the syncs called C(Proxbox Sync), those with another interval, or that do not cover the same, belong to other
+        schedules.
     type: bool
     default: true
   if_running:

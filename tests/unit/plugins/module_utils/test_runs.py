@@ -158,6 +158,22 @@ def test_a_schedule_of_before_is_kept_and_no_other_is_cancelled() -> None:
     assert plan.keep == job(4) and plan.cancel == (RUNNING,)
 
 
+def test_another_schedule_without_a_name_does_not_carry_on_the_schedule_of_a_cancelled_run() -> None:
+    nameless = {"name": "Proxbox Sync", "interval": 60, "sync_types": ["devices"]}
+    skipped, other = job(5, **nameless), job(6, **{**nameless, "interval": 1440})
+    for beside in (other, job(6, **{**nameless, "sync_types": ["storage"]})):
+        for target in (skipped, skipped._replace(status="running")):
+            plan = at_first(CancelRuns("Proxbox Sync", job_id=5), target, beside)
+            assert plan.cancel == (target,) and plan.keep is None
+            assert plan.create and (plan.create.interval, plan.create.scope) == (60, target.scope)
+    run, same = skipped._replace(status="running"), job(7, **nameless)
+    assert at_first(CancelRuns("Proxbox Sync"), run, other, same).keep == same
+    both = (run, other._replace(status="running"))
+    with pytest.raises(ProxboxError, match="The jobs 5, 6 called 'Proxbox Sync' are runs of several schedules"):
+        at_first(CancelRuns("Proxbox Sync"), *both)
+    assert at_first(CancelRuns("Proxbox Sync", keep_schedule=False), *both).cancel == both
+
+
 def test_a_successor_that_was_cancelled_is_created_again() -> None:
     past = {"first": (RUNNING,), "created": frozenset({6}), "cancelled": (RUNNING,)}
     yielded = job(6, "failed", error="Cancelled via API.", started=None)
