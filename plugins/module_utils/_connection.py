@@ -45,6 +45,9 @@ ENVIRONMENT = {
 }
 """The environment variables of each option. The first one that is not empty counts if the option is not set."""
 
+ENGLISH = {"Accept-Language": "en"}
+"""A header for each request. NetBox translates its errors (``DEFAULT_LANGUAGE``), and some are told apart by words."""
+
 _NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 """What HTTP allows in the name of a header (RFC 9110, section 5.6.2)."""
 
@@ -77,10 +80,11 @@ def checked(connection: Connection) -> Connection:
         )
     for option in ("ca_path", "client_cert", "client_key"):
         _check_file(getattr(connection, option), option)
+    headers = {name: _checked_header(name, value) for name, value in _header_names(connection.headers)}
     return connection._replace(
         url=_checked_url(connection.url),
         token=_checked_token(connection.token),
-        headers={name: _checked_header(name, value) for name, value in _header_names(connection.headers)},
+        headers={name: value for name, value in headers.items() if name.lower() != "accept-language"} | ENGLISH,
     )
 
 

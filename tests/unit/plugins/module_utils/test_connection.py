@@ -146,7 +146,8 @@ def test_the_tokens_own_header() -> None:
 def test_headers_as_they_are_sent() -> None:
     given = {"X-Shard": 1, "X-Gate": "caf\u00e9\n", "X-Up": " o\tk ", "!#$%&'*+-.^_`|~09azAZ": "\xff \x80"}
     connection = checked(Connection("http://netbox", TOKEN, headers=given))
-    assert connection.headers == {**given, "X-Shard": "1", "X-Gate": "caf\u00e9", "X-Up": "o\tk"}
+    sent = {**given, "X-Shard": "1", "X-Gate": "caf\u00e9", "X-Up": "o\tk", "Accept-Language": "en"}
+    assert connection.headers == sent
 
 
 OPTIONS = ["ca_path", "client_cert", "client_key"]

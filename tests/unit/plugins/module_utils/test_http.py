@@ -241,6 +241,14 @@ def test_how_often_it_is_repeated(
     assert (clock.pauses, len(clock.answers)) == (pauses, 9 - 1 - len(pauses))
 
 
+def test_the_server_is_asked_for_english(server: Script) -> None:
+    """The words of an error tell what it means, and NetBox translates them: DEFAULT_LANGUAGE may be ``de``."""
+    server.answer(Answer({}))
+    for headers in ({}, {"accept-language": "de"}):
+        Session(Connection(server.url, TOKEN, headers=headers)).get("status/")
+    assert [sent["Accept-Language"] for sent in server.headers] == ["en", "en"]
+
+
 def test_cookies_of_the_user(server: Script) -> None:
     server.answer(Answer({}))
     Session(Connection(server.url, TOKEN, headers={"Cookie": "gate=open=1; Secure;a=b"})).get("status/")
