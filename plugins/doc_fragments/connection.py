@@ -62,6 +62,7 @@ options:
     description:
       - Additional HTTP headers for each request, for example for a proxy in front of NetBox. C(Authorization) is not
         allowed, because it holds O(netbox_token).
+      - C(Accept-Language) has no effect, because the modules ask NetBox for English.
       - The values are not shown among the options of the task, and not written to the log of the host.
       - A value is a secret if the name of its header contains C(auth), C(cookie), C(credential), C(jwt), C(key),
         C(pass), C(secret), C(session), C(signature) or C(token). If a server repeats a secret, it is also masked in

@@ -16,8 +16,8 @@ from ._causes import Cause, settings_in
 from ._log import level_of, message_of, one_line
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED
 from ._problems import WIDTH, cause_of, disabled_settings, listed, named, problems, stages_to_run, types_of
-from ._progress import shortened
 from ._run_data import Stage
+from ._text import shortened
 from ._times import duration
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ._declare import scope_mismatch
 from ._errors import ProxboxError
 from ._job import Job, NewJob
 from ._jobs import Jobs
@@ -53,6 +54,13 @@ def run_now(
         if job.id in result.seen.past.created:
             raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) from None
         raise
+    if job.id not in result.seen.past.created and job.scope not in (None, goal.new.scope):
+        # netbox-proxbox 0.0.24 and 0.0.25 show what a sync covers when it has ended.
+        raise ProxboxError(
+            f"The task has joined job {job.id}, because its name is {job.name!r} too, and NetBox shows what a sync "
+            f"covers only when it has ended. It does not cover the same: {scope_mismatch(job.scope, goal.new.scope)}. "
+            "Run the task again, or give its sync another name."
+        )
     return result._replace(job=job, warnings=(*result.warnings, *warnings), waited=True)
 
 

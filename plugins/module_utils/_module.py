@@ -21,6 +21,7 @@ from ._jobs import Jobs
 from ._library import library_problem
 from ._session import Session
 from ._survey import read_answers
+from ._text import clean, clean_lines
 
 if TYPE_CHECKING:
     from ._plan import TaskResult
@@ -104,10 +105,16 @@ class _Module(AnsibleModule):
         except ProxboxError as exc:
             self.problem = exc  # the module cannot fail before it knows its secrets
 
+    def warn(self, warning: str, **more: Any) -> Any:
+        return super().warn(clean_lines(warning), **more)
+
+    def exit_json(self, **result: Any) -> Any:
+        return super().exit_json(**_fit_to_be_shown(result))
+
     def fail_json(self, msg: str, **result: Any) -> Any:
         # If an option is wrong, Ansible may fail before it knows the secrets. Before 2.21 it prints all options.
         self.no_log_values |= secret_values(self.params)
-        return super().fail_json(str(self.problem or msg), **result)
+        return super().fail_json(**_fit_to_be_shown({**result, "msg": str(self.problem or msg)}))
 
 
 def run_module(argument_spec: dict[str, Any], work: Work, **options: Any) -> None:
@@ -183,6 +190,12 @@ def task_result(
         "why": list(done.plan.why),
         "diff": done.plan.diff(zone, jobs.endpoints.name, without_job="paused" if paused else "absent"),
     }
+
+
+def _fit_to_be_shown(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result whose sentences do not steer a terminal. They may have the words of the server."""
+    shown = {"msg": clean_lines} | dict.fromkeys(("why", "log_excerpt"), lambda lines: [*map(clean, lines)])
+    return {key: shown[key](value) if key in shown else value for key, value in result.items()}
 
 
 def _connection(params: dict[str, Any]) -> Connection:

@@ -20,6 +20,9 @@ from ._plan import KINDS, EndpointName, Policy
 from ._plugin import DEFAULT_NAME
 from ._times import WEEK, YEARS, parse_at, parse_instant, parse_interval, parse_timezone
 
+MOST = 2**31 - 1
+"""The largest number of jobs that an option takes."""
+
 EndpointIds = Callable[[str, list[str]], frozenset[int]]
 """Returns the ids of endpoints of a kind, ``proxmox`` or ``netbox``, given as names or as ids."""
 
@@ -48,8 +51,8 @@ def read_schedule(options: Mapping[str, Any], endpoint_ids: EndpointIds) -> Decl
     if DEFAULT_NAME in (name, previous):
         raise ProxboxError(
             f"{DEFAULT_NAME!r} is the name that NetBox gives to each sync without a name, so the task would cancel "
-            "other syncs with this name: declare the schedule under another name, then cancel its job with proxbox_job, "
-            "job_id and keep_schedule: false."
+            "other syncs with this name: declare the schedule under another name, then cancel its job with "
+            "proxbox_job, job_id and keep_schedule: false."
         )
     return Declare(
         name=name,
@@ -183,10 +186,10 @@ def checked_seconds(option: str, seconds: float) -> float:
 def checked_count(option: str, number: int, *, least: int = 0) -> int:
     """Return how many jobs to return.
 
-    :raises ProxboxError: with a sentence, for less than ``least``.
+    :raises ProxboxError: with a sentence, for less than ``least``, and for more than ``MOST``.
     """
-    if number < least:
-        raise ProxboxError(f"{option} {number} is not a number of jobs: give {least} or more.")
+    if not least <= number <= MOST:
+        raise ProxboxError(f"{option} {number} is not a number of jobs: give {least} or more, and at most {MOST}.")
     return number
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from ._causes import Cause, known_cause, settings_in
 from ._log import level_of, message_of, one_line, plain_error
 from ._outcome import FAILED, NOTHING_DONE, PARTIAL, UNKNOWN
-from ._progress import shortened
 from ._run_data import ENDPOINT_GONE, NO_REASON, Phase, Stage
+from ._text import shortened
 from ._times import duration
 
 if TYPE_CHECKING:

@@ -95,11 +95,6 @@ class Progress:
         self._shown = max(self._shown, len(entries))
 
 
-def shortened(text: str, width: int) -> str:
-    """The text, or its first characters and an ellipsis if it is longer than ``width`` characters."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
 def _no_news(job: Job, now: datetime) -> str:
     quiet = f"no news for {SILENCE.seconds} s"
     if job.status == "running":

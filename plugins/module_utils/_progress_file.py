@@ -16,7 +16,8 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from ._progress import PROGRESS, SEEN, WIDTH, Progress, shortened
+from ._progress import PROGRESS, SEEN, WIDTH, Progress
+from ._text import clean, shortened
 
 UNHEARD = 300
 """The module ends after so many seconds without a look: the playbook was killed, or its host is gone."""
@@ -31,7 +32,7 @@ def progress(module: AnsibleModule) -> Progress | None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
     def write(line: str) -> None:
-        line = remove_values(line, module.no_log_values)
+        line = clean(remove_values(line, module.no_log_values))
         # The task must not fail because of a line. A file that was removed is not created again.
         with contextlib.suppress(OSError), open(path, "r+", encoding="utf-8") as file:
             file.seek(0, os.SEEK_END)

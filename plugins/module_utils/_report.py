@@ -15,14 +15,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone, tzinfo
 from typing import Any, NamedTuple
-from unicodedata import combining, east_asian_width
 from urllib.parse import quote
 
 from ._errors import ProxboxError
 from ._message import by_kind, counted, names_in_words
 from ._options import checked_name
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
-from ._progress import shortened
+from ._text import clean, columns, shortened
 from ._times import duration, in_zone
 
 MARKS = {SUCCEEDED: ".", PARTIAL: "~", FAILED: "x", CANCELLED: "-", NOTHING_DONE: "0", UNKNOWN: "?"}
@@ -316,11 +315,6 @@ def markdown(overview: Overview) -> str:
     return "\n".join(text) + "\n"
 
 
-def clean(text: str) -> str:
-    """Return text without characters that steer a terminal, or that turn the direction of the text."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "\N{REPLACEMENT CHARACTER}", text)
-
-
 def web_address(url: str) -> str:
     """Return the address of a web page, safe to be linked to; empty if it is none."""
     return quote(url, safe="/:?&=#%@[]!$+,;~") if re.match(r"https?://", url) else ""
@@ -377,7 +371,7 @@ def _table(overview: Overview) -> Iterator[Line]:
         )
         for row in overview.rows
     ]
-    widths = [max(map(_width, column)) for column in zip(heads, *cells, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(heads, *cells, strict=True)]
     yield Line(_aligned(heads, widths))
     for row, texts in zip(overview.rows, cells, strict=True):
         tone = "bad" if not row.is_well else "good" if row.label == "ok" else "note"
@@ -385,13 +379,8 @@ def _table(overview: Overview) -> Iterator[Line]:
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True))
+    padded = (cell + " " * (width - columns(cell)) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _runs_title(overview: Overview) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from ._report import MARKS, OUTCOMES, Overview, Row, clean, web_address
+from ._report import MARKS, OUTCOMES, Overview, Row, web_address
+from ._text import clean
 
 _STYLE = """
 :root {

@@ -121,7 +121,8 @@ class RunNow(NamedTuple):
             surplus = tuple(job for job in created if job is not keep and job.active)
             why = tuple(f"job {job.id}: a duplicate" for job in surplus)
             if not created:
-                why = ("a sync of the same scope was under way, so no other was started",)
+                same_what = "scope" if keep.scope else "name (NetBox does not show yet what it covers)"
+                why = (f"a sync of the same {same_what} was under way, so no other was started",)
             return Plan(self.name, keep=keep, cancel=surplus, why=why)
         return Plan(self.name, create=self.new, why=("a sync is to run now",))
 

@@ -29,6 +29,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
     FOREIGN,
     MAY_CANCEL,
     NIGHTLY,
+    NO_SCOPE,
     RELEASE,
     RELEASED,
     TASK,
@@ -91,6 +92,17 @@ def test_waiting_reads_neither_data_nor_log_and_no_log_after_a_success(server: S
     assert server.asked == [UNDER_WAY, CREATE, UNDER_WAY, get(7), get(7), get(7), get(7)]
     assert [text.partition("fields=")[2].partition("&")[0] for text in server.requests[3:6]] == ["id%2Cstatus"] * 3
     assert not any("log_entries" in text for text in server.requests)
+
+
+def test_a_run_that_was_joined_by_its_name_has_to_cover_the_same(server: Script, jobs: Jobs, row: Row) -> None:
+    untold = row(7, status="running", data=NO_SCOPE)
+    for types in (["all"], ["devices"]):
+        server.answers[:] = [page(untold), status(7, "completed"), page(row(7, status="completed", sync_types=types))]
+        if types == ["all"]:
+            assert run(jobs, if_running="join").waited
+        else:
+            with pytest.raises(ProxboxError, match=r"its sync types are devices, wanted all\. Run the task again"):
+                run(jobs, if_running="join")
 
 
 def test_a_run_that_is_not_waited_for(server: Script, jobs: Jobs, row: Row) -> None:

@@ -58,6 +58,11 @@ def test_a_secret_that_the_server_repeats(server: Script, tmp_path: Path, value:
     assert "opensesame" not in said and TOKEN not in said
 
 
+def test_the_words_of_the_server_do_not_steer_the_terminal(server: Script, tmp_path: Path) -> None:
+    server.answer(Answer({"detail": "bad \x1b[2Jname"}, 400))
+    assert "bad \ufffd[2Jname" in json.loads(printed(tmp_path, netbox_url=server.url))["msg"]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
-from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress, shortened
+from ansible_collections.proxbox.proxbox.plugins.module_utils._progress import Progress
 from ansible_collections.proxbox.proxbox.plugins.module_utils._worker import Service, Worker
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded
 
@@ -82,7 +82,3 @@ def test_a_time_to_wait_has_two_units(wait: timedelta, said: str) -> None:
     row["scheduled"] = (datetime.fromisoformat(row["created"]) + wait).isoformat()
     (lines,) = looks((row, 0), service=ONE_WORKER)
     assert lines[0].endswith(f", in {said}")
-
-
-def test_a_long_text_is_cut() -> None:
-    assert (shortened("12345", 5), shortened("123456", 5)) == ("12345", "1234…")

@@ -47,6 +47,11 @@ def test_lines_are_short_and_have_no_secret(path: Path, shown: Progress) -> None
     assert second == "ä" * (WIDTH - 1) + "…"
 
 
+def test_a_line_does_not_steer_the_terminal(path: Path, shown: Progress) -> None:
+    shown.tell("VM \x1b]0;x\x07\r\nok: [netbox] \udce4")
+    assert path.read_text(encoding="utf-8") == "VM �]0;x���ok: [netbox] �\n"
+
+
 def test_a_file_that_was_removed_is_not_created_again(path: Path, shown: Progress) -> None:
     assert not shown.unheard()
     path.unlink()

@@ -18,7 +18,6 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._errors import Pro
 from ansible_collections.proxbox.proxbox.plugins.module_utils._report import (
     Row,
     Times,
-    clean,
     expected,
     lines,
     markdown,
@@ -298,7 +297,3 @@ def test_what_is_no_web_page_is_not_linked(url: str) -> None:
 
 def test_an_address_stays_inside_its_link() -> None:
     assert web_address('https://n/a") b(<|\u202e') == "https://n/a%22%29%20b%28%3C%7C%E2%80%AE"
-
-
-def test_a_text_that_steers_a_terminal() -> None:
-    assert clean("a\x1b[31mb\u202ec\nd größe") == "a�[31mb�c�d größe"

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._report import Overview, Row, clean
+from ansible_collections.proxbox.proxbox.plugins.module_utils._report import Overview, Row
 from ansible_collections.proxbox.proxbox.plugins.module_utils._report_html import page
+from ansible_collections.proxbox.proxbox.plugins.module_utils._text import clean
 from ansible_collections.proxbox.proxbox.tests.unit import reports
 
 VOID = ("meta", "link")

@@ -218,7 +218,10 @@ def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
 
 
 def test_a_run_whose_scope_is_not_told_serves_by_its_name() -> None:
-    assert run(JOIN, once(1, name="now", data=NO_SCOPE)).keep
+    plan = run(JOIN, once(1, name="now", data=NO_SCOPE))
+    assert plan.keep and plan.why == (
+        "a sync of the same name (NetBox does not show yet what it covers) was under way, so no other was started",
+    )
     assert run(JOIN, once(1, name="other", data=NO_SCOPE)).create
 
 

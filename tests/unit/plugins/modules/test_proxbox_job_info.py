@@ -102,6 +102,7 @@ def test_jobs_by_outcome_and_time(server: Script, read: Read, row: Callable[...,
     ("options", "says"),
     [
         ({"limit": -1}, "limit -1 is not a number of jobs"),
+        ({"limit": 10**19}, "is not a number of jobs: give 0 or more, and at most 2147483647"),
         ({"name": "null"}, "name 'null' cannot be the name of a job"),
         ({"created_after": "soon"}, "created_after 'soon' is not an ISO 8601 time"),
     ],
