@@ -129,7 +129,8 @@ class Declare(NamedTuple):
 
     def _time_mismatch(self, job: Job, seen: Observation) -> str | None:
         """Return why the time of an active member does not fit; None if it does."""
-        next_run = self._next_run(job, seen)
+        # The next run that has not begun.
+        next_run = (job.status == "running" and job.successor_due(seen.now)) or job.scheduled or seen.now
         if self.skip_until and self.begins(seen.now) > seen.now and next_run < self.skip_until:
             return f"its next run is {self._shown(next_run)}, before skip_until"
         if self.at is None:
@@ -147,13 +148,6 @@ class Declare(NamedTuple):
         else:
             fits = self.has_the_time(job, seen.now)
         return None if fits else f"its next run is {self._shown(job.scheduled)}, which schedule_at does not allow"
-
-    def _next_run(self, job: Job, seen: Observation) -> datetime:
-        """The time of the next run that has not begun. NetBox makes the next job of a running sync at its end."""
-        due = job.scheduled or seen.now
-        if job.status == "running" and job.interval:
-            return max(due + timedelta(minutes=job.interval), seen.now)
-        return due
 
     def _shown(self, when: datetime) -> str:
         return in_zone(when, self.zone)

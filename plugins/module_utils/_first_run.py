@@ -63,7 +63,7 @@ def _first_run(goal: Declare, active: Iterable[Job], now: datetime) -> datetime 
 
 
 def _after(job: Job, now: datetime) -> datetime:
-    """Return when NetBox would run a recurring job again that is running now."""
+    """Return when a schedule whose job is running now is to run again: at its time, or after a whole interval."""
     step = timedelta(minutes=job.interval or 0)
     due = (job.scheduled or now) + step
     return due if due > now + LEAD else now + step

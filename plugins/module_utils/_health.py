@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone, tzinfo
 from typing import Any
 
 from ._explain import headline, in_one_line
@@ -50,9 +50,7 @@ class Report:
         waiting = [job.due for job in self.members if job.status != "running" and not job.dead and job.due]
         if waiting:
             return min(waiting)
-        if self.job.interval is None or self.job.dead or self.job.due is None:
-            return None
-        return max(self.job.due + timedelta(minutes=self.job.interval), self.now + timedelta(minutes=1))
+        return self.job.successor_due(self.now)
 
     @property
     def runs(self) -> list[Job]:

@@ -10,7 +10,7 @@ Pure: no network, no clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
@@ -194,6 +194,15 @@ class Job(_Fields):
     def due(self) -> datetime | None:
         """When the job was to start."""
         return self.scheduled or self.created
+
+    def successor_due(self, now: datetime) -> datetime | None:
+        """The earliest time of the job that NetBox creates when this one ends; None if there will be none.
+
+        It is one interval after the time of this job, and a minute after its end at the earliest (NetBox 4.5-4.7).
+        """
+        if self.interval is None or self.due is None or self.dead:
+            return None
+        return max(self.due + timedelta(minutes=self.interval), now + timedelta(minutes=1))
 
     @cached_property
     def outcome(self) -> Outcome:
