@@ -246,18 +246,30 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     assert [given["name"] for name, given in calls if name == "job_template"] == list(TEMPLATES)
     ((_name, credential),) = (call for call in calls if call[0] == "credential")
     assert credential["inputs"] == {"url": "https://netbox.example.com", "validate_certs": True}
-    assert credential["update_secrets"] is False
+    # A credential that exists keeps the token that somebody has typed in: AWX replaces all inputs at once.
+    assert credential["state"] == "exists"
     ((_name, kind),) = (call for call in calls if call[0] == "credential_type")
     assert kind["injectors"]["env"]["NETBOX_TOKEN"] == "{{ token }}"
     assert not [name for name, _given in calls if name == "notification_template"]
 
 
 def test_the_token_is_not_shown(tmp_path: Path) -> None:
-    more = {"proxbox_awx_netbox_token": "opensesame", "proxbox_awx_webhook_url": "https://hook.example.com"}
+    more = {
+        "proxbox_awx_netbox_token": "opensesame",
+        "proxbox_awx_netbox_ca": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n",
+        "proxbox_awx_validate_certs": "false",  # as -e gives it
+        "proxbox_awx_webhook_url": "https://hook.example.com",
+    }
     done, calls = applied(tmp_path, **VALUES, **more)
     assert done.returncode == 0 and "opensesame" not in done.stdout + done.stderr, done.stdout
     ((_name, credential),) = (call for call in calls if call[0] == "credential")
-    assert credential["inputs"]["token"] == "opensesame" and credential["update_secrets"] is True
+    assert credential["inputs"] == {
+        "url": "https://netbox.example.com",
+        "token": "opensesame",
+        "validate_certs": False,
+        "ca": more["proxbox_awx_netbox_ca"],
+    }
+    assert credential["state"] == "present"
     (template, *_others) = (given for name, given in calls if name == "job_template")
     assert template["notification_templates_error"] == ["Proxbox failure"]
 
