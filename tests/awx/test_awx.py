@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.proxbox.proxbox.plugins.action import proxbox_report
+from ansible_collections.proxbox.proxbox.plugins.module_utils._survey import read_answers
 from ansible_collections.proxbox.proxbox.tests.unit.plugins.modules.conftest import validator
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -117,12 +118,21 @@ def test_a_question_is_one_that_awx_takes(template: dict[str, Any], question: di
     assert variables.count(question["variable"]) == 1
 
 
-@pytest.mark.parametrize("template", TEMPLATES.values(), ids=question_id)
-def test_all_that_has_no_default_may_be_blank(template: dict[str, Any]) -> None:
-    required = [
-        question["variable"] for question in template.get("survey_spec", {}).get("spec", []) if question["required"]
-    ]
-    assert set(required) <= {"proxbox_schedules", "proxbox_schedule_name"}
+def required(template: dict[str, Any]) -> set[str]:
+    """The variables of the questions that somebody or something has to answer."""
+    return {question["variable"] for question in template.get("survey_spec", {}).get("spec", []) if question["required"]}
+
+
+def test_what_has_to_be_answered() -> None:
+    assert set().union(*map(required, TEMPLATES.values())) == {
+        "proxbox_schedules", "proxbox_schedule_name", "proxbox_report_fail",
+    }  # fmt: skip
+
+
+def test_a_schedule_answers_what_is_required() -> None:
+    """AWX refuses a schedule that does not, also if the question has a default."""
+    for schedule in DATA["controller_schedules"]:
+        assert set(schedule["extra_data"]) == required(TEMPLATES[schedule["unified_job_template"]])
 
 
 def test_a_template_takes_longer_than_its_sync() -> None:
@@ -161,7 +171,7 @@ def test_each_name_is_there() -> None:
         assert template["project"] in names["controller_projects"]
         assert template["inventory"] in names["controller_inventories"]
         assert template["execution_environment"] in names["controller_execution_environments"]
-        assert set(template["credentials"]) <= names["controller_credentials"]
+        assert set(re.findall(r"Proxbox \w+", str(template["credentials"]))) == names["controller_credentials"]
     for credential in DATA["controller_credentials"]:
         assert credential["credential_type"] in names["controller_credential_types"]
     for workflow in DATA["controller_workflows"]:
@@ -251,6 +261,42 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     ((_name, kind),) = (call for call in calls if call[0] == "credential_type")
     assert kind["injectors"]["env"]["NETBOX_TOKEN"] == "{{ token }}"
     assert not [name for name, _given in calls if name == "notification_template"]
+    assert [given["enabled"] for name, given in calls if name == "schedule"] == [False, False]
+    templates = {given["name"]: given for name, given in calls if name == "job_template"}
+    # Nobody has written a list of schedules yet, so none is proposed.
+    assert default_of(templates["Proxbox schedules"], "proxbox_schedules") == ""
+    assert templates["Proxbox worker"]["credentials"] == ["Proxbox NetBox"]
+
+
+def test_applying_resets_nothing_that_is_in_the_values(tmp_path: Path) -> None:
+    schedules = [{"name": "nightly", "schedule_at": "02:00", "interval": "daily"}, {"name": "gone", "state": "absent"}]
+    values = {
+        "proxbox_awx_schedules": schedules,
+        "proxbox_awx_schedules_each_hour": "true",  # as -e gives it
+        "proxbox_awx_report_names": ["nightly", "weekly"],
+        "proxbox_awx_report_each_day": True,
+        "proxbox_awx_machine_credential": "NetBox hosts",
+    }
+    done, calls = applied(tmp_path, **VALUES, **values)
+    assert done.returncode == 0, done.stdout
+    templates = {given["name"]: given for name, given in calls if name == "job_template"}
+    assert templates["Proxbox worker"]["credentials"] == ["Proxbox NetBox", "NetBox hosts"]
+    assert {tuple(given["credentials"]) for name, given in templates.items() if name != "Proxbox worker"} == {
+        ("Proxbox NetBox",)
+    }
+    text = default_of(templates["Proxbox schedules"], "proxbox_schedules")
+    assert read_answers({"schedules": text}, argument_spec("proxbox_sync_schedules")) == {"schedules": schedules}
+    assert default_of(templates["Proxbox report"], "proxbox_report_names") == "nightly\nweekly"
+    given = {given["name"]: (given["enabled"], given["extra_data"]) for name, given in calls if name == "schedule"}
+    assert given == {
+        "Proxbox schedules each hour": (True, {"proxbox_schedules": text}),
+        "Proxbox report each day": (True, {"proxbox_report_fail": "true"}),
+    }
+
+
+def default_of(template: dict[str, Any], variable: str) -> Any:
+    (found,) = (question for question in template["survey_spec"]["spec"] if question["variable"] == variable)
+    return found["default"]
 
 
 def test_the_token_is_not_shown(tmp_path: Path) -> None:
