@@ -135,6 +135,18 @@ def test_a_schedule_answers_what_is_required() -> None:
         assert set(schedule["extra_data"]) == required(TEMPLATES[schedule["unified_job_template"]])
 
 
+@pytest.mark.parametrize("playbook", sorted(path.name for path in (CHECKOUT / "playbooks").glob("*.yml")))
+def test_a_blank_variable_of_a_playbook_counts_as_not_set(playbook: str) -> None:
+    """The default also replaces a blank value; or it is blank, or omitted, and the module sees that."""
+    text = (CHECKOUT / "playbooks" / playbook).read_text()
+    for start in re.finditer(r"\bproxbox_\w+ \| default\(", text):
+        depth, end = 1, start.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        assert re.fullmatch(r"''|.*, true", text[start.end() : end - 1], re.DOTALL), text[start.start() : end]
+
+
 def test_a_template_takes_longer_than_its_sync() -> None:
     for template in TEMPLATES.values():
         for question in template.get("survey_spec", {}).get("spec", []):

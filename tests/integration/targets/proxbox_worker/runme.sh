@@ -84,6 +84,10 @@ play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e '{"proxbox_worker_
 shows 'The role could not ask .* for the worker'
 if play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e proxbox_worker_netbox_token=nbt_wrong.token; then exit 1; fi
 
+say "The environment says whether to verify the certificate"
+if NETBOX_VALIDATE_CERTS=perhaps play deploy.yml -e "@$secret" --tags proxbox_worker_verify; then exit 1; fi
+shows "proxbox_worker_validate_certs.*perhaps"
+
 say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
 play running.yml
 play deploy.yml --tags proxbox_worker_verify
