@@ -128,7 +128,13 @@ def test_each_event_comes_once_also_across_a_restart_of_netbox(
     # The sync may end before the engine has started.
     ruleset["sources"][0]["proxbox.proxbox.sync_jobs"] |= {"timeout": 5, "lookback": "10m"}
     (rulebook.folder / "rules.yml").write_text(yaml.safe_dump([ruleset]))
-    (rulebook.folder / "vars.yml").write_text(yaml.safe_dump({"proxbox_names": [f"{name}*"], "proxbox_delay": 1}))
+    variables = {
+        "proxbox_netbox_url": rulebook.environment.pop("NETBOX_URL"),
+        "proxbox_netbox_token": rulebook.environment.pop("NETBOX_TOKEN"),
+        "proxbox_names": [f"{name}*"],
+        "proxbox_delay": 1,
+    }
+    (rulebook.folder / "vars.yml").write_text(yaml.safe_dump(variables))
     call("fail", "backend", "dcim/devices/create", "--status", "500", "--detail", "no space left on device")
     process = rulebook.start("rules.yml", "--vars", "vars.yml")
 
