@@ -132,7 +132,9 @@ def test_a_blank_answer_means_the_default_of_the_survey(template: dict[str, Any]
 
 def required(template: dict[str, Any]) -> set[str]:
     """The variables of the questions that somebody or something has to answer."""
-    return {question["variable"] for question in template.get("survey_spec", {}).get("spec", []) if question["required"]}
+    return {
+        question["variable"] for question in template.get("survey_spec", {}).get("spec", []) if question["required"]
+    }
 
 
 def test_what_has_to_be_answered() -> None:
@@ -190,7 +192,9 @@ def test_the_credential_type_sets_variables_that_the_modules_read() -> None:
 
 
 def test_each_name_is_there() -> None:
-    names = {key: {item["name"] for item in items} for key, items in DATA.items() if isinstance(items, list)}
+    names = {
+        key: {item["name"] for item in DATA[key]} for key in DATA if isinstance(DATA[key], list) and "_awx_" not in key
+    }
     for template in TEMPLATES.values():
         assert template["project"] in names["controller_projects"]
         assert template["inventory"] in names["controller_inventories"]
@@ -198,31 +202,14 @@ def test_each_name_is_there() -> None:
         assert set(re.findall(r"Proxbox \w+", str(template["credentials"]))) == names["controller_credentials"]
     for credential in DATA["controller_credentials"]:
         assert credential["credential_type"] in names["controller_credential_types"]
-    for workflow in DATA["controller_workflows"]:
-        nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
-        for node in nodes.values():
-            assert node["unified_job_template"]["name"] in TEMPLATES
-            followers = [other["identifier"] for ends in node.get("related", {}).values() for other in ends]
-            assert set(followers) <= set(nodes)
     for schedule in DATA["controller_schedules"]:
         assert schedule["unified_job_template"] in TEMPLATES
 
 
-def test_the_report_tells_somebody_and_starts_the_repair() -> None:
+def test_the_report_tells_somebody() -> None:
     report = TEMPLATES["Proxbox report"]
     assert report["notification_templates_error"] == "{{ proxbox_awx_on_failure }}"
-    (fails,) = (question for question in report["survey_spec"]["spec"] if question["variable"] == "proxbox_report_fail")
-    assert fails["default"] == "true"
-    (repair,) = (workflow for workflow in DATA["controller_workflows"] if workflow["name"] == "Proxbox repair")
-    nodes = {
-        node["identifier"]: (node["unified_job_template"]["name"], node.get("related"))
-        for node in repair["workflow_nodes"]
-    }
-    assert nodes == {
-        "report": ("Proxbox report", {"failure_nodes": [{"identifier": "worker"}]}),
-        "worker": ("Proxbox worker", {"success_nodes": [{"identifier": "sync"}]}),
-        "sync": ("Proxbox sync", None),
-    }
+    assert default_of(report, "proxbox_report_fail") == "true"
 
 
 STUB = """\
@@ -290,6 +277,7 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     # Nobody has written a list of schedules yet, so none is proposed.
     assert default_of(templates["Proxbox schedules"], "proxbox_schedules") == ""
     assert templates["Proxbox worker"]["credentials"] == ["Proxbox NetBox"]
+    assert paths(calls)["Proxbox repair"] == ["Proxbox report fails", "Proxbox worker", "Proxbox sync"]
 
 
 def test_applying_resets_nothing_that_is_in_the_values(tmp_path: Path) -> None:
@@ -311,11 +299,34 @@ def test_applying_resets_nothing_that_is_in_the_values(tmp_path: Path) -> None:
     text = default_of(templates["Proxbox schedules"], "proxbox_schedules")
     assert read_answers({"schedules": text}, argument_spec("proxbox_sync_schedules")) == {"schedules": schedules}
     assert default_of(templates["Proxbox report"], "proxbox_report_names") == "nightly\nweekly"
+    assert paths(calls) == {
+        "Proxbox": ["Proxbox worker", "Proxbox schedules", "Proxbox sync"],
+        "Proxbox repair": ["Proxbox report fails", "Proxbox worker", "Proxbox schedules", "Proxbox sync"],
+    }
     given = {given["name"]: (given["enabled"], given["extra_data"]) for name, given in calls if name == "schedule"}
     assert given == {
         "Proxbox schedules each hour": (True, {"proxbox_schedules": text}),
         "Proxbox report each day": (True, {"proxbox_report_fail": "true"}),
     }
+
+
+def paths(calls: list[Any]) -> dict[str, list[str]]:
+    """The templates that each workflow runs one after the other."""
+    found = {}
+    for given in (given for name, given in calls if name == "workflow_job_template"):
+        nodes = {node["identifier"]: node for node in given["workflow_nodes"]}
+        following, path = given["workflow_nodes"][0]["identifier"], []
+        while following:
+            node = nodes.pop(following)
+            template = node["unified_job_template"]["name"]
+            assert set(node["extra_data"] or {}) == required(TEMPLATES[template])
+            ways = {way: others for way, others in (node["related"] or {}).items() if others}
+            assert len(ways) <= 1
+            path.append(template + (" fails" if "failure_nodes" in ways else ""))
+            following = next((other["identifier"] for others in ways.values() for other in others), None)
+        assert not nodes
+        found[given["name"]] = path
+    return found
 
 
 def default_of(template: dict[str, Any], variable: str) -> Any:
