@@ -78,7 +78,8 @@ options:
       - If not set, the environment variable E(NETBOX_CLIENT_KEY) is used.
     type: path
   headers:
-    description: Additional HTTP headers for each request, for example for a proxy in front of NetBox.
+    description:
+      - Additional HTTP headers for each request, for example for a proxy in front of NetBox. They can be text in JSON.
     type: dict
   timeout:
     description: Seconds to wait for the connection to NetBox, and for each part of an answer.
@@ -473,8 +474,13 @@ def _boolean(taken: Mapping[str, Any], option: str) -> bool:
 
 def _dictionary(taken: Mapping[str, Any], option: str) -> Mapping[str, Any]:
     found = taken.get(option, {})
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except ValueError:
+            found = None
     if not isinstance(found, Mapping):
-        raise _errors.ProxboxError(f"{option} is not a dictionary: give names and values.")
+        raise _errors.ProxboxError(f"{option} is not a dictionary: give names and values, or JSON.")
     return found
 
 

@@ -254,6 +254,7 @@ def test_the_time_limit_of_netbox(engine: Engine, server: Script) -> None:
         ({"timeout": [1]}, "timeout [1] is not a number"),
         ({"validate_certs": "perhaps"}, "validate_certs 'perhaps' is neither true nor false"),
         ({"headers": "X: 1"}, "headers is not a dictionary"),
+        ({"headers": '["X"]'}, "headers is not a dictionary"),
         ({"names": {"a": 1}}, "names {'a': 1} is not a list"),
         ({"schedules": ["null"]}, "cannot be the name of a job"),
         ({"running_too_long": "long"}, "running_too_long 'long' is not an interval"),
@@ -280,7 +281,10 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not found.connection.validate_certs and found.connection.ca_path is None
     assert found.rules.names == ("nightly", "lab *") and found.delay == 30
     assert found.lookback == timedelta(minutes=90) and found.rules.running_too_long is None
-    found = read({"netbox_url": "http://other", "netbox_token": 12345678, "validate_certs": True, "names": ""})
+    assert found.connection.headers == {}
+    more = {"names": "", "headers": '{"X-Shard": 1}'}
+    found = read({"netbox_url": "http://other", "netbox_token": 12345678, "validate_certs": True, **more})
+    assert found.connection.headers == {"X-Shard": "1"}
     assert (found.connection.url, found.connection.token) == ("http://other", "12345678")
     assert found.connection.validate_certs and found.rules.names == ()
 
