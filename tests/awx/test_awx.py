@@ -274,10 +274,12 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     assert not [name for name, _given in calls if name == "notification_template"]
     assert [given["enabled"] for name, given in calls if name == "schedule"] == [False, False]
     templates = {given["name"]: given for name, given in calls if name == "job_template"}
-    # Nobody has written a list of schedules yet, so none is proposed.
-    assert default_of(templates["Proxbox schedules"], "proxbox_schedules") == ""
     assert templates["Proxbox worker"]["credentials"] == ["Proxbox NetBox"]
-    assert paths(calls)["Proxbox repair"] == ["Proxbox report fails", "Proxbox worker", "Proxbox sync"]
+    example = read_answers(
+        {"schedules": default_of(templates["Proxbox schedules"], "proxbox_schedules")},
+        argument_spec("proxbox_sync_schedules"),
+    )
+    assert [entry["name"] for entry in example["schedules"]] == ["nightly"]
 
 
 def test_applying_resets_nothing_that_is_in_the_values(tmp_path: Path) -> None:
