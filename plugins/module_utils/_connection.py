@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: how to reach NetBox, as the user says it. Each value is checked before it is used.
+"""Private to the collection: the connection to NetBox, as the options describe it.
 
-No message shows a value that may hold a secret. Ansible masks a secret only where it finds it letter by letter, and
-Python's libraries show it with escapes.
+Each value is checked before it is used. No message shows a value that may hold a secret: Ansible masks only text that
+equals the value of the option, and Python's libraries show a value with escapes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 from ._errors import ProxboxError
 
 LONGEST_TIMEOUT = 86400
-"""Seconds. A socket takes no infinite time, and a module is not meant to wait longer than a day for one answer."""
+"""Seconds. A socket accepts no infinite time-out, and a module should not wait longer than a day for one answer."""
 
 SHORTEST_SECRET = 8
-"""Characters. A shorter value is masked nowhere: it would be found in the middle of dates, words and addresses."""
+"""Characters. A shorter value is not masked, because Ansible would mask it inside dates, words and addresses too."""
 
 SECRET_NAMES = ("auth", "cookie", "credential", "jwt", "key", "pass", "secret", "session", "signature", "token")
 """A header with one of these in its name holds a secret."""
@@ -43,17 +43,20 @@ ENVIRONMENT = {
     "netbox_username": ("NETBOX_USERNAME",),
     "netbox_password": ("NETBOX_PASSWORD",),
 }
-"""The environment variables of each option. The first one that is not empty counts if the option is not set."""
+"""The environment variables of each option. The first variable that is not empty is used if the option is not set."""
 
 ENGLISH = {"Accept-Language": "en"}
-"""A header for each request. NetBox translates its errors (``DEFAULT_LANGUAGE``), and some are told apart by words."""
+"""A header of each request.
+
+NetBox translates its error messages (``DEFAULT_LANGUAGE``), and the collection recognizes some by their English words.
+"""
 
 _NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
-"""What HTTP allows in the name of a header (RFC 9110, section 5.6.2)."""
+"""The characters that HTTP allows in the name of a header (RFC 9110, section 5.6.2)."""
 
 
 class Connection(NamedTuple):
-    """How to reach one NetBox. ``timeout`` is in seconds, and counts for each connect and for each answer."""
+    """The connection to one NetBox. ``timeout`` is in seconds, and applies to each connect and to each answer."""
 
     url: str
     token: str
@@ -70,9 +73,9 @@ class Connection(NamedTuple):
 
 
 def checked(connection: Connection) -> Connection:
-    """Return the connection with its URL, token and headers as they are used.
+    """Return the connection with its URL, token and headers as they are sent.
 
-    :raises ProxboxError: for a value that cannot work; nothing was sent.
+    :raises ProxboxError: if a value cannot work; nothing was sent.
     """
     if not 0 < connection.timeout <= LONGEST_TIMEOUT:
         raise ProxboxError(
@@ -89,7 +92,7 @@ def checked(connection: Connection) -> Connection:
 
 
 def from_environment(*names: str) -> str | None:
-    """Return the first of these environment variables that is not empty. AWX leaves variables empty."""
+    """Return the value of the first of these environment variables that is not empty. AWX leaves variables empty."""
     return next(filter(None, map(os.environ.get, names)), None)
 
 
@@ -99,17 +102,17 @@ def authorization(token: str) -> str:
 
 
 def server_time(headers: Mapping[str, str]) -> datetime:
-    """Return NetBox's clock in UTC: the header ``Date`` of an answer; without one, the clock of this host."""
+    """Return the time of NetBox in UTC, from the header ``Date`` of an answer; the time of this host without it."""
     try:
         told = parsedate_to_datetime(headers["Date"])
-        # RFC 5322 writes UTC as -0000 too, and Python reads that as no time zone.
+        # RFC 5322 also allows -0000 for UTC, and Python reads that as no time zone.
         return told.astimezone(timezone.utc) if told.tzinfo else told.replace(tzinfo=timezone.utc)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return datetime.now(timezone.utc)
 
 
 def secret_values(params: Mapping[str, Any]) -> set[str]:
-    """Return the values among a module's options that no output may show, whether they are usable or not."""
+    """Return the values of a module's options that no output may show, also if they are not valid."""
     secrets = {params.get(option) for option in ("netbox_token", "netbox_password")}
     url = str(params.get("netbox_url") or "")
     if any(mark in url for mark in "@?#"):
@@ -124,7 +127,7 @@ def secret_values(params: Mapping[str, Any]) -> set[str]:
             # A server may repeat "Bearer abc" without its first word.
             secrets.update(text for text in (str(value), *str(value).split()) if len(text.strip()) >= SHORTEST_SECRET)
     texts = {str(secret) for secret in secrets if secret}
-    # White space around a value is not sent.
+    # A value is sent without the white space around it.
     return {text for found in texts for text in (found, found.strip()) if text}
 
 
@@ -132,7 +135,7 @@ def _checked_url(url: str) -> str:
     text = url.strip().rstrip("/")
     problem = _url_problem(text)
     if problem:
-        # Without the URL: who forgets the scheme, or gives another option's value, may have written a secret into it.
+        # The message leaves out the URL: if the value is wrong, for example that of another option, it may be a secret.
         raise ProxboxError(f"netbox_url is not a URL of the form https://netbox.example.com: {problem}.")
     return text.removesuffix("/api")
 
@@ -171,7 +174,7 @@ def _header_names(headers: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
         name = str(given)
         wrong = next((at for at, char in enumerate(name) if char not in _NAME_CHARACTERS), None if name else 0)
         if wrong is not None:
-            # "X-Key: secret" as a name: only what stands before the first wrong character is a name for sure.
+            # The name may be "X-Key: secret". Only the part before the first wrong character is surely no secret.
             raise ProxboxError(
                 f"headers has a name that HTTP does not allow, which begins with {name[:wrong]!r}: a name takes ASCII "
                 "letters, digits and hyphens, and the value stands apart from it."

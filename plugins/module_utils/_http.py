@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: how a request is sent. TLS, proxies, time-outs, cookies, and another attempt.
+"""Private to the collection: send HTTP requests, with TLS, proxies, time-outs, cookies and further attempts.
 
-The rest of the environment counts as with requests: proxies, and ``REQUESTS_CA_BUNDLE``.
+The environment variables for proxies and ``REQUESTS_CA_BUNDLE`` have the same effect as in the library requests.
 """
 
 from __future__ import annotations
@@ -25,24 +25,27 @@ from ._errors import ProxboxError
 from ._library import HTTPAdapter, HTTPSConnection, HTTPSConnectionPool, requests
 
 RETRY_PAUSES = (0.3, 1.0)
-"""Seconds between two attempts of a request that may be repeated, give or take half."""
+"""Seconds between two attempts of a request that may be repeated. Each pause varies at random by up to a half."""
 
 HANDSHAKE_TIMEOUT = 5
-"""Seconds in which a server must answer to TLS. A gunicorn without TLS takes it for half a request, and waits."""
+"""Seconds in which a server must answer the TLS handshake.
+
+A gunicorn without TLS takes the handshake for an incomplete request, and waits for the rest.
+"""
 
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 class Http:
-    """HTTP with one NetBox. It keeps cookies, and follows no redirect.
+    """Sends HTTP requests to one NetBox. It keeps cookies, and follows no redirects.
 
-    A redirect would turn a POST into a GET, or carry the token to another host.
+    A redirect would turn a POST into a GET, or send the token to another host.
     """
 
     def __init__(self, connection: Connection) -> None:
         """
-        :param connection: with values that were checked.
-        :raises ProxboxError: for a proxy in the environment that cannot work.
+        :param connection: a connection whose values were checked.
+        :raises ProxboxError: if the environment names a proxy that cannot work.
         """
         _check_proxy(connection.url)
         self._timeout = connection.timeout
@@ -52,7 +55,7 @@ class Http:
         self._session.headers.update(connection.headers)
         self._take_cookies(str(self._session.headers.pop("Cookie", "")))
         if connection.url.lower().startswith("https:"):
-            # Only there: to read the system's store takes 25 ms.
+            # Only for https, because reading the system's CA store takes 25 ms.
             self._session.mount(
                 "https://", _TlsAdapter(_system_trust(connection.client_cert) if self._verify is None else None)
             )
@@ -61,7 +64,7 @@ class Http:
             self._session.cert = (cert, key) if key else cert
 
     def _take_cookies(self, header: str) -> None:
-        # requests sends either a header of the user or the cookies of the server.
+        # If the session had a Cookie header, requests would not send the cookies of the server.
         for cookie in header.split(";"):
             name, equals, value = cookie.strip().partition("=")
             if equals:
@@ -70,23 +73,25 @@ class Http:
     def send(self, method: str, url: str, *, repeat: bool, **parts: Any) -> requests.Response:
         """Send a request.
 
-        :param repeat: send it again when the connection breaks, or a gateway has no answer; for a request that does
-            no more when it comes twice.
+        :param repeat: send it again if the connection breaks, or if a gateway has no answer; only for a request that
+            has the same effect if NetBox receives it twice.
         :param parts: ``params``, ``headers``, ``json``, ``data``, ``cookies`` of requests.
-        :raises requests.RequestException: when there is no answer.
+        :raises requests.RequestException: if there is no answer.
         """
-        # Without ``verify`` in the call, requests prefers REQUESTS_CA_BUNDLE to that of its session.
+        # Without ``verify`` in the call, requests would prefer REQUESTS_CA_BUNDLE to ``verify`` of its session.
         parts.update(allow_redirects=False, timeout=self._timeout, verify=self._verify)
         if repeat:
             return _resend_if_broken(lambda: self._session.request(method, url, **parts), self._timeout)
-        # Use a new connection. The server may have closed the old one, and then nobody can tell whether the request
-        # arrived.
+        # Use a new connection. If the server has closed the old one, it is not known whether the request arrived.
         self._session.close()
         return self._session.request(method, url, **parts)
 
 
 def _resend_if_broken(send: Callable[[], requests.Response], patience: float) -> requests.Response:
-    """Send, and send again when an answer is broken or a gateway has none, for ``patience`` seconds at most."""
+    """Send, and send again if the connection breaks, the answer is incomplete, or a gateway has no answer.
+
+    :param patience: how long to make new attempts, in seconds.
+    """
     deadline = time.monotonic() + patience
     for pause in RETRY_PAUSES:
         pause *= random.uniform(0.5, 1.5)
@@ -105,7 +110,7 @@ def _resend_if_broken(send: Callable[[], requests.Response], patience: float) ->
 
 
 def _is_cut_short(response: requests.Response) -> bool:
-    """Return whether an answer calls itself JSON, and is not to its end."""
+    """Return whether an answer is incomplete: its type is JSON, and it cannot be read as JSON."""
     if response.status_code != 200 or "json" not in response.headers.get("Content-Type", ""):
         return False
     try:
@@ -116,12 +121,12 @@ def _is_cut_short(response: requests.Response) -> bool:
 
 
 def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # Where a session has no auth of its own, requests replaces the token by a login of ~/.netrc.
+    # If a session has no auth of its own, requests replaces the token with a login from ~/.netrc.
     return request
 
 
 def _verify(connection: Connection) -> bool | str | None:
-    """Return what requests takes as ``verify``: False, the path of a bundle, or None for what the system trusts."""
+    """Return ``verify`` for requests: False, the path of a CA bundle, or None for the CAs that the system trusts."""
     if not connection.validate_certs:
         warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         return False
@@ -137,7 +142,7 @@ def _check_proxy(url: str) -> None:
         is_usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in PROXY_SCHEMES
     except ValueError:
         is_usable = False
-    # A password with an unescaped / or # ends the host before its time.
+    # An unescaped / or # in a password ends the host part of the URL too early.
     if not is_usable or "@" in f"{parts.path}{parts.query}{parts.fragment}" or " " in proxy:
         raise ProxboxError(
             f"The environment of the module names a proxy for {urlsplit(url).netloc} that is not a URL of the form "
@@ -148,10 +153,10 @@ def _check_proxy(url: str) -> None:
 
 @cache
 def _system_trust(_client_cert: str | None) -> ssl.SSLContext:
-    """Return what trusts the system's CA store, or where there is none the bundle of certifi.
+    """Return a TLS context that trusts the system's CA store, or the bundle of certifi if the system has none.
 
-    requests alone looks only at the bundle of certifi, and reads it for each connection (20 ms). There is a context for
-    each client certificate, because urllib3 loads it into the context.
+    By itself, requests trusts only the bundle of certifi, and reads it for each connection (20 ms). Each client
+    certificate has its own context, because urllib3 loads the certificate into the context.
     """
     context = ssl.create_default_context()
     if not context.cert_store_stats()["x509_ca"]:
@@ -160,11 +165,11 @@ def _system_trust(_client_cert: str | None) -> ssl.SSLContext:
 
 
 class NoTlsAnswer(ssl.SSLError):
-    """The server took the connection, and did not answer to TLS in time."""
+    """The server accepted the connection, but did not answer the TLS handshake in time."""
 
 
 class _TlsConnection(HTTPSConnection):
-    """A connection that fails soon where the server does not speak TLS."""
+    """A connection that fails soon if the server does not speak TLS."""
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
@@ -174,7 +179,7 @@ class _TlsConnection(HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()
-        except TimeoutError as exc:  # urllib3 raises another exception if the server takes no connection
+        except TimeoutError as exc:  # urllib3 raises another exception if the server accepts no connection
             raise NoTlsAnswer(errno.ETIMEDOUT, f"no answer to TLS within {HANDSHAKE_TIMEOUT} s") from exc
 
 
@@ -183,7 +188,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _TlsAdapter(HTTPAdapter):
-    """Trust what a TLS context trusts, also behind a proxy."""
+    """Uses a TLS context for all connections, also through a proxy."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context: dict[str, Any] = {"ssl_context": context} if context else {}

@@ -20,7 +20,7 @@ from ._http import NoTlsAnswer
 from ._library import AllocationError, ContentError, NewConnectionError, RequestError, requests
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
-"""What OpenSSL calls an answer that is no TLS."""
+"""The reasons that OpenSSL gives if an answer is not TLS."""
 
 TOKEN_REFUSED = (
     "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to other "
@@ -43,7 +43,7 @@ UNREACHABLE = "{host} cannot be reached: {reason} {where}. Look at netbox_url an
 
 
 class Answer(Protocol):
-    """What an answer of ``requests`` and one of another HTTP library have in common."""
+    """An answer, of ``requests`` or of another HTTP library."""
 
     @property
     def status_code(self) -> int:
@@ -51,21 +51,21 @@ class Answer(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, whose names may be asked for in any case."""
+        """The headers. Upper and lower case make no difference in their names."""
 
     def json(self) -> Any:
         """Return the body, read as JSON."""
 
 
 def explained(exc: Exception, method: str, url: str) -> ProxboxError:
-    """Return the error for what requests or pynetbox has raised."""
+    """Return the error for an exception of requests or pynetbox."""
     if isinstance(exc, (RequestError, ContentError, AllocationError)):
         return refused(exc.req, method, url)
     return no_answer(exc, method, url)
 
 
 def refused(response: Answer, method: str, url: str) -> ProxboxError:
-    """Return the error for an answer that is no success, or no JSON."""
+    """Return the error for an answer that is not a success, or not JSON."""
     status = response.status_code
     detail = _server_detail(response)
     where = f"{method} {url} answered HTTP {status}{f': {detail}' if detail else ''}"
@@ -75,7 +75,7 @@ def refused(response: Answer, method: str, url: str) -> ProxboxError:
         method=method,
         status=status,
         detail=detail,
-        # A gateway that gave up, or a success that cannot be read: NetBox may have done it.
+        # If a gateway gave up, or a success cannot be read, NetBox may have done what was requested.
         outcome_unknown=status in (502, 503, 504) or status < 300,
     )
 
@@ -96,7 +96,7 @@ def no_answer(exc: Exception, method: str, url: str) -> ProxboxError:
 
 
 def root_cause(exc: BaseException) -> BaseException:
-    """Return the exception at the bottom of a chain, which requests and urllib3 wrap in their own ones."""
+    """Return the first cause of an exception. requests and urllib3 wrap it in exceptions of their own."""
     cause = exc
     for _depth in range(8):
         inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
@@ -107,9 +107,9 @@ def root_cause(exc: BaseException) -> BaseException:
 
 
 def is_broken_off(exc: Exception) -> bool:
-    """Return whether a connection broke under a request, so that another attempt may go well.
+    """Return whether a connection broke during a request, so that another attempt may succeed.
 
-    A time-out has used up the patience already. A certificate, a name or a proxy that is wrong stays wrong.
+    After a time-out, no time is left for another attempt. A wrong certificate, host name or proxy stays wrong.
     """
     if isinstance(exc, requests.exceptions.SSLError):
         return isinstance(root_cause(exc), ssl.SSLEOFError)
@@ -148,14 +148,14 @@ def _no_answer_meaning(exc: Exception, cause: BaseException) -> str:
 def _one_line(cause: BaseException) -> str:
     # urllib3 puts the connection object and its own summary before the reason.
     text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?", "", str(cause))
-    # What stands before an @ may be the password of a proxy.
+    # The text before an @ may be the password of a proxy.
     return re.sub(r"\S+@", "***@", " ".join(text.split())).rstrip(".")
 
 
 def _server_detail(response: Answer) -> str | None:
-    """Return the server's own words; None for a page.
+    """Return the server's own error message; None if the answer is a web page.
 
-    These are ``detail``, or each entry of ``errors`` as ``field: message``, or the exception and its message.
+    It is ``detail``, or each entry of ``errors`` as ``field: message``, or the exception and its message.
     """
     try:
         body = response.json()
@@ -181,7 +181,7 @@ def _messages(node: Any, path: str = "") -> Iterator[str]:
 
 
 def _status_meaning(response: Answer, detail: str | None) -> str:
-    """Return what an answer that is no success means, and what to do about it."""
+    """Return what an answer means that cannot be used, and what to do about it."""
     status = response.status_code
     if 300 <= status < 400:
         return (
@@ -213,5 +213,5 @@ _STATUS_MEANINGS = {
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL of the server without a login and without its query, where a login page carries its state."""
+    """Return a URL from the server without its user name, its password and its query, in which a login keeps state."""
     return re.sub(r"//[^/]*@", "//", re.split("[?#]", url)[0])

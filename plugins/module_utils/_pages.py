@@ -19,13 +19,13 @@ from ._http_errors import TOKEN_REFUSED, without_secrets
 from ._session import Page, Session
 
 BATCH = 500
-"""How many rows are deleted at once: Django takes 1000 form fields."""
+"""How many rows one request deletes at most. Django accepts 1000 form fields."""
 
 _DELETE_PATH = "core/jobs/delete/"
 
 
 class Pages:
-    """The web pages of one NetBox, with the token of the session, and with a login where a user name is given.
+    """The web pages of one NetBox, used with the token of the session, or with a login if a user name is given.
 
     Each method raises ``ProxboxError`` with a sentence.
     """
@@ -50,7 +50,7 @@ class Pages:
         :raises ProxboxError: when neither the token nor the login may cancel jobs.
         """
         if not self._may_cancel:
-            # No NetBox has a job 0. The page looks at the user and at core.delete_job first, and then for the job.
+            # No NetBox has a job 0. The page checks the user and core.delete_job before it looks for the job.
             self._cancel(0, lambda page: page.status == 404)
             self._may_cancel = True
 
@@ -69,9 +69,9 @@ class Pages:
                     raise self._login_refused("GET", path, page)
 
     def cancel(self, job_id: int) -> None:
-        """Cancel a job by the token, or else by the login.
+        """Cancel a job with the token, or with the login if the token is refused.
 
-        The page does not tell whether the job had ended before. Read the job afterwards.
+        The page does not tell whether the job had already ended. Read the job afterwards.
 
         :raises ProxboxError: when neither the token nor the login cancels it; ``status`` is 404 for an unknown job.
         """
@@ -113,7 +113,7 @@ class Pages:
         if self._form_token:
             return
         if self._login_failure:
-            raise self._login_failure  # a directory may lock an account after a few wrong passwords
+            raise self._login_failure  # a directory service may lock an account after a few wrong passwords
         try:
             self._log_in()
         except ProxboxError as exc:
@@ -214,7 +214,7 @@ def _leads_to(page: Page, path: str) -> bool:
 
 
 def _is_csrf_failure(page: Page) -> bool:
-    # Django's page has the word in every language. NetBox's own page for a missing permission has it in names only.
+    # Django's page has this word in every language. NetBox's page for a missing permission has it only inside names.
     return re.search(r"\bCSRF\b", page.text) is not None
 
 

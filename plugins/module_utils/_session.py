@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: the session with NetBox, its REST API and its web pages.
+"""Private to the collection: the session with NetBox, for its REST API and its web pages.
 
-Nothing above this file sees a response or an exception of ``requests`` or ``pynetbox``: a call returns decoded JSON
-or raises ``ProxboxError``.
+The files that use it see no response and no exception of ``requests`` or ``pynetbox``: a call returns decoded JSON or
+raises ``ProxboxError``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from ._http import Http
 from ._library import AllocationError, ContentError, HTTPError, Request, RequestError, RequestException, requests
 
 FRUITLESS_PAGES = 20
-"""How many pages without a new row are read, one after the other, before the reader gives up."""
+"""How many pages without a new row are read, one after the other, before ``list`` fails."""
 
 Row = dict[str, Any]
 
 _FAILURES = (RequestError, ContentError, AllocationError, RequestException, HTTPError, OSError, ValueError)
-"""What requests and pynetbox raise. ValueError: requests reads the target of a redirect that it does not follow."""
+"""The exceptions of requests and pynetbox.
+
+requests reads the target even of a redirect that it does not follow, which may raise ValueError.
+"""
 
 
 class Page(NamedTuple):
@@ -46,7 +49,7 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         """Check the connection's values; nothing is sent yet.
 
-        :raises ProxboxError: for a URL, a token, a header, a file or a proxy that cannot work.
+        :raises ProxboxError: if a URL, a token, a header, a file or a proxy cannot work.
         """
         self._connection = checked(connection)
         self.url = self._connection.url
@@ -55,7 +58,7 @@ class Session:
 
     @property
     def server_now(self) -> datetime:
-        """NetBox's clock in UTC: the ``Date`` header of the newest answer; without one, the clock of this host.
+        """The time of NetBox in UTC, from the header ``Date`` of the newest answer; the time of this host without it.
 
         :raises RuntimeError: before the first answer.
         """
@@ -64,13 +67,13 @@ class Session:
         return self._server_now
 
     def list(self, route: str, filters: Mapping[str, Any], *, limit: int = 0) -> Iterator[Row]:
-        """GET the rows of a list route below ``/api/``, page after page, each page when it is needed.
+        """Yield the rows of a list route below ``/api/``. Each page is read by GET when it is needed.
 
-        A row that is there all the time comes exactly once, whatever is added or deleted between two pages. Each page
-        begins with the last row of the one before. A page without a row that is known shows that rows are gone and
-        others have moved up, so the page before is read again.
+        A row that exists all the time comes exactly once, whatever is added or deleted between two pages. Each page
+        begins with the last row of the page before. If no row of a page is known, rows were deleted and others have
+        moved up, so the page before is read again.
 
-        :param limit: rows a page; 0 leaves it to the server's maximum.
+        :param limit: rows per page; 0 means the server's maximum.
         :raises ProxboxError: while reading, with a sentence for each failure.
         """
         known: set[Hashable] = set()
@@ -101,13 +104,13 @@ class Session:
         )
 
     def _page_of_rows(self, route: str, params: Mapping[str, Any]) -> tuple[tuple[Row, ...], int]:
-        """Return the rows of one page, and how many there are in all."""
+        """Return the rows of one page, and how many rows the list has."""
         # pynetbox reads only one page if it is given an offset. The offset that is sent is in ``params``.
         request = self._request(route, params, offset=0)
         try:
             with failures_explained("GET", request.url):
                 rows = tuple(request.get())
-        except (KeyError, TypeError):  # pynetbox takes the shape of an answer for granted
+        except (KeyError, TypeError):  # pynetbox does not check the shape of an answer
             raise not_netbox("GET", request.url) from None
         if not isinstance(request.count, int) or not all(isinstance(row, dict) and _has_key(row) for row in rows):
             raise not_netbox("GET", request.url)
@@ -131,7 +134,8 @@ class Session:
     def post(self, route: str, body: Mapping[str, Any], *, repeatable: bool = False) -> Row:
         """POST ``body`` as JSON to a route below ``/api/``.
 
-        :param repeatable: twice is as good as once, so it is repeated like a GET; else it is sent once, never again.
+        :param repeatable: the request has the same effect if NetBox receives it twice, so it is repeated like a GET.
+            Otherwise it is sent only once.
         :raises ProxboxError: with a sentence for each failure.
         """
         request = self._request(route, repeat_post=repeatable)
@@ -156,19 +160,19 @@ class Session:
             raise refused(response, "OPTIONS", url)
 
     def page(self, method: str, path: str, form: Mapping[str, Any] | None = None, *, token: bool = False) -> Page:
-        """GET or POST (a form) one of NetBox's web pages. No redirect is followed.
+        """Return one of NetBox's web pages, by GET or by POST of a form. No redirect is followed.
 
-        :param token: go by the API token, which the pages of plugins take. Else the cookies of the pages before count,
-            as after a login.
-        :raises ProxboxError: with a sentence, when there is no answer or the server behind it fails.
+        :param token: authenticate with the API token, which the pages of plugins accept. Otherwise the cookies of
+            earlier pages are sent, for example those of a login.
+        :raises ProxboxError: with a sentence, if there is no answer or the server fails.
         """
         url = f"{self.url}/{path}"
-        # Over TLS, Django takes no form without a Referer.
+        # Over TLS, Django accepts no form without a Referer.
         parts: dict[str, Any] = {"data": form, "headers": {"Referer": url}}
         http = self._web
         if token:
             http = Http(self._connection)
-            # Django compares a cookie with a header of the same request, and no more.
+            # Against CSRF, Django only compares a cookie with a header of the same request.
             csrf_token = "".join(random.SystemRandom().choices(string.ascii_letters, k=32))
             parts["cookies"] = {"csrftoken": csrf_token}
             parts["headers"] |= {"X-CSRFToken": csrf_token, "Authorization": self._authorization}
@@ -182,12 +186,12 @@ class Session:
 
     @cached_property
     def _web(self) -> Http:
-        # Apart from the API, which takes no cookies.
+        # Separate from the API, which needs no cookies of web pages.
         return Http(self._connection)
 
     @property
     def _authorization(self) -> str:
-        # As pynetbox does for the API; it has no function for it that is public.
+        # The same header as pynetbox sends to the API. pynetbox has no public function for it.
         return authorization(self._connection.token)
 
     def _answer(self, http: Http, method: str, url: str, *, repeat: bool, **parts: Any) -> requests.Response:
@@ -217,7 +221,7 @@ class Session:
 
 @contextmanager
 def failures_explained(method: str, url: str) -> Iterator[None]:
-    """Turn what requests and pynetbox raise in the ``with`` block into a ``ProxboxError``."""
+    """Turn an exception of requests or pynetbox in the ``with`` block into a ``ProxboxError``."""
     try:
         yield
     except _FAILURES as exc:
@@ -239,7 +243,7 @@ def not_netbox(method: str, url: str) -> ProxboxError:
 
 
 class _ApiCalls:
-    """What pynetbox calls instead of a session of requests."""
+    """The object that pynetbox uses instead of a session of requests."""
 
     def __init__(self, answer: Callable[..., requests.Response], *, repeat_post: bool) -> None:
         self._answer = answer
@@ -263,5 +267,5 @@ def _has_key(row: Row) -> bool:
 
 
 def _key(row: Row) -> Hashable:
-    # RQ's workers and queues have a name, and no id.
+    # RQ's workers and queues have a name, but no id.
     return row.get("id", row.get("name"))
