@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: the Python libraries that it needs, and the sentence for a host that lacks them.
+"""Private to the collection: the Python libraries that it needs, and the error for a host that lacks them.
 
 The other files import the libraries from here. Ansible must be able to import every file on a host without them.
 """
@@ -31,12 +31,12 @@ PYTHON_MINIMUM = (3, 11)
 """The oldest Python that has ``datetime.fromisoformat`` for all of ISO 8601."""
 
 PYNETBOX_MINIMUM = "7.8.0"
-"""The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox wants them."""
+"""The first pynetbox that sends both v1 and v2 tokens (NetBox 4.5+) as NetBox expects them."""
 
 IMPORT_ERROR: str | None = None
 
-# The libraries leave no garbage and stay to the end. To search them for garbage, now and when the process ends, would
-# take a tenth of a short task's time.
+# The libraries leave no garbage, and are needed until the process ends. A search for garbage in them, now and at the
+# end, would take a tenth of the time of a short task.
 gc.disable()
 try:
     import pynetbox
@@ -49,7 +49,7 @@ try:
     from urllib3.exceptions import HTTPError, NewConnectionError
 except ImportError as exc:
     IMPORT_ERROR = str(exc)
-    # Stand-ins, so that the other files can be imported and their classes made. Nothing uses them.
+    # Placeholders, so that the other files can be imported and define their classes. Nothing uses them.
     globals().update(dict.fromkeys(["pynetbox", *__all__], object))
 gc.freeze()
 gc.enable()

@@ -20,10 +20,10 @@ SDN_SINCE = (0, 0, 22)
 """The first release with the stage ``sdn``. The other stages are older than 0.0.11."""
 
 CANCELS_SINCE = (0, 0, 24)
-"""The first release with the route ``plugins/proxbox/jobs/<id>/cancel/``. Older ones cancel on their web page only."""
+"""The first release with the route ``plugins/proxbox/jobs/<id>/cancel/``. Older ones cancel only on a web page."""
 
 LISTS_SYNCS_SINCE = (0, 0, 26)
-"""The first release with the route ``plugins/proxbox/sync-jobs/``. Older ones are asked through ``core/jobs/``."""
+"""The first release with the route ``plugins/proxbox/sync-jobs/``. For older ones, ``core/jobs/`` is read."""
 
 
 class Release(NamedTuple):
@@ -58,15 +58,15 @@ class Release(NamedTuple):
 
     @property
     def sync_types(self) -> tuple[str, ...]:
-        """The sync types that it is known to take (``SyncTypeChoices``). The server has the last word."""
+        """The sync types that the release is known to take (``SyncTypeChoices``). A NetBox may differ."""
         return ("all", *sorted(self.stages))
 
 
 def read_release(session: Session, missing_route: ProxboxError | None = None) -> Release:
-    """Ask for the release; one GET of ``status/`` (NetBox 4.5-4.7).
+    """Return the release of the plugin; one GET of ``status/`` (NetBox 4.5-4.7).
 
     :param missing_route: the answer 404 that is the reason for this call.
-    :raises ProxboxError: for a wrong address, a NetBox without the plugin, and a plugin older than 0.0.11.
+    :raises ProxboxError: if the address is wrong, or NetBox has no plugin, or one that is older than 0.0.11.
     """
     failure = missing_route or ProxboxError("", url=f"{session.url}/api/status/", method="GET", status=200)
     try:
@@ -74,7 +74,7 @@ def read_release(session: Session, missing_route: ProxboxError | None = None) ->
         version = status["plugins"].get("netbox_proxbox")
         netbox = status["netbox-version"]
     except (ProxboxError, KeyError, AttributeError, TypeError) as reason:
-        # NetBox looks at the token only where the route exists.
+        # NetBox checks the token only if the route exists.
         if isinstance(reason, ProxboxError) and (missing_route is None or reason.status in (401, 403)):
             raise
         raise failure.saying(
