@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: what RQ knows, over NetBox's REST API (NetBox 4.5-4.7).
+"""Private to the collection: RQ's tasks, workers and queues, read over NetBox's REST API (NetBox 4.5-4.7).
 
 NetBox shows all of it to superusers only, except the number of workers.
 
 Routes, all below ``/api/``:
 
-* ``GET core/background-tasks/<uuid>/``: one task, also a scheduled one; HTTP 500 ``NoSuchJobError`` when RQ lost it;
+* ``GET core/background-tasks/<uuid>/``: one task, also a scheduled one; HTTP 500 ``NoSuchJobError`` if RQ lost it;
 * ``GET core/background-workers/`` and ``core/background-queues/``;
 * ``GET status/``: ``rq-workers-running``, a count, for every token.
 """
@@ -27,7 +27,7 @@ from ._worker import Queue, Service, Task, Worker
 
 
 class Rq:
-    """The RQ behind one NetBox. What is the same for every job is asked once."""
+    """The RQ of one NetBox. What is the same for every job is read only once."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -49,7 +49,10 @@ class Rq:
             self._is_forbidden = True
 
     def task(self, job: Job) -> Task | None:
-        """RQ's record of a job; one GET. None if NetBox does not tell it, or not to this token, which is asked once."""
+        """Return RQ's record of a job; one GET. None if NetBox does not show it, or not to the user of the token.
+
+        If NetBox refuses once, it is not asked again.
+        """
         if self._is_forbidden or not job.rq_job_id:
             return None
         try:
@@ -65,7 +68,7 @@ class Rq:
             raise
 
     def forget(self) -> None:
-        """Ask again which workers run, when it is needed the next time."""
+        """Forget which workers run, so that they are read again when they are needed."""
         for name in ("service", "worker_count", "stuck_queues", "queues"):
             self.__dict__.pop(name, None)
 
@@ -91,9 +94,9 @@ class Rq:
         return number(self.session.get("status/").get("rq-workers-running"))
 
     def workers(self) -> list[Worker]:
-        """Every worker that RQ knows; one GET.
+        """Return every worker that RQ knows; one GET.
 
-        :raises ProxboxError: with a sentence. If the token may not read the workers, it says how many run.
+        :raises ProxboxError: with a sentence. If the token may not read the workers, the sentence says how many run.
         """
         try:
             return [Worker.from_api(row) for row in self.session.list("core/background-workers/", {})]
@@ -107,7 +110,7 @@ class Rq:
 
     @cached_property
     def stuck_queues(self) -> frozenset[str]:
-        """The queues whose scheduled jobs no worker starts; one GET. None are known if the token may not read them."""
+        """The queues whose scheduled jobs no worker starts; one GET. Empty if the token may not read the queues."""
         if self.service.queues is None:
             return frozenset()
         return frozenset(queue.name for queue in self.queues if queue.is_stuck)

@@ -18,19 +18,19 @@ from ._job import iso
 from ._json import items, moment, number, seconds, text
 
 SYNC_QUEUE = "default"
-"""The queue on which the plugin puts syncs, and NetBox every successor (netbox-proxbox 0.0.8-0.0.29)."""
+"""The queue in which the plugin puts syncs, and NetBox puts their successors (netbox-proxbox 0.0.8-0.0.29)."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """RQ's record of a job. ``status`` is RQ's word (queued, started, failed …), None if RQ has no such task."""
+    """RQ's record of a job. ``status`` is RQ's word (queued, started, failed …); None if RQ has no such task."""
 
     status: str | None
     heartbeat: datetime | None = None
 
     @property
     def over(self) -> bool:
-        """Whether nothing will come of it any more."""
+        """Whether the task has ended, or RQ does not have it any more."""
         return self.status in (None, "finished", "failed", "stopped", "canceled")
 
     @classmethod
@@ -73,7 +73,7 @@ class Worker:
         )
 
     def result(self) -> dict[str, Any]:
-        """This worker in the shape that the modules return."""
+        """Return this worker in the shape that the modules return."""
         return {
             "name": self.name,
             "state": self.state,
@@ -114,7 +114,7 @@ class Queue:
             scheduled=number(row.get("scheduled_jobs")),
             failed=number(row.get("failed_jobs")),
             scheduler_pid=number(row.get("scheduler_pid")),
-            # It is "False" where rq-scheduler is installed, of whose schedulers NetBox knows nothing.
+            # It is "False" if rq-scheduler is installed. NetBox does not know whether its schedulers run.
             lacks_scheduler=row.get("scheduler_pid", "") is None,
         )
 
@@ -124,7 +124,7 @@ class Queue:
         return bool(self.workers and self.scheduled) and self.lacks_scheduler
 
     def result(self) -> dict[str, Any]:
-        """This queue in the shape that the modules return."""
+        """Return this queue in the shape that the modules return."""
         return {name: value for name, value in vars(self).items() if name != "lacks_scheduler"}
 
 
@@ -132,7 +132,8 @@ class Queue:
 class Service:
     """How many workers run, and which queues they serve.
 
-    ``workers`` is None if NetBox does not tell, and ``queues`` if it does not tell the user of the token.
+    ``workers`` is None if NetBox does not tell it. ``queues`` is None if NetBox does not show it to the user of the
+    token.
     """
 
     workers: int | None
@@ -141,20 +142,20 @@ class Service:
 
     @classmethod
     def of(cls, workers: Iterable[Worker]) -> Service:
-        """What those workers serve."""
+        """Return how many workers these are, and which queues they serve."""
         workers = tuple(workers)
         served = [worker.queues for worker in workers]
         queues = None if None in served else frozenset(queue for names in served for queue in names or ())
         return cls(len(workers), queues, workers)
 
     def summary(self, unserved: Iterable[str]) -> str:
-        """How many workers run, and which of the queues nobody serves, in one sentence."""
+        """Return one sentence: how many workers run, and which queues no worker serves."""
         names = ", ".join(unserved)
         count = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
         return f"{count}, {f'no worker serves {names}' if names else 'no queue without a worker'}"
 
     def in_words(self, queue: str) -> str:
-        """How many workers serve that queue, in words."""
+        """Return in words how many workers serve a queue."""
         if not self.serves(queue):
             return "no worker serves it" if self.workers else "no worker runs"
         serving = [worker for worker in self.known if queue in (worker.queues or ())]
@@ -166,5 +167,5 @@ class Service:
         return f"{count} worker{'s' if count > 1 else ''}{idle}"
 
     def serves(self, queue: str) -> bool:
-        """Whether a worker serves that queue, as far as is known."""
+        """Return whether a worker serves a queue. It is true if NetBox does not tell."""
         return self.workers != 0 and (self.queues is None or queue in self.queues)
