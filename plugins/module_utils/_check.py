@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: find out before anything is written whether NetBox will take a plan."""
+"""Private to the collection: check, before anything is written, whether NetBox will accept a plan."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def check_before(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
 
     A real run skips a check if its first request that writes would fail in the same way.
 
-    :raises ProxboxError: for what NetBox would refuse, and for what it would take although it is wrong.
+    :raises ProxboxError: if NetBox would refuse the plan, or would accept something in it that is wrong.
     """
     if plan.create and policy.check_mode:
-        # Whether the token may create jobs, only a list tells that holds every failed job: it may take 20 seconds.
+        # Whether the token may create jobs is not checked: only a list of all failed jobs shows it, which may take 20
+        # seconds.
         jobs.release()
     cancel = [*plan.cancel, *(job for job in plan.wait_for if job.interval)]
     if cancel and (plan.create or plan.wait_for or policy.check_mode):
@@ -36,7 +37,7 @@ def _endpoints(jobs: Jobs, plan: Plan, policy: Policy) -> tuple[str, ...]:
     if not (plan.create.scope.proxmox_endpoints or plan.create.scope.netbox_endpoints):
         return ()
     warnings = jobs.endpoints.check(plan.create.scope)
-    # In a real run, NetBox itself answers.
+    # In a real run, the POST shows whether NetBox accepts them.
     return warnings if policy.check_mode else ()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: create a job exactly once, also if the answer of NetBox is lost.
+"""Private to the collection: create a job exactly once, even if the answer of NetBox is lost.
 
 Route: ``POST plugins/proxbox/sync/schedule/`` (netbox-proxbox 0.0.11).
 """
@@ -28,7 +28,7 @@ _SCHEDULE = "plugins/proxbox/sync/schedule/"
 def create_job(jobs: Jobs, new: NewJob) -> int:
     """Create a job and return its id; one POST, which is never repeated.
 
-    All releases from 0.0.11 on read this body alike.
+    All releases since 0.0.11 read this body in the same way.
 
     :raises ProxboxError: also for an unknown sync type, with the list of the valid ones.
     """
@@ -82,7 +82,7 @@ def get_created(jobs: Jobs, job_id: int) -> Job:
 
 
 def create_once(jobs: Jobs, new: NewJob, known: set[int]) -> int:
-    """Create a job exactly once and return its id, also if the answer to the request is lost.
+    """Create a job exactly once and return its id, even if the answer to the request is lost.
 
     :param known: the ids of the jobs that were there before.
     :raises ProxboxError: if the request failed, or if nothing shows that it arrived.

@@ -22,7 +22,7 @@ class Endpoints:
 
     def __init__(self, session: Session, release: Callable[[], Release]) -> None:
         """
-        :param release: tells the release of the plugin.
+        :param release: returns the release of the plugin.
         """
         self._session = session
         self._release = release
@@ -32,7 +32,7 @@ class Endpoints:
     def ids(self, kind: str, wanted: Iterable[str]) -> frozenset[int]:
         """Return the ids of endpoints, given as names or as ids. Only a name costs a GET.
 
-        :raises ProxboxError: for a name that no endpoint has, or more than one.
+        :raises ProxboxError: if no endpoint has the name, or more than one.
         """
         words = [str(item).strip() for item in wanted]
         if all(word.isascii() and word.isdecimal() for word in words):
@@ -42,7 +42,7 @@ class Endpoints:
     def name(self, kind: str, endpoint_id: int) -> str | int:
         """Return the name of an endpoint if it was read already, or else its id. No request.
 
-        ``ids`` takes either for the endpoint. A name that it would take for another one is left out.
+        The name is returned only if ``ids`` finds exactly this endpoint by it.
         """
         rows = self._rows.get(kind, [])
         names = [str(row["name"]) for row in rows if row["id"] == endpoint_id and row.get("name")]
@@ -75,7 +75,7 @@ class Endpoints:
             for endpoint_id in sorted(scope.proxmox_endpoints):
                 self._check("proxmox", endpoint_id)
         except ProxboxError as exc:
-            # If the token may not list them, a release that checks the ids itself has the last word.
+            # If the token may not list them, a release that checks the ids itself can still refuse them.
             if exc.status != 403 or not self._release().checks_endpoints:
                 raise
             ids = ", ".join(map(str, sorted(scope.proxmox_endpoints)))

@@ -21,7 +21,7 @@ from ._wait import Waiting, retry_while_transient, wait_for_end
 
 
 def read_run_of(jobs: Jobs, schedule: str) -> NewJob:
-    """Return a sync to run at once that covers what a schedule covers; one GET.
+    """Return a new sync that runs at once and covers the same as a schedule; one GET.
 
     :raises ProxboxError: with a sentence.
     """
@@ -55,7 +55,7 @@ def run_now(
             raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) from None
         raise
     if job.id not in result.seen.past.created and job.scope not in (None, goal.new.scope):
-        # netbox-proxbox 0.0.24 and 0.0.25 show what a sync covers when it has ended.
+        # netbox-proxbox 0.0.24 and 0.0.25 show what a sync covers only when it has ended.
         raise ProxboxError(
             f"The task has joined job {job.id}, because its name is {job.name!r} too, and NetBox shows what a sync "
             f"covers only when it has ended. It does not cover the same: {scope_mismatch(job.scope, goal.new.scope)}. "
@@ -116,7 +116,7 @@ def _successor(result: TaskResult) -> Job | NewJob | None:
 
 
 def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
-    """Return whether the task waits for the end of a job: its own one, or one that it joins."""
+    """Return whether the task waits for the end of a job, because it has created or joined it."""
     past = result.seen.past
     had_ended = any(first.id == job.id and not first.active for first in past.first)
     return job.id in past.created or (goal.if_running == "join" and not had_ended)
@@ -125,7 +125,10 @@ def _is_waited_for(job: Job, goal: RunNow, result: TaskResult) -> bool:
 def _at_its_end(
     jobs: Jobs, job_id: int, waiting: Waiting, policy: Policy, include_log: bool
 ) -> tuple[Job, tuple[str, ...]]:
-    """Return a job when it has ended, or as it is if it is dead or the time is over; and warnings."""
+    """Wait for the end of a job. Return the job, and warnings.
+
+    The job has not ended if it is dead, or if the time is over.
+    """
     left, warnings = wait_for_end(jobs, job_id, waiting, policy.stale_after, policy.zone)
     job = retry_while_transient(lambda: judged(jobs, jobs.get(job_id, include_log=include_log)))
     return job._replace(dead=left.dead if left and job.active else None), warnings

@@ -4,7 +4,8 @@
 
 """Private to the collection: the jobs of one NetBox over its REST API.
 
-They are read by ``GET core/jobs/`` (NetBox itself), trimmed by ``fields=``. Only this list shows a run while it starts.
+They are read by ``GET core/jobs/`` (a route of NetBox itself), limited to the fields of ``fields=``. Only this list
+shows a run while it starts.
 ``_create.py`` creates jobs, and ``_cancel.py`` cancels them.
 """
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ._rq import Rq
 
 OLDER_READ = 100
-"""How many older jobs are read at most to find out who has moved a recurring schedule."""
+"""The maximum number of older jobs that are read to find out who has moved a recurring schedule."""
 
 _CORE_JOBS = "core/jobs/"
 
@@ -47,7 +48,7 @@ class Jobs:
         self.may_cancel = False
         """Whether this task has found out that it may cancel jobs."""
         self.may_not_cancel: ProxboxError | None = None
-        """Why it may not, if it has found out that."""
+        """Why this task may not cancel jobs, if it has found out that."""
 
     @cached_property
     def pages(self) -> Pages:
@@ -58,7 +59,7 @@ class Jobs:
 
     @cached_property
     def rq(self) -> Rq:
-        """What RQ knows."""
+        """RQ's tasks, workers and queues."""
         from ._rq import Rq  # only needed if a job is running or overdue
 
         return Rq(self.session)
@@ -130,7 +131,7 @@ class Jobs:
         if older.once:
             filters["interval__empty"] = "true"
             if older.scheduled:
-                # NetBox gives a late run fractions of a second.
+                # NetBox adds fractions of a second to the time of a late run.
                 second = timedelta(seconds=1)
                 filters |= {
                     "scheduled__after": iso(older.scheduled - second),
@@ -171,7 +172,7 @@ class Jobs:
     def watch(self, job_id: int, *, include_data: bool) -> Job | None:
         """Return a job with its log, to show what it does; None if it is gone; one GET.
 
-        NetBox 4.7 gives a log as a whole only.
+        NetBox 4.7 can return a log only as a whole.
         """
         fields = "id,name,status,created,scheduled,started,queue_name,log_entries"
         return self.find(job_id, f"{fields},data" if include_data else fields)

@@ -4,8 +4,8 @@
 
 """Private to the collection: the list of Proxbox syncs, ended ones too.
 
-Route: ``GET plugins/proxbox/sync-jobs/`` (netbox-proxbox 0.0.26 and newer), filtered in SQL. Older releases are asked
-through ``GET core/jobs/``, and the rows are filtered here.
+Route: ``GET plugins/proxbox/sync-jobs/`` (netbox-proxbox 0.0.26 and newer), filtered in SQL. For older releases,
+``GET core/jobs/`` is read, and the rows are filtered here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RECENT = 50
 """How many of the newest syncs are read to find those of a scope. NetBox cannot filter by it."""
 
 SEARCH_PAGE = 50
-"""How many jobs at least are read at a time if they are chosen by their outcome. NetBox cannot filter by it."""
+"""The minimum number of jobs per page if they are chosen by their outcome. NetBox cannot filter by it."""
 
 _SYNC_JOBS = "plugins/proxbox/sync-jobs/"
 _EVER = iso(datetime(1970, 1, 1, tzinfo=timezone.utc))
@@ -90,7 +90,7 @@ def search(
 
 
 def judged(jobs: Jobs, job: Job) -> Job:
-    """Return the same job, read with its log if that may tell more about what was not done; one GET then.
+    """Return the same job, with its log if the log may tell more about what was not done; one GET then.
 
     :raises ProxboxError: with a sentence.
     """
@@ -105,7 +105,7 @@ def _syncs(jobs: Jobs, filters: Mapping[str, Any], *, page: int = 0) -> Iterator
         if jobs.lists_syncs:
             try:
                 for row in jobs.session.list(_SYNC_JOBS, filters, limit=page):
-                    # NetBox itself says that it is a sync, whatever its data says at the moment.
+                    # The route lists only syncs, so the job is a sync, whatever its data shows at the moment.
                     yield jobs.job(row)._replace(kind=Kind.SYNC)
                 return
             except ProxboxError as exc:
