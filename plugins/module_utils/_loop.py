@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: the one loop that writes. It acts, looks and decides until nothing is left to do."""
+"""Private to the collection: the only loop that writes. It acts, looks and decides until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """One task on its way to its goal."""
+    """Carries out the plans of one task until its goal is reached."""
 
     def __init__(self, jobs: Jobs, goal: Goal, policy: Policy, observer: Observer) -> None:
         """
-        :param observer: has looked for the first time.
+        :param observer: an observer that has looked once.
         """
         self._jobs = jobs
         self._goal = goal
@@ -40,9 +40,9 @@ class Loop:
         self._wait_until: float | None = None
 
     def check(self, plan: Plan) -> tuple[str, ...]:
-        """Check before anything is written whether NetBox will take the plan. Return warnings.
+        """Check, before anything is written, whether NetBox will accept the plan. Return warnings.
 
-        :raises ProxboxError: for what NetBox would refuse, and for a running job with ``when_running`` ``fail``.
+        :raises ProxboxError: if NetBox would refuse the plan, or if a job is running and ``when_running`` is ``fail``.
         """
         if self._policy.when_running == "fail":
             for job in plan.cancel:
@@ -90,9 +90,9 @@ class Loop:
         )
 
     def _act(self, plan: Plan, seen: Observation) -> bool:
-        """Create, or else cancel, wait and delete. The other jobs go only after a look that shows the new one.
+        """Create, or else cancel, wait and delete. Other jobs are cancelled only after a look has shown the new one.
 
-        :return: whether NetBox has refused a cancel for the moment, so that it has to be sent again.
+        :return: whether NetBox does not accept a cancel yet, so that it must be sent again.
         """
         if plan.create and self._observer.own is None:
             new_id = create_once(self._jobs, plan.create, {job.id for job in seen.jobs})
@@ -126,7 +126,7 @@ class Loop:
 
         :raises ProxboxError: if the time is over.
         """
-        # The time counts for all runs together.
+        # The time limit applies to all runs together.
         self._wait_until = self._wait_until or time.monotonic() + self._policy.wait_timeout
         waiting = Waiting(max(0.0, self._wait_until - time.monotonic()))
         left, _warnings = wait_for_end(self._jobs, job.id, waiting, self._policy.stale_after, self._policy.zone)
@@ -159,7 +159,10 @@ class Loop:
         self._deleted.update(plan.delete)
 
     def _refreshed(self, job: Job) -> Job:
-        """Return a job that is to go, as running if it has started since it was seen; one GET if it is due."""
+        """Return a job that is to be cancelled, as running if it has started since the last look.
+
+        It costs one GET if the job is due.
+        """
         now = self._jobs.session.server_now
         due = job.status == "pending" or (job.status == "scheduled" and job.scheduled and job.scheduled <= now + LEAD)
         if job.dead or not due or self._jobs.status(job.id) != "running":
@@ -167,7 +170,7 @@ class Loop:
         return job._replace(status="running")
 
     def _leave_running(self, job: Job) -> None:
-        """Fail if a job is running that is not to be cancelled as it runs. Take back what this task has created."""
+        """Fail if a job is running, because it must not be cancelled then. Take back what this task has created."""
         if not job.runs:
             return
         self._withdraw_own()
@@ -175,7 +178,7 @@ class Loop:
         self._refuse_running(job, "that run was not cancelled" if written else "nothing was changed")
 
     def _withdraw_own(self) -> None:
-        """Cancel what this task has created, if it replaces a job that stays. Then nothing was changed."""
+        """Cancel the job that this task has created if the job stays that it replaces. Then nothing was changed."""
         if not self._observer.own or self._observer.past.cancelled:
             return
         own = self._jobs.get(self._observer.own)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from ._goal import Goal
 
 LOOKS = 30
-"""How often to look for something that NetBox is about to show."""
+"""How many times to look for something that NetBox is about to show."""
 
 PAUSE = 0.5
 """The seconds between two such looks."""
 
 STARTING = timedelta(seconds=15)
-"""How long a run may have no data after its start. Nothing shows until then that it is a Proxbox sync."""
+"""How long a run may have no data after its start. Without data, nothing shows that it is a Proxbox sync."""
 
 CREATING = timedelta(seconds=2)
 """How long a new job may have no data. The Date header counts whole seconds."""
@@ -37,7 +37,7 @@ FirstLook = Callable[[], tuple[list[Job], bool]]
 def read_known(jobs: Jobs, look: Look, concerns: Callable[[Job], bool] = lambda job: True) -> list[Job]:
     """Return the jobs that ``look`` reads. It reads again while a run is starting that may be a Proxbox sync.
 
-    :param concerns: tells whether it matters what a job is.
+    :param concerns: returns whether the kind of a job matters.
     """
     for _look in range(LOOKS):
         seen = look()
@@ -48,13 +48,13 @@ def read_known(jobs: Jobs, look: Look, concerns: Callable[[Job], bool] = lambda 
 
 
 def is_starting(job: Job, now: datetime) -> bool:
-    """Return whether NetBox is about to tell what a job is.
+    """Return whether NetBox is about to show the kind of a job.
 
-    NetBox never tells it of its own system jobs, which no user has created and which come each minute.
+    It never shows the kind of its own system jobs. No user has created these, and they come each minute.
     """
     since, limit = (job.started, STARTING) if job.status == "running" else (job.created, CREATING)
     if job.kind is Kind.SYNC and job.scope is None:
-        # A name can show that it is a sync. In netbox-proxbox 0.0.24 and 0.0.25 the scope is not shown until the end.
+        # Its name shows that it is a sync. netbox-proxbox 0.0.24 and 0.0.25 show the scope only when it has ended.
         limit = CREATING
     elif job.kind is not Kind.NOT_KNOWN or job.user is None:
         return False
@@ -66,9 +66,9 @@ def _is_due(job: Job, now: datetime) -> bool:
 
 
 class Observer:
-    """Reads the jobs that a goal is about, look by look.
+    """Reads the jobs that a goal is about, once for each look.
 
-    ``past`` is what the task has seen and done. ``own`` is the job that it has created and that is to stay.
+    ``past`` is what the task has seen and done. ``own`` is the id of the job that it has created and that is to stay.
     """
 
     def __init__(self, jobs: Jobs, goal: Goal, look: Look) -> None:
@@ -83,7 +83,7 @@ class Observer:
         self._older_read = self._older_complete = False
         self._dead: dict[int, str] = {}
         self._awaited: dict[int, tuple[Job, set[int]]] = {}
-        """Runs whose successor NetBox is about to create, each with the jobs that were there before."""
+        """Runs whose successor NetBox is about to create, each with the ids of the jobs that were there before."""
         self._successors: set[int] = set()
 
     def first(self, look: FirstLook | None, policy: Policy) -> tuple[Observation, dict[int, str]]:
@@ -101,7 +101,7 @@ class Observer:
             return found
 
         rows = read_known(self._jobs, read, self._goal.concerns)
-        # A job that does not tell what it is matters only by its name.
+        # A job whose kind is not known matters only if it has the name of the goal.
         named = self._goal.name
         known = [job for job in rows if self._goal.concerns(job) and (job.kind is Kind.SYNC or job.name == named)]
         now = self._jobs.session.server_now
@@ -117,14 +117,14 @@ class Observer:
                 self._jobs, begun, policy.stale_after, check_queue=policy.check_queue, zone=policy.zone
             )
             self._dead = {job.id: job.dead for job in examined if job.dead}
-        # Later looks do not read again what has ended.
+        # Later looks do not read these jobs again, because they have ended.
         self._older = {job.id: job for job in rows if look and not job.active}
         rows = [self._with_what_is_known(job) for job in rows]
         self.past = Past(first=tuple(rows))
         return self._observe(rows, all_read=all_read), warnings
 
     def again(self) -> tuple[Observation, bool]:
-        """Look again. Return also whether no change is expected that NetBox makes by itself."""
+        """Look again. Return also whether NetBox is not expected to change anything by itself."""
         rows = self._look()
         rows += self._ended_since({job.id for job in rows})
         rows = [self._with_what_is_known(job) for job in rows]
@@ -146,7 +146,7 @@ class Observer:
         self.past = self.past._replace(created=self.past.created | {job_id})
 
     def note_cancelled(self, job: Job) -> None:
-        """Remember a job that the task has cancelled. Its own job has made way for another one."""
+        """Remember a job that the task has cancelled. If the task had created it, it is withdrawn."""
         if job.id not in self.past.created:
             self.past = self.past._replace(cancelled=(*self.past.cancelled, job))
             return
@@ -159,11 +159,11 @@ class Observer:
         self._await_successor(now or job, {seen.id for seen in self._seen.jobs})
 
     def note_dead(self, job: Job) -> None:
-        """Remember that a job will come to nothing."""
+        """Remember that a job is dead."""
         self._dead[job.id] = job.dead or "dead"
 
     def was_taken_back(self) -> bool:
-        """Return whether another task has cancelled the job of this one, and forget that job."""
+        """Return whether another task has cancelled the job that this task has created. If so, forget the job."""
         if any(job.id == self.own and job.cancelled for job in self._seen.jobs):
             self.own = None
             return True

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def pursue(jobs: Jobs, goal: Goal, policy: Policy, look: Look, first_look: FirstLook | None = None) -> TaskResult:
     """Do what is needed until the goal is reached. In check mode, return what would be done.
 
-    A goal that is reached costs one GET. To create a job costs GET, POST and GET. A change costs more: an OPTIONS
-    before, and a POST and a GET for each job that is cancelled.
+    A goal that is already reached costs one GET. Creating a job costs GET, POST and GET. A change costs more: an
+    OPTIONS before, and a POST and a GET for each job that is cancelled.
 
     :param look: reads the jobs that the goal is about.
     :param first_look: reads more for the first look, and returns also whether it has read all jobs, ended ones too.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: options as the answers of an AWX survey give them. Pure.
+"""Private to the collection: read options that are answers of an AWX survey. Pure.
 
 AWX (24.6) passes a blank answer as ``""``, as null, or not at all. It has no survey question for a list, so the answer
 is text.
@@ -23,13 +23,13 @@ def read_answers(given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]
 
     A blank option counts as not set. A list may be text with commas or line breaks, or YAML or JSON.
 
-    :raises ProxboxError: with a sentence, for text that should be YAML or JSON and is not.
+    :raises ProxboxError: with a sentence, if text should be YAML or JSON and is not.
     """
     taken = {}
     for name, value in given.items():
         option = spec.get(name)
         if option is None:
-            taken[name] = value  # Ansible's own, or unknown, which Ansible reports
+            taken[name] = value  # Ansible's own option, or an unknown one, which Ansible reports
             continue
         if option.get("type") == "list":
             value = _list(name, value, option)
@@ -61,7 +61,7 @@ def _list(name: str, value: Any, option: Mapping[str, Any]) -> Any:
 def _parse(name: str, text: str) -> Any:
     """Return the list that a text describes in JSON or YAML.
 
-    :raises ProxboxError: if it describes none.
+    :raises ProxboxError: if it describes no list.
     """
     try:
         value = json.loads(text)
@@ -74,14 +74,14 @@ def _parse(name: str, text: str) -> Any:
 
 def _parse_yaml(name: str, text: str) -> Any:
     try:
-        import yaml  # ansible-core brings it where it runs itself
+        import yaml  # installed with ansible-core, but other hosts may lack it
     except ImportError:
         raise ProxboxError(
             f"{name} is text that is not JSON, and PyYAML is missing where the module runs: give a list or JSON, or "
             "install PyYAML."
         ) from None
     try:
-        # Each value stays text: 02:00 would be a number, and 2030-01-01 a date.
+        # Each value stays text. Otherwise 02:00 would become a number, and 2030-01-01 a date.
         value = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
