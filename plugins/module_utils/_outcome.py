@@ -57,7 +57,7 @@ class Outcome:
         return [stage for stage in self.stages if stage.status == "skipped" and stage.reason != ENDPOINT_GONE]
 
     def result(self) -> dict[str, object]:
-        """The keys of a job's result that come from its outcome."""
+        """Return the keys of a job's result that come from its outcome."""
         return {
             "outcome": self.verdict,
             "stages": [asdict(stage) for stage in self.stages],
@@ -66,9 +66,10 @@ class Outcome:
 
 
 def judge(row: Mapping[str, object], all_stages: Sequence[str] = STAGES) -> Outcome:
-    """The outcome of a job, from its row of NetBox's ``core.Job`` with or without ``log_entries``.
+    """Return the outcome of a job, from its row of NetBox's ``core.Job`` with or without ``log_entries``.
 
-    :param all_stages: the stages of a sync of everything in the plugin's release. A log that tells them counts more.
+    :param all_stages: the stages of a sync of everything in the plugin's release. They are not used if the log shows
+        the stages.
     """
     run = Run(row)
     if run.status not in ("completed", "errored", "failed"):

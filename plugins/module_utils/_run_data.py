@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: what the row of a job tells about its run, taken apart into stages and phases.
+"""Private to the collection: the stages and phases of a run, read from the row of its job.
 
-The plugin writes no row for an optional stage that failed: only the log tells it, and the job is ``completed``. So the
-requested stages are compared with the rows, endpoint by endpoint. Pure: no network, no clock, no Ansible.
+The plugin writes no row for an optional stage that failed: only the log shows it, and the job is ``completed``. So the
+requested stages are compared with the rows of stages for each endpoint. Pure: no network, no clock, no Ansible.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class Run:
         self._rows: dict[int | None, dict[str, list[Stage]]] = {}
         """The stages that have a row, by endpoint and sync type."""
         self._failed_first: dict[int | None, str] = {}
-        """The sync type after whose failure the later stages of an endpoint did not run."""
+        """The sync type that failed, by endpoint. The later stages of the endpoint did not run."""
         self._not_run: dict[int | None, str] = {}
-        """Why no stage of an endpoint ran. The key None means all endpoints."""
+        """Why no stage ran, by endpoint. The key None means all endpoints."""
         for entry in mappings(self.response.get("stages")):
             self._read_row(entry)
         if not self.response.get("stages"):
@@ -107,12 +107,12 @@ class Run:
         return bool(self.params) and isinstance(rows, list) and len(rows) == len(mappings(rows))
 
     def stages(self, stages_of_all: Sequence[str]) -> Iterator[Stage]:
-        """Each stage that has a row, and each requested stage.
+        """Yield each stage that has a row, and each requested stage.
 
         :param stages_of_all: the stages of a sync of everything in the plugin's release.
         """
         if self.batch or not self.started:
-            return  # a sync of single objects has no stages, and neither has a job that did not start
+            return  # a sync of single objects and a job that did not start have no stages
         requested = self._requested(stages_of_all)
         for endpoint_id in self._endpoints():
             rows = self._rows.get(endpoint_id, {})
@@ -134,7 +134,7 @@ class Run:
             self._add(self._stage(sync_type, endpoint_id, summary, seconds(row.get("runtime_seconds"))))
         elif failed := text(summary.get("stage")):
             self._failed_first[endpoint_id] = failed
-            # The run time in this row is that of the whole run up to the failure.
+            # The run time in this row covers the whole run up to the failure.
             self._add(self._stage(failed, endpoint_id, summary, None))
         else:
             self._not_run[endpoint_id] = _error_in(summary) or NO_REASON
@@ -155,7 +155,7 @@ class Run:
     def _stage(
         self, sync_type: str, endpoint_id: int | None, summary: Mapping[str, object], run_time: float | None
     ) -> Stage:
-        """A stage of which the plugin wrote down a summary."""
+        """Return a stage from the summary that the plugin wrote."""
         stage = Stage(sync_type, endpoint_id, self._name(endpoint_id), "unknown", run_time=run_time)
         ok = summary.get("ok")
         if ok is True and summary.get("skipped") is True:
@@ -168,7 +168,7 @@ class Run:
         return replace(stage, error=error)
 
     def _without_row(self, endpoint_id: int | None, sync_type: str) -> Stage:
-        """A requested stage without a row."""
+        """Return a requested stage that has no row."""
         stage = Stage(sync_type, endpoint_id, self._name(endpoint_id), "missing")
         for key in ((None, sync_type), (endpoint_id, sync_type)):
             if error := self._log.failures.get(key):
@@ -183,7 +183,7 @@ class Run:
         return stage
 
     def _requested(self, stages_of_all: Sequence[str]) -> list[str]:
-        """The requested sync types; none if NetBox does not show them."""
+        """Return the requested sync types; none if NetBox does not show them."""
         if not self.params:
             return self._log.stages
         types = [str(item) for item in items(self.params.get("sync_types"))]
@@ -193,7 +193,7 @@ class Run:
         return types
 
     def _endpoints(self) -> Sequence[int | None]:
-        """The ids of the endpoints of the run. None stands for an endpoint that NetBox does not show."""
+        """Return the ids of the endpoints of the run. None means an endpoint that NetBox does not show."""
         if self._rows.keys() == {None}:
             return [None]  # before 0.0.19 the rows have no endpoints
         chosen = [number(item) for item in items(self.params.get("proxmox_endpoint_ids"))]
@@ -201,7 +201,7 @@ class Run:
         return chosen or sorted(endpoint_id for endpoint_id in seen if endpoint_id is not None) or [None]
 
     def _rows_expected(self, sync_type: str) -> int:
-        """How many rows a successful stage has: one, or one for each virtual machine in a sync of single ones."""
+        """Return how many rows a successful stage has: one, or one for each virtual machine if the sync names some."""
         vms = len(items(self.params.get("netbox_vm_ids")))
         return vms if vms and sync_type in STAGES_OF_VMS else 1
 
@@ -233,19 +233,19 @@ def _error_in(summary: Mapping[str, object]) -> str:
 
 
 def _joined(stages: Sequence[Stage]) -> Stage:
-    """One stage of several rows, one for each virtual machine: the worst of them, with the run time of all."""
+    """Return the rows of a stage, one for each virtual machine, as one: the worst result, and the total run time."""
     worst = min(stages, key=lambda stage: ("failed", "unknown", "ok", "skipped").index(stage.status))
     times = [stage.run_time for stage in stages if stage.run_time is not None]
     return replace(worst, run_time=round(sum(times), 3) if times else None)
 
 
 def _order(sync_type: str) -> tuple[int, str]:
-    """The key that sorts stages in the order in which they run. Unknown stages are last."""
+    """Return the key that sorts stages in the order in which they run. Unknown stages are last."""
     return (STAGES.index(sync_type) if sync_type in STAGES else len(STAGES), sync_type)
 
 
 def _endpoint_names(response: Mapping[str, object]) -> dict[int, str]:
-    """The names of the endpoints by id. A stage that succeeded does not name its endpoint."""
+    """Return the names of the endpoints by id. A stage that succeeded does not name its endpoint."""
     names = {}
     for key in ("stages", "local_phases", "endpoint_runtimes"):
         for entry in mappings(response.get(key)):
