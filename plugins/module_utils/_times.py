@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: intervals and times as users write them, and the runs they mean.
+"""Private to the collection: intervals and times as users write them, and the times of the runs that follow from them.
 
 Pure: "now" is always an argument.
 """
@@ -26,7 +26,8 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 """The days of the week as ``date.weekday`` counts them. The first three letters name a day too."""
 
 LEAD = timedelta(seconds=10)
-"""A run nearer than this is left to the one after it: NetBox refuses a time that passes on the way."""
+"""No run is created for a time that is nearer than this: NetBox refuses a time that passes before the request arrives.
+"""
 
 YEARS = range(1970, 9001)
 """The years of a time that can be scheduled. The time zones of Python end at the year 9999."""
@@ -42,7 +43,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 def parse_interval(text: str, option: str = "interval") -> int:
     """Return the minutes that ``1440``, ``12h``, ``2 days``, ``1h30m``, ``hourly``, ``daily`` or ``weekly`` mean.
 
-    :param option: what the user calls it.
+    :param option: the name of the option, for errors.
     :raises ProxboxError: with a sentence, for anything else and for less than a minute.
     """
     word = str(text).strip().lower()
@@ -79,7 +80,7 @@ def _sum_of_units(word: str) -> int | None:
 def parse_timezone(name: str) -> tzinfo:
     """Return the IANA time zone ``name``.
 
-    :raises ProxboxError: with a sentence, when this host does not know it.
+    :raises ProxboxError: with a sentence, if this host does not know it.
     """
     try:
         if name.upper() == "UTC":
@@ -95,23 +96,22 @@ def parse_timezone(name: str) -> tzinfo:
 
 
 class At(NamedTuple):
-    """When a schedule is to run, as the user said it.
+    """When a schedule is to run, as the user wrote it.
 
-    ``day`` is None for a time of day: any day will do, or any with this ``weekday`` (0 for Monday). ``hour`` is None
-    too for a minute of the hour. ``zone`` is the time zone of the wall clock.
+    ``day`` is None if no date is given: any day is possible, or any day with this ``weekday`` (0 for Monday). ``hour``
+    is None too for a minute of the hour. ``zone`` is the time zone of the wall clock.
 
-    The phase of an interval is every moment at which a run may be:
+    The phase of an interval is the set of all moments at which a run may be:
 
-    - A date with an interval of whole days: the same time on the wall clock, every so many days from the date on.
-    - A date with another interval: every so many minutes from that moment on. The wall clock does not matter.
-    - No date: on the wall clock, a multiple of the interval away from the time. Any day (or any hour) may have been the
-      first, so the phase has all that these have in common: ``:00`` every 90 minutes means each half hour. With a day
-      of the week, any such day may have been the first: ``sunday 02:00`` every two weeks means each Sunday at two.
+    - A date with an interval of N whole days: the same time on the wall clock, every N days from the date on.
+    - A date with an interval of N other minutes: every N minutes from that moment on, whatever the wall clock shows.
+    - No date: each time on the wall clock that is a multiple of the interval away from the time, on whatever day (or in
+      whatever hour) the first run was. So ``:00`` every 90 minutes means each half hour. With a day of the week, the
+      first run was on such a day: ``sunday 02:00`` every two weeks means each Sunday at 02:00.
     - An interval of one minute: any moment, because NetBox makes the next run a minute after the end of the last one.
 
-    Where daylight saving skips a time, the run comes as much later: there is no 02:30 in Berlin on the night in spring,
-    so the run is at 03:30. Where a time comes twice, the first one counts for a new run, and the second is on the phase
-    too.
+    If daylight saving skips a time, the run is later by as much: Berlin has no 02:30 in one night of spring, so the run
+    is at 03:30. If a time comes twice, a new run takes the first, and the second is on the phase too.
     """
 
     zone: tzinfo
@@ -129,7 +129,7 @@ class At(NamedTuple):
         return HOUR if self.hour is None else DAY
 
     def on(self, day: date) -> datetime:
-        """The instant, in UTC, of this time of day on ``day``.
+        """Return the instant, in UTC, of this time of day on ``day``.
 
         A time that daylight saving skips is read on the clock from before the change (02:30 becomes 03:30). A time
         that comes twice is the first of the two.
@@ -137,7 +137,7 @@ class At(NamedTuple):
         return self._instant(datetime.combine(day, time(self.hour or 0, self.minute, self.second)))
 
     def first(self, now: datetime) -> datetime:
-        """The instant of a dated time; of a time of day or a minute of the hour, the next one after ``now``."""
+        """Return the instant of a time with a date. Without a date, return the next instant after ``now``."""
         if self.day is not None:
             return self.on(self.day)
         if self.hour is None:
@@ -145,12 +145,12 @@ class At(NamedTuple):
         return self._next_day(self._earliest_day, self.period // DAY, now + LEAD)
 
     def next(self, interval: int, now: datetime, drifted: datetime | None = None) -> datetime:
-        """The time of the next run, after ``now``, of a schedule that repeats every ``interval`` minutes.
+        """Return the time of the next run, after ``now``, of a schedule that repeats every ``interval`` minutes.
 
-        :param drifted: the time of the run that is replaced. The new time is the one that this run stands for. A
-            time of day keeps the day of that run in a schedule of several days, because the time itself tells no day.
-            If daylight saving alone has made the run late, and the right time has just passed, the answer is
-            ``drifted`` itself: a late run is better than none.
+        :param drifted: the time of the run that is replaced. The new time is the moment on the phase that this run was
+            meant for. If the interval is several days and no date is given, the day of that run is kept. If daylight
+            saving alone has made the run late, and the right time has just passed, ``drifted`` itself is returned: a
+            late run is better than none.
         """
         soon, first = now + LEAD, self.first(now)
         if first > soon and (self.day or drifted is None):
@@ -164,18 +164,18 @@ class At(NamedTuple):
         return self._whole_intervals_from(meant or planned, interval, soon)
 
     def holds(self, scheduled: datetime, interval: int, now: datetime) -> bool:
-        """Whether a run at ``scheduled`` can stay: it is on the phase of this time, and no later than the next one due.
+        """Return whether a run at ``scheduled`` can stay: it is on the phase, and no later than the next run may be.
 
-        A run stays too if daylight saving alone has made it late, and its right time has passed.
+        A run can stay too if daylight saving alone has made it late, and its right time has passed.
         """
         if self.on_phase(scheduled, interval):
             return scheduled <= self._latest(interval, now) + _TOLERANCE
         return self._is_late_by_daylight_saving(scheduled, interval, now)
 
     def on_phase(self, moment: datetime, interval: int) -> bool:
-        """Whether a run at ``moment`` is on the phase of this time, in the past or in the future.
+        """Return whether a run at ``moment`` is on the phase of this time, in the past or in the future.
 
-        Up to a second beside it counts as on it. Before the date of a dated time, no run is on its phase.
+        A difference of up to a second does not matter. If a date is given, no run before it is on the phase.
 
         :param interval: in minutes.
         """
@@ -193,42 +193,42 @@ class At(NamedTuple):
 
     @property
     def _earliest_day(self) -> date:
-        """The earliest day that a time without a date may have. The calendar begins with a Monday."""
+        """The earliest day that a time without a date may have. The first date of Python is a Monday."""
         return date.min + timedelta(days=self.weekday or 0)
 
     def _counts_days(self, interval: int) -> bool:
-        """Whether each run is at the same time on the wall clock, so many days after the last one."""
+        """Return whether each run is whole days after the last one, at the same time on the wall clock."""
         return self.hour is not None and interval % DAY == 0
 
     def _counts_minutes(self, interval: int) -> bool:
-        """Whether each run is so many minutes after the last one, whatever the wall clock shows."""
+        """Return whether each run is ``interval`` minutes after the last one, whatever the wall clock shows."""
         return self.day is not None and interval % DAY != 0
 
     def _minutes_between(self, interval: int) -> int:
-        """The minutes on the wall clock from one moment of the phase to the next one, whatever the day."""
+        """Return the minutes on the wall clock from one moment of the phase to the next one, whatever the day."""
         return gcd(interval, self.period)
 
     def _instant(self, wall: datetime, fold: int = 0) -> datetime:
-        """The instant, in UTC, at which the clock shows ``wall``; ``fold`` 1 is the second of two."""
+        """Return the instant, in UTC, at which the clock shows ``wall``; with ``fold`` 1 the second of two."""
         return wall.replace(tzinfo=self.zone, fold=fold).astimezone(timezone.utc)
 
     def _last_on_wall(self, moment: datetime, minutes: int) -> datetime:
-        """What the wall clock showed, at ``moment`` or before, when it was a multiple of ``minutes`` past this time."""
+        """Return the last time on the wall clock up to ``moment`` that is a multiple of ``minutes`` after this time."""
         wall = moment.astimezone(self.zone).replace(tzinfo=None) + _TOLERANCE
         anchor = datetime.combine(self._earliest_day, time(self.hour or 0, self.minute, self.second))
         return wall - (wall - anchor) % timedelta(minutes=minutes)
 
     def _offsets(self, moment: datetime) -> list[timedelta]:
-        """How far the clock is from UTC at ``moment``, and at any time in the year before it, without repetition."""
-        # Some countries interrupt daylight saving for five weeks only, so each month counts.
+        """Return the offsets of the clock from UTC at ``moment`` and in the year before it, each of them once."""
+        # Some countries interrupt daylight saving for only five weeks, so each month is looked at.
         months = (moment - timedelta(days=30 * month) for month in range(13))
         offsets = (month.astimezone(self.zone).utcoffset() or timedelta() for month in months)
         return list(dict.fromkeys(offsets))
 
     def _without_daylight_saving(self, scheduled: datetime, interval: int) -> datetime | None:
-        """The moment on the phase that became ``scheduled`` as the clock was changed, if there is one.
+        """Return the moment on the phase that became ``scheduled`` because the clock was changed, if there is one.
 
-        NetBox counts on in UTC, so the wall clock's offset from UTC that was right for a run is that of an earlier one.
+        NetBox adds the interval in UTC, so ``scheduled`` is right with the offset from UTC of an earlier run.
         """
         if self._counts_minutes(interval) or scheduled.year not in YEARS:
             return None
@@ -239,18 +239,18 @@ class At(NamedTuple):
         return None
 
     def _is_late_by_daylight_saving(self, scheduled: datetime, interval: int, now: datetime) -> bool:
-        """Whether daylight saving alone has made a run late, by less than half an interval, and its time has passed."""
+        """Return whether a run is late by daylight saving alone, by less than half an interval, and its time passed."""
         right = self._without_daylight_saving(scheduled, interval)
         return right is not None and right <= now + LEAD and right < scheduled < right + timedelta(minutes=interval) / 2
 
     def _meant(self, drifted: datetime, interval: int) -> datetime | None:
-        """The moment on the phase that a run stands for, as far as the run tells it."""
+        """Return the moment on the phase that a run was meant for; None if the time of the run does not show it."""
         if self.on_phase(drifted, interval):
             return drifted
         right = self._without_daylight_saving(drifted, interval)
         if right or self.day or not self._counts_days(interval):
             return right
-        # NetBox gives a run fractions of a second if it comes late, even on the day after. Other runs have none.
+        # Only the time of a late run has fractions of a second. The run may be as late as the day after.
         if drifted.microsecond:
             return self.on(self._last_on_wall(drifted, self.period).date())
         day = drifted.astimezone(self.zone).date()
@@ -259,18 +259,18 @@ class At(NamedTuple):
         return self.on(day)
 
     def _latest(self, interval: int, now: datetime) -> datetime:
-        """The latest time on the phase that the next run may have."""
+        """Return the latest time on the phase that the next run may have."""
         step = timedelta(minutes=interval)
         offsets = [timedelta()] if self._counts_minutes(interval) else self._offsets(now)
-        # With a clock that is set back, the next run may be that much further away.
+        # If the clock is set back, the next run may be later by as much.
         more = min(step, max(offsets) - min(offsets))
         if self.day is None and self._counts_days(interval) and interval > self.period:
-            # A new time of day may be later on the same day, and the nearest day of the week three days later.
+            # A new time of day may be later on the same day. The nearest day of the week may be three days later.
             more = timedelta(days=1 if self.weekday is None else 4)
         return max(self.first(now), now + LEAD + step + more)
 
     def _whole_intervals_from(self, run: datetime, interval: int, soon: datetime) -> datetime:
-        """The first moment of the phase after ``soon``, a whole number of intervals from the date or from ``run``."""
+        """Return the first moment of the phase after ``soon`` that is whole intervals from the date or from ``run``."""
         if self.day and self._counts_minutes(interval):
             step = timedelta(minutes=interval)
             return soon + step - (soon - self.on(self.day)) % step
@@ -279,8 +279,8 @@ class At(NamedTuple):
         return self._nearest_minute(run, interval, soon)
 
     def _next_day(self, day: date, days: int, soon: datetime) -> datetime:
-        """This time of day, first after ``soon``, on one of the days that are a multiple of ``days`` from ``day``."""
-        # From yesterday on, because a time that daylight saving skips may come on the day after.
+        """Return this time of day after ``soon``, on the first day that is a multiple of ``days`` from ``day``."""
+        # Begin with yesterday, because a time that daylight saving skips may come on the day after.
         yesterday = soon.astimezone(self.zone).date() - timedelta(days=1)
         due = yesterday + timedelta(days=(day - yesterday).days % days)
         while self.on(due) <= soon:  # yesterday and today at most
@@ -288,13 +288,13 @@ class At(NamedTuple):
         return self.on(due)
 
     def _next_minute(self, interval: int, soon: datetime) -> datetime:
-        """The first moment of the phase after ``soon``. Less than two days pass between two moments of it."""
+        """Return the first moment of the phase after ``soon``. Two moments of it are less than two days apart."""
         start = soon.replace(second=self.second, microsecond=0)
         minutes = (start + timedelta(minutes=ahead) for ahead in range(2 * DAY))
         return next(minute for minute in minutes if minute > soon and self.on_phase(minute, interval))
 
     def _nearest_minute(self, late: datetime, interval: int, soon: datetime) -> datetime:
-        """The moment of the phase that a late run was meant for, a whole number of intervals later or earlier."""
+        """Return the moment of the phase that a late run was meant for, moved by whole intervals to after ``soon``."""
         step = timedelta(minutes=interval)
         target = late + step * ((soon - late) // step + 1)
         start = target.replace(second=self.second, microsecond=0)
@@ -306,8 +306,7 @@ class At(NamedTuple):
 def parse_at(text: str, zone: tzinfo) -> At:
     """Read ISO 8601 with or without offset, ``2026-04-01 02:00``, ``02:00``, ``sunday 02:00`` or a minute (``:00``).
 
-    ``zone`` gives the meaning of what has no offset.
-
+    :param zone: the time zone of text without an offset.
     :raises ProxboxError: with a sentence, for anything else and for a date or time that does not exist.
     """
     word = str(text).strip()
@@ -347,7 +346,7 @@ def parse_at(text: str, zone: tzinfo) -> At:
 
 
 def _split_weekday(word: str) -> tuple[int | None, str]:
-    """Return the day of the week at the beginning of a time, and the rest; None and all of it if there is none."""
+    """Return the day of the week at the beginning of a text, and the rest; None and the whole text if it has none."""
     named, _space, clock = word.partition(" ")
     for number, day in enumerate(DAYS):
         if named.lower() in (day, day[:3]):
@@ -364,7 +363,8 @@ def _names_several_days(word: str) -> bool:
 def in_zone(when: datetime, zone: tzinfo, *, now: datetime | None = None) -> str:
     """Return a time as people read it: ``Wed 25 Nov 2026 02:00 Europe/Berlin (01:00 UTC)``.
 
-    :param now: makes it short. It leaves out the time zone, the seconds, and the year if it is that of ``now``.
+    :param now: if given, the text is short, without time zone and seconds, and without the year if it is that of
+        ``now``.
     """
 
     def clock(moment: datetime) -> str:
@@ -380,7 +380,7 @@ def in_zone(when: datetime, zone: tzinfo, *, now: datetime | None = None) -> str
 
 
 def ago(passed: timedelta) -> str:
-    """Return a time that has passed as messages show it, in whole units."""
+    """Return how long ago something was, in whole units, as messages show it."""
     minutes = round(passed.total_seconds() / 60)
     if minutes < 1:
         return "less than a minute ago"
@@ -397,7 +397,7 @@ def duration(seconds: float) -> str:
 
 
 def in_words(span: timedelta) -> str:
-    """Return a time as users write it, exactly: ``2 h``, ``90 min``."""
+    """Return a span of time as users write it, not rounded: ``2 h``, ``90 min``."""
     minutes = span.total_seconds() / 60
     return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"
 
@@ -408,9 +408,10 @@ def _day_of(moment: datetime) -> str:
 
 
 def parse_instant(option: str, text: str, zone: tzinfo = timezone.utc) -> datetime:
-    """Read an ISO 8601 time, or a date. ``zone`` gives the meaning of a time without offset.
+    """Return the instant, in UTC, of an ISO 8601 time or date.
 
-    :raises ProxboxError: with a sentence that names the option, also for a time that cannot be told in UTC.
+    :param zone: the time zone of a time without an offset.
+    :raises ProxboxError: with a sentence that names the option, also if the time cannot be converted to UTC.
     """
     try:
         moment = _read_iso(str(text).strip())
@@ -424,13 +425,13 @@ def parse_instant(option: str, text: str, zone: tzinfo = timezone.utc) -> dateti
 
 
 def _read_iso(word: str) -> datetime:
-    # Python takes any character between date and time, a line break too.
+    # Python accepts any character between date and time, even a line break.
     if not re.fullmatch(r"[0-9TtZzWw:.,+ -]{1,40}", word):
         raise ValueError("it has other characters than those of a date and a time")
     return datetime.fromisoformat(word)
 
 
 def _quoted(text: object) -> str:
-    """What the user wrote, in quotes and on one line, cut when it is long."""
+    """Return what the user wrote, in quotes and on one line, and cut if it is long."""
     quoted = repr(text)
     return quoted if len(quoted) <= 80 else f"{quoted[:77]}..."
