@@ -60,7 +60,7 @@ class NetBox:
         }
 
     def configure(self, *, socket: Path, valkey_port: int) -> None:
-        """Write the configuration once; secrets stay as they were."""
+        """Write the configuration if there is none. Secrets stay as they were."""
         conf = self.root / "conf"
         conf.mkdir(parents=True, exist_ok=True)
         for folder in ("media", "reports", "scripts"):
@@ -88,7 +88,7 @@ class NetBox:
     def manage(self, *args: str, stdin: str | None = None) -> str:
         """Run a management command to its end and return what it prints.
 
-        :raises StackError: the end of its output, when it fails.
+        :raises StackError: with the end of its output, if it fails.
         """
         done = self._run(args, stdin)
         if done.returncode:
@@ -104,9 +104,9 @@ class NetBox:
                 complete.touch()
 
     def fits(self, baseline: Path) -> bool:
-        """Whether the database, restored from ``baseline``, holds just this release's migrations (``migrate --check``).
+        """Return whether the database, restored from ``baseline``, needs no more migrations (``migrate --check``).
 
-        What fitted this environment once is not checked again.
+        A baseline that has fitted this environment is not checked again.
         """
         known = self.venv / f".fits-{hashlib.sha256(baseline.read_bytes()).hexdigest()[:12]}"
         if not known.exists():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Packages of the distribution: installed when this is root on a Debian kind, else the command to type."""
+"""Packages of the distribution. Only root on Debian or a system like it installs them; others get the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from proxbox_stack.report import StackError, say
 
 
 def ensure_build_tools(python: Path) -> None:
-    """A C compiler, PostgreSQL's headers and those of ``python``, which psycopg's C part needs."""
+    """Install a C compiler and the headers of PostgreSQL and of ``python``, if they are missing. psycopg needs them."""
     missing = []
     if not (shutil.which("gcc") and shutil.which("pg_config") and _libpq_headers()):
         missing += ["gcc", "libpq-dev", "libc6-dev"]
@@ -31,19 +31,19 @@ def ensure_build_tools(python: Path) -> None:
 
 
 def ensure_openssl() -> None:
-    """The command openssl, which makes the mock's certificate."""
+    """Install the command openssl, which makes the mock's certificate, if it is missing."""
     if not shutil.which("openssl"):
         install("openssl")
 
 
 def ensure_java() -> None:
-    """The command java, which ansible-rulebook needs."""
+    """Install the command java, which ansible-rulebook needs, if it is missing."""
     if not shutil.which("java"):
         install("default-jre-headless")
 
 
 def ensure_chromium() -> str:
-    """The browser without a window, which opens the report. It is installed in half a minute (64 MB)."""
+    """Return a browser that opens the report. If there is none, install one without a window: half a minute, 64 MB."""
     for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if shutil.which(name):
             return name
@@ -52,7 +52,7 @@ def ensure_chromium() -> str:
 
 
 def postgres_bin() -> Path:
-    """The folder with the newest server's ``initdb`` and ``postgres``, installed when it is missing."""
+    """Return the folder with ``initdb`` and ``postgres`` of the newest server. Install a server if there is none."""
     found = _postgres_bins()
     if not found:
         # Without this file the package would also make and start a cluster of its own.
@@ -69,7 +69,7 @@ def postgres_bin() -> Path:
 def install(*packages: str) -> None:
     """Install Debian packages.
 
-    :raises StackError: the exact command to type, where this is not root or not a Debian kind.
+    :raises StackError: with the command to type, if this is not root, or not Debian or a system like it.
     """
     command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if os.getuid() != 0 or not shutil.which("apt-get"):

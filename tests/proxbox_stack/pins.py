@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Every version the stack is pinned to. What those pull in is frozen in constraints/."""
+"""The versions of the stack. The versions of their dependencies are in constraints/."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Pair:
 
     @property
     def netbox_requirements(self) -> list[str]:
-        """What the venv of NetBox and its worker holds."""
+        """The packages in the virtual environment of NetBox and its worker."""
         return [
             f"netbox=={self.netbox}",
             f"netbox-proxbox=={self.plugin}",
@@ -37,7 +37,7 @@ class Pair:
 
     @property
     def backend_requirements(self) -> list[str]:
-        """What the venv of proxbox-api and the Proxmox mock holds."""
+        """The packages in the virtual environment of proxbox-api and the Proxmox mock."""
         return [f"proxbox-api=={self.backend}", f"proxmox-sdk=={self.proxmox_sdk}", "uvicorn==0.54.0"]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""A private PostgreSQL cluster on a Unix socket, run by an unprivileged user even when root asks."""
+"""A private PostgreSQL cluster on a Unix socket. An unprivileged user runs it, even if root starts the stack."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Postgres:
         self.user = self._unprivileged() if os.getuid() == 0 else None
 
     def prepare(self) -> None:
-        """Make the cluster when it is missing."""
+        """Make the cluster if it is missing."""
         self.socket.mkdir(parents=True, exist_ok=True)
         self._own(self.socket)
         if self.user and self._call(["test", "-x", str(self.socket)]).returncode:
@@ -65,34 +65,34 @@ class Postgres:
 
     @property
     def command(self) -> list[str]:
-        """What runs the server in the foreground."""
+        """The command that runs the server in the foreground."""
         settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value.strip(chr(39))}")]
         return [f"{self.bin}/postgres", "-D", str(self.data), "-k", str(self.socket), *settings]
 
     def ready(self) -> bool:
-        """Whether the server takes connections."""
+        """Return whether the server accepts connections."""
         command = [f"{self.bin}/pg_isready", "-q", "-h", str(self.socket), "-U", "netbox"]
         return subprocess.run(command, capture_output=True, check=False, env=clean_environment({})).returncode == 0
 
     def exists(self) -> bool:
-        """Whether the database is there, restored or migrated to its end."""
+        """Return whether the database is there, restored or fully migrated."""
         return self._psql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'netbox'").strip() == "1"
 
     def recreate(self) -> None:
-        """An empty database ``netbox``."""
+        """Create an empty database ``netbox``, and drop the old one."""
         self._psql("postgres", "DROP DATABASE IF EXISTS netbox WITH (FORCE)")
         self._psql("postgres", "CREATE DATABASE netbox")
 
     def drop(self) -> None:
-        """No database ``netbox``."""
+        """Drop the database ``netbox``."""
         self._psql("postgres", "DROP DATABASE IF EXISTS netbox WITH (FORCE)")
 
     def restore(self, dump: Path) -> None:
         """Fill a new database ``netbox`` from an ``.sql.xz`` dump."""
         self.recreate()
         script = lzma.decompress(dump.read_bytes()).decode()
-        # pg_dump empties the search path, and then a trigger of NetBox 4.7.0 that compares ltree columns with
-        # IS DISTINCT FROM cannot be made again: nothing can qualify that operator with its schema.
+        # pg_dump empties the search path. A trigger of NetBox 4.7.0 compares ltree columns with IS DISTINCT FROM, an
+        # operator that cannot be qualified with its schema, so the trigger cannot be created without a search path.
         self._psql(
             "netbox",
             script.replace("set_config('search_path', '', false)", "set_config('search_path', 'public', false)"),

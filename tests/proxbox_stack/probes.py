@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Ports and answers on 127.0.0.1, never through the proxy of the caller's shell."""
+"""Requests to servers on 127.0.0.1, and free ports. The proxy of the caller's shell is not used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-# The mock's certificate is its own.
+# The mock's certificate is self-signed.
 _TLS = ssl.create_default_context()
 _TLS.check_hostname = False
 _TLS.verify_mode = ssl.CERT_NONE
@@ -22,7 +22,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.re
 
 
 def call(method: str, url: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
-    """One JSON request; the answer's JSON. ``urllib``'s exceptions pass through."""
+    """Send a JSON request, and return the JSON of the answer. Exceptions of ``urllib`` are not caught."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {**headers, "Content-Type": "application/json"}, method=method)
     with _OPENER.open(request, timeout=60) as answer:
@@ -30,7 +30,7 @@ def call(method: str, url: str, body: dict[str, Any] | None, headers: dict[str, 
 
 
 def http_answers(url: str) -> bool:
-    """Whether a web server answers there, be it by "not allowed"; an error of its own is no answer."""
+    """Return whether a web server answers with any HTTP status below 500."""
     try:
         _OPENER.open(url, timeout=20).close()
     except urllib.error.HTTPError as exc:
@@ -41,7 +41,7 @@ def http_answers(url: str) -> bool:
 
 
 def valkey_answers(port: int) -> bool:
-    """Whether Valkey answers PING."""
+    """Return whether Valkey answers PING."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as link:
             link.sendall(b"PING\r\n")
@@ -51,7 +51,7 @@ def valkey_answers(port: int) -> bool:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on the port."""
+    """Return whether a server could listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,7 +62,10 @@ def port_is_free(port: int) -> bool:
 
 
 def free_ports(count: int, taken: set[int]) -> list[int]:
-    """Free ports below those that the kernel hands to clients, which could take one while its server is down."""
+    """Return free ports below those that the kernel gives to clients.
+
+    A client could take one of the kernel's ports while its server is down.
+    """
     try:
         lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Start and stop processes so that only our own are ever signalled."""
+"""Start and stop processes. Only processes that were started here get a signal."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from proxbox_stack.report import StackError
 
 @dataclass(frozen=True)
 class Running:
-    """A process by its id and the kernel's start time, which tells it from a later one with the same id."""
+    """A process, by its id and its start time. The start time tells it from a later process with the same id."""
 
     pid: int
     started: int
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Whether this process, not another one with its id, still runs. A zombie does not run."""
         stat = _stat(self.pid)
         return stat is not None and stat == ("live", self.started)
 
 
-# Settings of the caller's shell that would change what a component does; a proxy would hide 127.0.0.1 from it.
+# Variables of the caller's shell that would change what a component does. With a proxy, it could not reach 127.0.0.1.
 _DROPPED = (
     "DJANGO_",
     "GUNICORN_",
@@ -47,7 +47,7 @@ _DROPPED = (
 
 
 def clean_environment(more: dict[str, str]) -> dict[str, str]:
-    """The caller's environment without what would leak into the stack, and ``more``."""
+    """Return the caller's environment, without the variables that would change the stack, and with ``more``."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -57,7 +57,7 @@ def clean_environment(more: dict[str, str]) -> dict[str, str]:
 
 
 def start(command: list[str], *, log: Path, env: dict[str, str], cwd: Path, user: str | None = None) -> Running:
-    """Start ``command`` in a session of its own, its output appended to ``log``."""
+    """Start ``command`` in its own session. Its output is appended to ``log``."""
     with open(log, "ab") as out:
         process = subprocess.Popen(
             command,
@@ -76,16 +76,17 @@ def start(command: list[str], *, log: Path, env: dict[str, str], cwd: Path, user
 
 
 def stop(*running: Running, first: int = signal.SIGTERM, patience: float = 20) -> None:
-    """End processes, all at once, and whatever is left of their sessions.
+    """End processes at the same time, and all other processes of their sessions.
 
-    :raises StackError: when one survives even SIGKILL.
+    :raises StackError: if a process does not end even by SIGKILL.
     """
     left = list(running)
-    # The leader alone is asked, so that a worker can end its work; then what it leaves behind; then all are killed.
+    # At first only the leader gets a signal, so that a worker can finish its work. If the leader has ended, the rest of
+    # its session gets one. After ``patience`` seconds, all are killed.
     for leader in left:
         if leader.alive:
             _signal(leader.pid, first)
-            # A paused process would not hear it.
+            # A paused process would not handle the signal.
             _signal(leader.pid, signal.SIGCONT)
     orphaned: set[int] = set()
     deadline = time.monotonic() + patience
@@ -112,7 +113,7 @@ def stop(*running: Running, first: int = signal.SIGTERM, patience: float = 20) -
 
 
 def kill(running: Running) -> None:
-    """End a process and all of its session at once, as a power cut would: none of them can see another one end."""
+    """Kill a process and its whole session at once, like a power cut: no process can notice the end of another one."""
     session = _session(running)
     for sign in (signal.SIGSTOP, signal.SIGKILL):
         for pid in session:
@@ -121,7 +122,7 @@ def kill(running: Running) -> None:
 
 
 def work_horse(worker: Running) -> int | None:
-    """The child in which an RQ worker executes a job: the one of its session that leads a process group of its own."""
+    """Return the child in which an RQ worker executes a job. It is the child that leads its own process group."""
     for pid in _session(worker):
         fields = _fields(pid)
         if pid != worker.pid and fields and int(fields[2]) == pid:
@@ -132,12 +133,12 @@ def work_horse(worker: Running) -> int | None:
 def wait_until(ready: Callable[[], bool], what: str, running: Running, log: Path, seconds: float) -> None:
     """Wait until ``ready()`` is true.
 
-    :raises StackError: names the component and shows the tail of its log, when it dies or takes too long.
+    :raises StackError: with the end of its log, if the component dies or takes too long.
     """
     deadline = time.monotonic() + seconds
     while True:
         _reap(running.pid)
-        # Looked at first: the answer of another program on its port is not its own.
+        # Check this first: if the component died, another program may answer on its port.
         if not running.alive:
             raise StackError(f"{what} died while it started. The end of {log}:\n{tail(log)}")
         if ready():
@@ -148,14 +149,14 @@ def wait_until(ready: Callable[[], bool], what: str, running: Running, log: Path
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     if not log.exists():
         return "(no log)"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _session(running: Running) -> list[int]:
-    """Every live process of the session that ``running`` leads; none if its id now belongs to another process."""
+    """Return the live processes of the session that ``running`` leads; none if another process has its id now."""
     leader = _stat(running.pid)
     if leader and leader[0] == "live" and leader[1] != running.started:
         return []
@@ -174,7 +175,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
 
 
 def _fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on (proc(5): 3 state, 5 group, 6 session, 22 start time)."""
+    """Return the fields of /proc/PID/stat from the state on (proc(5): 3 state, 5 group, 6 session, 22 start time)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Users, tokens and endpoints: what a NetBox with Proxbox has before its first sync."""
+"""The users, tokens and endpoints that a NetBox with Proxbox needs before its first sync."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEST_PROXMOX_ADDRESS = "127.0.0.3"
 NETBOX_ENDPOINT = "netbox"
 FASTAPI_ENDPOINT = "proxbox-api"
 
-# Runs inside NetBox (``netbox shell``), for what has no REST route: a token whose plain text is known beforehand.
+# Runs inside NetBox (``netbox shell``), because no REST route creates a token with a given plain text.
 _USERS = """
 import json
 from django.contrib.auth import get_user_model
@@ -55,7 +55,10 @@ tokens(operator, given["operator"])
 
 
 def make_users(netbox: NetBox, password: str, keys: dict[str, dict[str, str]]) -> None:
-    """A superuser ``admin``, and ``operator`` with view, add and delete on ``core.job``; a v1 and a v2 token each."""
+    """Create the superuser ``admin``, and ``operator``, who may view, add and delete jobs.
+
+    Each of them gets a v1 and a v2 token.
+    """
     given = json.dumps({"password": password, **keys})
     netbox.manage("shell", "-c", _USERS.format(given=given))
 
@@ -63,9 +66,9 @@ def make_users(netbox: NetBox, password: str, keys: dict[str, dict[str, str]]) -
 def make_endpoints(
     url: str, token: str, *, netbox_port: int, backend_port: int, backend_key: str, mock_port: int, west_port: int
 ) -> dict[str, Any]:
-    """The endpoints that a sync goes through, approved; and two disabled ones. Return their ids by name.
+    """Create the endpoints that a sync needs, and approve them; create two disabled ones. Return their ids by name.
 
-    Of the disabled ones, that of the second Proxmox is approved: to enable it is to sync from it.
+    The disabled endpoint of the second Proxmox is approved too, so syncs include it as soon as it is enabled.
     """
     api = _Api(f"{url}/api/", token)
     plugin = "plugins/proxbox/endpoints"
@@ -111,9 +114,9 @@ def make_endpoints(
         {"name": WEST_PROXMOX_ENDPOINT},
         {**target, "ip_address": western, "port": west_port, "enabled": False},
     )
-    # An approval is for one address, user and token's name, and counts while the endpoint is enabled. To withdraw it,
-    # PATCH endpoints/proxmox/ID/ with another {"token_name": ...}; to give it back, PATCH with the old one. For good,
-    # PUT as below approves what the endpoint is now. There is no DELETE.
+    # An approval is for one address, user and token name, and is valid while the endpoint is enabled. To withdraw it,
+    # PATCH endpoints/proxmox/ID/ with another {"token_name": ...}; to give it back, PATCH with the old one. A PUT as
+    # below approves the endpoint as it is now. There is no DELETE.
     for route in (f"{plugin}/netbox/{netbox}", f"{plugin}/proxmox/{proxmox}", f"{plugin}/proxmox/{west}"):
         api.approve(f"{route}/connection-authority/")
     return {
@@ -126,7 +129,7 @@ def make_endpoints(
 
 
 def register_backend_key(port: int, key: str) -> None:
-    """Give a new proxbox-api its first key; one that has a key already refuses, which is as good."""
+    """Give a new proxbox-api its first key. A proxbox-api that already has a key refuses it, which is no error."""
     try:
         probes.call("POST", f"http://127.0.0.1:{port}/auth/register-key", {"api_key": key}, {})
     except urllib.error.HTTPError as exc:
@@ -140,7 +143,7 @@ class _Api:
         self.headers = {"Authorization": f"Token {token}"}
 
     def ensure(self, route: str, key: dict[str, Any], rest: dict[str, Any] | None) -> int:
-        """The id of the object with ``key``; made or changed to have ``rest`` too, unless that is None."""
+        """Return the id of the object with ``key``. Unless ``rest`` is None, make or change the object to have it."""
         query = "&".join(f"{name}={value}" for name, value in key.items())
         found = self.call("GET", f"{route}?{query}")["results"]
         if rest is None:
@@ -151,7 +154,7 @@ class _Api:
 
     def approve(self, route: str) -> None:
         review = self.call("GET", route, missing_ok=True)
-        # A plugin without the route (0.0.25) asks for no approval.
+        # A plugin without the route (0.0.25) needs no approval.
         if review and not review["approved"]:
             self.call("PUT", route, {"target_fingerprint": review["target_fingerprint"]})
 

@@ -26,13 +26,13 @@ from urllib.parse import urlsplit
 HARMS = ("refused", "reset", "dropped", "bad gateway", "cut", "broken", "slow")
 """What may happen to a request on a bad network.
 
-``refused``: 502 before the server sees it; ``reset``: the connection ends before the server sees it; ``dropped``: the
-server has acted, and the answer is lost; ``bad gateway``: the server has acted, and 502 is what the client hears;
-``cut``: the answer ends in the middle, a stream after its first chunk; ``broken``: half the JSON, whole by its length;
-``slow``: the answer comes too late.
+``refused``: the client gets 502, and the server does not get the request; ``reset``: the connection ends before the
+server gets the request; ``dropped``: the server acts, and its answer is lost; ``bad gateway``: the server acts, and the
+client gets 502; ``cut``: the answer ends in the middle, a stream after its first chunk; ``broken``: the answer is half
+of the JSON, with a fitting length; ``slow``: the answer comes too late.
 
-Not of the network: ``error`` (500) and ``limited`` (429), which the server itself might answer and does not see, and
-``hang``: no answer, until the client gives up or the harm is over.
+Harm that is not of the network: ``error`` (500) and ``limited`` (429) are answers that the server itself might give,
+but it does not get the request. ``hang``: there is no answer until the client gives up or the harm is over.
 """
 
 DETAIL = "the stack was told to fail here"
@@ -40,7 +40,7 @@ DETAIL = "the stack was told to fail here"
 
 @dataclass(frozen=True)
 class Reply:
-    """What a client hears in the server's place."""
+    """An answer that a client gets instead of the server's answer."""
 
     status: int
     body: bytes
@@ -48,7 +48,7 @@ class Reply:
 
     @classmethod
     def error(cls, status: int, detail: str, *headers: tuple[str, str]) -> Reply:
-        """An error as a REST API words it."""
+        """Return an error in the form of a REST API."""
         return cls(status, json.dumps({"detail": detail}).encode(), (("Content-Type", "application/json"), *headers))
 
 
@@ -62,9 +62,11 @@ _INSTEAD = {
 
 @dataclass
 class Proxy:
-    """What has passed: ``GET /api/…`` and the harm done, for each request in order; and the bytes of the answers.
+    """The address of a proxy, what it does to requests, and what has passed through it.
 
-    ``harm`` names what is done to the request with this method and path, or is the reply to it; None is no harm.
+    ``harm`` returns what is done to a request with a method and a path, or the reply to it; None means no harm.
+    ``requests`` (such as ``GET /api/…``) and ``harms`` are in the order of the requests. ``received`` is the number of
+    bytes of the answers.
     """
 
     url: str
@@ -105,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             super().handle_one_request()
         except (OSError, http.client.HTTPException):
-            # The client is gone, or the server is: then the other one hears no more.
+            # The client or the server has closed its connection, so close the other one too.
             self.hang_up()
 
     def serve(self) -> None:
@@ -129,9 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     @contextmanager
     def asked(self, body: bytes) -> Iterator[http.client.HTTPResponse]:
-        """The server's answer, of which the head has come."""
+        """Yield the server's answer after its head has come."""
         connection = http.client.HTTPConnection(self.server.upstream.hostname, self.server.upstream.port)
-        # With the Host it was asked by, so that NetBox's links lead through here as well.
+        # Keep the Host of the request, so that NetBox's links lead through the proxy too.
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for key, value in self.headers.items():
             if key.lower() != "connection":
@@ -146,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def watch(self, server: socket.socket, over: threading.Event) -> None:
-        """Leave the server when the client leaves, as it would hear if there were no proxy."""
+        """Close the connection to the server when the client closes its own, as without a proxy."""
         while not over.wait(0.5):
             if self.client_left():
                 with suppress(OSError):
@@ -181,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def chunks(self, answer: http.client.HTTPResponse, length: int) -> Iterator[bytes]:
-        """The answer's body piece by piece, as it comes; a ``length`` below zero is not known."""
+        """Yield the body of the answer in pieces, as it comes. A ``length`` below zero means that it is not known."""
         while length and (chunk := answer.read1(65536)):
             self.server.state.received += len(chunk)
             length -= len(chunk)
@@ -217,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Fault:
-    """What a stack was told to do to each request whose path and query contain these texts."""
+    """What a stack does to each request whose path and query contain these texts."""
 
     path: str
     query: str
@@ -231,7 +233,7 @@ class Fault:
         return f"{where}: {self.status if self.harm == 'status' else self.harm}"
 
     def fits(self, path: str) -> bool:
-        """Whether the request for ``path``, which may end with a query, is one of those."""
+        """Return whether the fault applies to a request for ``path``, which may end with a query."""
         before, _mark, query = path.partition("?")
         return self.path in before and self.query in query
 
@@ -243,24 +245,24 @@ class Faults:
         self.path = path
 
     def read(self) -> list[Fault]:
-        """Every fault, in the order in which they were asked for."""
+        """Return every fault, in the order in which they were added."""
         try:
             return [Fault(**row) for row in json.loads(self.path.read_text())]
         except FileNotFoundError:
             return []
 
     def add(self, fault: Fault) -> None:
-        """Have one more."""
+        """Add a fault."""
         new = self.path.with_suffix(".new")
         new.write_text(json.dumps([asdict(each) for each in (*self.read(), fault)], indent=1))
         new.replace(self.path)
 
     def clear(self) -> None:
-        """Have none."""
+        """Remove all faults."""
         self.path.unlink(missing_ok=True)
 
     def harm(self, _method: str, path: str) -> str | Reply | None:
-        """What a proxy does to a request: as the first fault says that fits."""
+        """Return what a proxy does to a request, by the first fault that applies."""
         fault = next((fault for fault in self.read() if fault.fits(path)), None)
         if fault is None:
             return None
@@ -268,7 +270,7 @@ class Faults:
 
 
 def main() -> None:
-    """Be a stack's proxy, until it is stopped."""
+    """Run the proxy of a stack until it is stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", type=int)
     parser.add_argument("upstream")

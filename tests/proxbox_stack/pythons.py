@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Find a Python that works, by trying."""
+"""Find Python interpreters that work. Each one is run to check it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from proxbox_stack.report import StackError
 
 _VERSIONS = ("3.13", "3.12", "3.14")
 _MODULE_VERSIONS = (*_VERSIONS, "3.11")
-"""Where modules run. NetBox 4.7 and ansible-core 2.21 itself need a newer one than 3.11."""
+"""The versions that modules run on. NetBox 4.7 and ansible-core 2.21 itself need a newer one than 3.11."""
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
 _PROBE = "import sys, ssl, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
 
 def find_python() -> Path:
-    """The first interpreter of a usable version that really runs; 3.13 before 3.12 before 3.14.
+    """Return the first interpreter of a usable version that works: 3.13 before 3.12 before 3.14.
 
-    ``PROXBOX_PYTHON`` names one outright.
+    If ``PROXBOX_PYTHON`` names an interpreter, return that one.
 
-    :raises StackError: names what was tried.
+    :raises StackError: with the list of what was tried.
     """
     named = os.environ.get("PROXBOX_PYTHON")
     if named:
@@ -46,9 +46,9 @@ def find_python() -> Path:
 
 
 def usable_pythons() -> dict[str, Path]:
-    """Every working interpreter that modules run on, by its version, ``{"3.13": Path(...)}``.
+    """Return the interpreters that modules run on, by version: ``{"3.13": Path(...)}``.
 
-    A shim that fails is not one.
+    A shim that fails is left out.
     """
     found: dict[str, Path] = {}
     for candidate in _candidates():
@@ -60,7 +60,7 @@ def usable_pythons() -> dict[str, Path]:
 
 @cache
 def version_of(python: Path) -> str | None:
-    """``3.13`` of an interpreter that can make a virtual environment, else None."""
+    """Return the version of an interpreter, such as ``3.13``; None if it cannot make a virtual environment."""
     try:
         done = subprocess.run([str(python), "-c", _PROBE], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -69,7 +69,7 @@ def version_of(python: Path) -> str | None:
 
 
 def _candidates() -> Iterator[Path]:
-    """The likely ones first: each try costs a start of Python, and of pyenv where it is a shim."""
+    """Yield interpreters, the likely ones first: each try starts Python, and pyenv too if the file is a shim."""
     seen = set()
     for version in _MODULE_VERSIONS:
         for candidate in (_which(f"python{version}"), *_pyenv(version), *_in_folders(f"python{version}")):
@@ -88,7 +88,7 @@ def _which(name: str) -> Path | None:
 
 
 def _pyenv(version: str) -> list[Path]:
-    """pyenv's own builds of a version, the newest first."""
+    """Return pyenv's own builds of a version, the newest first."""
     builds = [path for path in Path.home().glob(f".pyenv/versions/{version}.*") if path.name.count(".") == 2]
     numbered = [path for path in builds if path.name.rpartition(".")[2].isdigit()]
     newest = sorted(numbered, key=lambda path: int(path.name.rpartition(".")[2]), reverse=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""What goes wrong, in one sentence; and lines that show that the work goes on."""
+"""Errors of one sentence, and lines that show progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STARTED = time.monotonic()
 
 
 class StackError(Exception):
-    """A failure, told in one sentence that says what is wrong and what to do."""
+    """A failure. Its text is one sentence that says what is wrong and what to do."""
 
 
 def say(message: str) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""Where everything lives: one scratch folder, outside the checkout."""
+"""The scratch folder, outside of the checkout. All files of stacks and hosts are in it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pathlib import Path
 from proxbox_stack.report import StackError
 
 SOCKET_LIMIT = 107
-"""Longest path of a Unix socket, in bytes (Linux's ``sun_path``)."""
+"""The maximum length of the path of a Unix socket, in bytes (Linux's ``sun_path``)."""
 
 
 def home() -> Path:
-    """The scratch folder: ``PROXBOX_STACK_HOME``, else one in /var/tmp that PostgreSQL's own user can enter too."""
+    """Return the scratch folder: ``PROXBOX_STACK_HOME``, or a folder in /var/tmp that PostgreSQL's user can enter."""
     path = Path(os.environ.get("PROXBOX_STACK_HOME") or f"/var/tmp/proxbox-stack-{os.getuid()}").absolute()
     if not path.exists():
         path.mkdir(parents=True, exist_ok=True)
-        # Whatever the umask says: PostgreSQL's own user passes through here.
+        # PostgreSQL's own user must be able to enter it, whatever the umask is.
         path.chmod(0o755)
     if path.stat().st_uid != os.getuid():
         raise StackError(f"{path} belongs to somebody else: set PROXBOX_STACK_HOME to a folder of your own.")
@@ -30,7 +30,7 @@ def home() -> Path:
 
 
 def subfolder(*names: str) -> Path:
-    """A folder below the scratch folder, made when it is missing."""
+    """Return a folder below the scratch folder. It is made if it is missing."""
     path = home().joinpath(*names)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -45,7 +45,10 @@ def lock(name: str) -> Iterator[None]:
 
 
 def stack_dir(name: str) -> Path:
-    """The folder of the stack ``name``; refused when a PostgreSQL socket in it could not be opened."""
+    """Return the folder of the stack ``name``.
+
+    :raises StackError: if the name is not valid, or the path is too long for a PostgreSQL socket.
+    """
     path = _named("stacks", name)
     if len(str(path / "run" / ".s.PGSQL.5432")) > SOCKET_LIMIT:
         raise StackError(f"{path} is too long for a Unix socket: set PROXBOX_STACK_HOME to a shorter path.")
@@ -53,7 +56,7 @@ def stack_dir(name: str) -> Path:
 
 
 def host_dir(name: str) -> Path:
-    """The folder of the host ``name``."""
+    """Return the folder of the host ``name``."""
     return _named("hosts", name)
 
 

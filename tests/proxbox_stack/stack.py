@@ -51,11 +51,11 @@ else:
     print("done")
 """
 
-# What a second cluster calls otherwise than the first, so that one NetBox can hold both.
+# The names that differ in the second cluster, so that one NetBox can hold both clusters.
 _WEST = (
     (r"\bpve(?=[12]\b)", "west"),
     (r'"lab"', '"west"'),
-    # The storage, but not the key "local" of a node.
+    # The name of the storage, but not the key "local" of a node.
     (r'\blocal\b(?!": )', "west-local"),
     (r"\b(web|db|dns)01\b", r"west-\1"),
     # The guests' ids, but not the ends of their addresses.
@@ -68,7 +68,7 @@ _WEST = (
 
 @dataclass(frozen=True)
 class Program:
-    """How a component is started, and how long it may take until ``ready()`` is true."""
+    """How a component is started. ``seconds`` is how long it may take until ``ready()`` is true."""
 
     command: list[str]
     ready: Callable[[], bool]
@@ -78,7 +78,7 @@ class Program:
 
 
 class Stack:
-    """The stack ``name``. Its state (ports, secrets, processes) lives in its folder, readable by its owner alone."""
+    """The stack ``name``. Its state (ports, secrets, processes) is in its folder, and only its owner can read it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -104,7 +104,7 @@ class Stack:
 
     @property
     def _provisioned(self) -> bool:
-        """Whether it has its endpoints, also the latest one that an older checkout did not make."""
+        """Whether the stack has all endpoints. A stack that an older checkout made lacks the newest one."""
         return "fastapi_endpoint_id" in self.state.get("facts", {})
 
     @property
@@ -112,15 +112,15 @@ class Stack:
         return Faults(self.root / "faults.json")
 
     def up(self, pair: str | None = None) -> None:
-        """Bring up whatever is not up; harmless on a stack that is.
+        """Start all components that do not run.
 
-        :raises StackError: names the component that does not start, with the end of its log.
+        :raises StackError: with the name of the component that does not start, and the end of its log.
         """
         with self._lock():
             self._prepare(pair)
             if not any(self.running(component) for component in COMPONENTS):
                 self._faults.clear()
-            # proxbox-api is the slowest to start: the first to begin, and waited for when the rest is up.
+            # proxbox-api takes longest to start, so it is started first and waited for last.
             for component in ("backend", "postgres", "valkey", "mock", "mock2", "proxy"):
                 self._launch(component)
             for component in ("postgres", "valkey"):
@@ -134,7 +134,7 @@ class Stack:
             self._wait("worker")
 
     def down(self, *, purge: bool = False) -> None:
-        """Stop every component; with ``purge`` remove the stack's folder too."""
+        """Stop every component. With ``purge``, remove the stack's folder too."""
         with self._lock():
             self._stop("worker", "netbox", "proxy", "backend", "mock", "mock2")
             self._stop("valkey", "postgres")
@@ -160,25 +160,25 @@ class Stack:
         self.start(component)
 
     def pause(self, component: str) -> None:
-        """Hold one component where it is: a paused backend keeps a sync running."""
+        """Pause one component. While the backend is paused, a sync keeps running."""
         self._signal(component, signal.SIGSTOP)
 
     def resume(self, component: str) -> None:
-        """Let a paused component go on."""
+        """Resume a paused component."""
         self._signal(component, signal.SIGCONT)
 
     def fail(self, fault: Fault) -> None:
-        """Have the proxy do harm to what NetBox asks of the backend."""
+        """Let the proxy do harm to NetBox's requests to the backend."""
         with self._lock():
             self._faults.add(fault)
 
     def heal(self) -> None:
-        """Have the proxy do no more harm."""
+        """Let the proxy do no more harm."""
         with self._lock():
             self._faults.clear()
 
     def kill(self, victim: str) -> None:
-        """Kill the ``worker`` with all its processes, or the ``workhorse`` alone, in which it executes a job."""
+        """Kill the ``worker`` with all its processes, or only its ``workhorse``, the process that executes a job."""
         worker = self._live("worker")
         if victim == "worker":
             processes.kill(worker)
@@ -189,9 +189,9 @@ class Stack:
         os.kill(horse, signal.SIGKILL)
 
     def set_timeout(self, job: int, seconds: int) -> None:
-        """Have RQ give up on a job that waits so many seconds after it begins.
+        """Set the time-out of a waiting job: RQ gives up on the job so many ``seconds`` after it begins.
 
-        :raises StackError: when there is no such job, or it does not wait.
+        :raises StackError: if there is no such job, or it does not wait.
         """
         answer = self.shell(_TIMEOUT.format(job=job, seconds=seconds)).strip()
         if answer != "done":
@@ -207,13 +207,13 @@ class Stack:
         return process
 
     def running(self, component: str) -> Running | None:
-        """The live process of a component, if there is one."""
+        """Return the live process of a component, if there is one."""
         known = self.state.get("processes", {}).get(component)
         process = Running(**known) if known else None
         return process if process and process.alive else None
 
     def status(self) -> dict[str, Any]:
-        """Each component's state (``dead`` where it ended by itself), process id, port, version and log."""
+        """Return the state (``dead`` if it ended by itself), process id, port, version and log of each component."""
         ports, known = self.state.get("ports", {}), self.state.get("processes", {})
         versions = {
             "postgres": _first_line(self.root / "pg" / "PG_VERSION"),
@@ -239,7 +239,7 @@ class Stack:
         return rows
 
     def environment(self) -> dict[str, Any]:
-        """What a test or a playbook needs to know of the stack."""
+        """Return what a test or a playbook needs to know about the stack."""
         if not self._provisioned:
             raise StackError(f"the stack {self.name} was never up to the end: tests/stack up --name {self.name}.")
         keys, facts = self.state["tokens"], self.state["facts"]
@@ -282,7 +282,7 @@ class Stack:
             return self._netbox.manage("shell", "-v", "0", "-c", script)
 
     def make_baseline(self, pair: str, target: Path) -> None:
-        """Migrate an empty database from scratch and dump it to ``target``; takes some ten minutes."""
+        """Migrate an empty database from scratch, and dump it to ``target``. This takes about ten minutes."""
         with self._lock():
             self._prepare(pair)
             for component in ("postgres", "valkey"):
@@ -295,7 +295,7 @@ class Stack:
             say(f"wrote {target} ({target.stat().st_size // 1024} KiB)")
 
     def _prepare(self, pair: str | None) -> None:
-        """Ports, secrets, environments, configuration."""
+        """Prepare the ports, secrets, environments and configuration."""
         pair = pair or self.state.get("pair", "current")
         if self.state.get("pair", pair) != pair:
             raise StackError(
@@ -313,7 +313,7 @@ class Stack:
                 "tokens": {user: _new_tokens() for user in ("admin", "operator")},
                 "processes": {},
             }
-        # Some are missing too when an older checkout made the stack.
+        # Some are missing if an older checkout made the stack.
         missing = [component for component in _PORTS if component not in self.state["ports"]]
         if missing:
             with scratch.lock("ports"):
@@ -353,7 +353,7 @@ class Stack:
         self._netbox.collect_static()
         provision.make_users(self._netbox, self.state["password"], self.state["tokens"])
         self.state["database"] = self.pair.baseline
-        # They were in the database before this one.
+        # The old endpoints were in the database before this one.
         self.state.pop("facts", None)
         self._save()
 
@@ -408,7 +408,7 @@ class Stack:
         data = self.root / "valkey"
         data.mkdir(exist_ok=True)
         port = self.state["ports"]["valkey"]
-        # The queue survives a stop and a start, as it would on a real host.
+        # The queue is kept when the component is stopped and started, as on a real host.
         command = [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data), "--save", "60 1"]
         return Program(command, lambda: probes.valkey_answers(port), 20)
 
@@ -453,7 +453,7 @@ class Stack:
         upstream = f"http://127.0.0.1:{ports['backend']}"
         command = [sys.executable, "-m", "proxbox_stack.proxy", str(ports["proxy"]), upstream, str(self._faults.path)]
         env = {"PYTHONPATH": str(Path(__file__).parent.parent)}
-        # That it listens is all it can tell: what answers HTTP behind it may be down.
+        # Only check that it listens: the backend behind it may be down, and then no HTTP request succeeds.
         return Program(command, lambda: not probes.port_is_free(ports["proxy"]), 20, env)
 
     def _netbox_program(self) -> Program:
@@ -476,7 +476,7 @@ class Stack:
             rows = probes.call("GET", f"{self.url}/api/core/background-workers/", None, headers)["results"]
         except (OSError, ValueError, KeyError):
             return False
-        # A worker that was killed lingers in the list: look for this one's process id.
+        # A worker that was killed stays in the list for a while, so look for the process id of this worker.
         return any(worker and str(row.get("pid")) == str(worker.pid) for row in rows)
 
     def _uvicorn(self, app: str, port: int, address: str = "127.0.0.1") -> list[str]:
@@ -496,12 +496,12 @@ class Stack:
         return certificate, key
 
     def _launch(self, component: str) -> None:
-        """Start a component that does not run, and wait for nothing; let a paused one go on."""
+        """Start a component that does not run, or resume a paused one. Do not wait until it is ready."""
         process = self.running(component)
         if process is not None:
             os.kill(process.pid, signal.SIGCONT)
             return
-        # What a killed one leaves behind, such as the scheduler of a worker, would be forgotten below.
+        # Stop what a killed component has left, such as the scheduler of a worker. Below, its old id is overwritten.
         self._stop(component)
         port = self.state["ports"].get(component)
         if port and not probes.port_is_free(port):
@@ -525,7 +525,7 @@ class Stack:
     def _wait(self, component: str) -> None:
         """Wait until a component answers.
 
-        :raises StackError: with the end of its log, when it does not.
+        :raises StackError: with the end of its log, if it does not.
         """
         program = self._program(component)
         process = Running(**self.state["processes"][component])
@@ -534,12 +534,12 @@ class Stack:
             say(f"{component} is up")
 
     def _stop(self, *components: str) -> None:
-        """Stop components, all at once."""
+        """Stop components at the same time."""
         known = {name: self.state["processes"][name] for name in components if name in self.state.get("processes", {})}
         if not known:
             return
         say(f"stopping {', '.join(known)}")
-        # PostgreSQL's fast shutdown is SIGINT: SIGTERM waits for every client to leave.
+        # SIGINT shuts PostgreSQL down at once. After SIGTERM, it would wait until every client has left.
         first = signal.SIGINT if "postgres" in known else signal.SIGTERM
         processes.stop(*(Running(**process) for process in known.values()), first=first)
         for name in known:
@@ -562,7 +562,7 @@ class Stack:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One command at a time; the state is read anew under the lock."""
+        """Let only one command run at a time. The state is read again under the lock."""
         scratch.subfolder("stacks")
         with scratch.lock(f"stacks/{self.name}"):
             self._load()
@@ -570,7 +570,7 @@ class Stack:
 
 
 def names() -> list[str]:
-    """Every stack that has been brought up."""
+    """Return the name of every stack that has been brought up."""
     return sorted(path.parent.name for path in (scratch.home() / "stacks").glob("*/state.json"))
 
 
@@ -587,7 +587,7 @@ def _v2(keys: dict[str, str]) -> str:
 
 
 def kept_ports() -> set[int]:
-    """The ports that stacks keep, also those that are down."""
+    """Return the ports of all stacks, also of those that are down."""
     taken: set[int] = set()
     for name in names():
         taken.update(Stack(name).state.get("ports", {}).values())

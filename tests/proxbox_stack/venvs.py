@@ -20,11 +20,10 @@ CONSTRAINTS = Path(__file__).parent / "constraints"
 
 
 def ensure_venv(name: str, requirements: list[str], *, compiles: bool = False) -> Path:
-    """Return the virtual environment with ``requirements``, frozen by ``constraints/<name>.txt`` where that exists.
+    """Return a virtual environment with ``requirements``, pinned by ``constraints/<name>.txt`` if that file exists.
 
-    ``compiles`` says that a C compiler and PostgreSQL's headers are needed to install it.
-
-    :raises StackError: pip's last lines, when it fails.
+    :param compiles: whether a C compiler and PostgreSQL's headers are needed to install it.
+    :raises StackError: with the last lines of pip, if it fails.
     """
     python = find_python()
     constraints = CONSTRAINTS / f"{name}.txt"
@@ -34,7 +33,7 @@ def ensure_venv(name: str, requirements: list[str], *, compiles: bool = False) -
     complete = venv / ".complete"
     with open(f"{venv}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # An interpreter that was removed since leaves a dangling link behind.
+        # If the interpreter was removed, the link to it is broken.
         if complete.exists() and (venv / "bin/python").exists():
             return venv
         if complete.exists():
@@ -51,7 +50,10 @@ def ensure_venv(name: str, requirements: list[str], *, compiles: bool = False) -
 
 
 def _run(command: list[str], name: str) -> None:
-    """Run pip and show what it collects, a line now and then; on failure, its last lines."""
+    """Run pip, and show a few lines of its progress.
+
+    :raises StackError: with its last lines, if it fails.
+    """
     lines: list[str] = []
     collected = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
