@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""The test host: a Debian with a systemd of its own and NetBox installed, to which Ansible comes by ssh."""
+"""The test host: a Debian with its own systemd and with NetBox installed, which Ansible reaches over ssh."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""The root of every host: a Debian with NetBox in it, built once for each set of what it is made of."""
+"""The root folder of every host: a Debian with NetBox, built once for each set of packages and requirements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from proxbox_stack.report import StackError, say
 from proxbox_stack.venvs import CONSTRAINTS
 
 _SUITE = "trixie"
-# gcc and the headers are what NetBox's installation needs; sudo is how an administrator becomes the user netbox.
+# NetBox's installation needs gcc and the headers. An administrator becomes the user netbox by sudo.
 _PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-venv", "python3-dev", "gcc", "libc6-dev",
     "libpq-dev", "sudo", "procps",
@@ -33,9 +33,11 @@ _BUILD = Path(__file__).parent / "build.sh"
 
 
 def ensure_base(pair: str) -> Path:
-    """The root folder with the NetBox and the plugin of ``pair``, built when it is not there; no host writes to it.
+    """Return the root folder with the NetBox and the plugin of ``pair``. Build it if it is missing.
 
-    :raises StackError: the last lines of the log, when the build fails.
+    No host writes to it.
+
+    :raises StackError: with the last lines of the log, if the build fails.
     """
     requirements = PAIRS[pair].netbox_requirements
     constraints = (CONSTRAINTS / f"netbox-{pair}.txt").read_text()
@@ -60,7 +62,7 @@ def _build(folder: Path, requirements: list[str], constraints: str) -> None:
     shutil.copy(_BUILD, source)
     (source / "constraints.txt").write_text(constraints)
     _write_pip_configuration(source)
-    # What is mounted while it runs is so in a namespace of its own: nothing of it stays when it is interrupted.
+    # The build mounts in its own namespace, so that no mount stays if it is interrupted.
     command = [
         "unshare", "--mount", "--propagation", "private",
         "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(_PACKAGES)}",
@@ -68,7 +70,7 @@ def _build(folder: Path, requirements: list[str], constraints: str) -> None:
         f'--customize-hook=chroot "$1" sh /tmp/input/build.sh {shlex.join(requirements)}',
         _SUITE, str(root), machine.debian_mirror(),
     ]  # fmt: skip
-    # They name files that are not inside, and would go before pip.conf.
+    # These variables name files that do not exist inside, and would take precedence over pip.conf.
     foreign = ("PIP_", "PYTHON", "SSL_CERT_", "REQUESTS_", "CURL_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     try:
@@ -80,7 +82,10 @@ def _build(folder: Path, requirements: list[str], constraints: str) -> None:
 
 
 def _run(command: list[str], env: dict[str, str], log: Path) -> int:
-    """Run to the end, and show a line now and then; what it has started ends with it when this is interrupted."""
+    """Run a command, show a few lines of its progress, and return its exit code.
+
+    If this is interrupted, the command and its children end.
+    """
     with (
         open(log, "w") as kept,
         subprocess.Popen(
@@ -106,7 +111,7 @@ def _run(command: list[str], env: dict[str, str], log: Path) -> int:
 
 
 def _write_pip_configuration(source: Path) -> None:
-    """The pip inside finds its packages where this machine's does; what is a file here is none there."""
+    """Write the settings of this machine's pip for the pip inside. The certificate is copied to where it finds it."""
     command = [str(find_python()), "-m", "pip", "config", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     options = {}

@@ -14,9 +14,9 @@ from proxbox_stack.report import StackError, say
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; a failure is one sentence on stderr and the exit code 1."""
+    """Run one command. If it fails, print one sentence on stderr, and return the exit code 1."""
     args = _parser().parse_args(argv)
-    # The user netbox passes through the folders that are made here; what is secret gets its own mode.
+    # The user netbox must be able to enter the folders that are made here. Files with secrets get their own mode.
     os.umask(0o022)
     try:
         return args.run(args) or 0

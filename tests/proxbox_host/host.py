@@ -23,7 +23,7 @@ from proxbox_stack.report import StackError, say
 from proxbox_stack.stack import Stack, kept_ports
 
 _BOOT = Path(__file__).parent / "boot.sh"
-# Neither the caller's ssh configuration nor what it knows of other servers on this port.
+# Use neither the caller's ssh configuration nor the keys that it knows of other servers on this port.
 _SSH = (
     "-F", "/dev/null", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
     "-o", "IdentitiesOnly=yes",
@@ -31,7 +31,7 @@ _SSH = (
 
 
 class Host:
-    """The host ``name``. Its folder holds its state, its key, its inventory and what it has written to its disk."""
+    """The host ``name``. Its folder has its state, its key, its inventory and what it has written to its disk."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,16 +48,16 @@ class Host:
 
     @property
     def running(self) -> Running | None:
-        """The live process that has booted it, if there is one."""
+        """The live process that has booted the host, if there is one."""
         process = Running(**self.state["process"]) if self.state.get("process") else None
         return process if process and process.alive else None
 
     def up(self, stack_name: str) -> None:
-        """Boot it, its workers bound to the stack's PostgreSQL and Valkey; harmless on one that is up.
+        """Boot the host unless it is up. Its workers use the stack's PostgreSQL and Valkey.
 
-        One that was taken down keeps what it wrote to its disk, unless what it was made of has changed.
+        A host that was taken down keeps what it wrote to its disk, unless its root folder has changed.
 
-        :raises StackError: with the end of its console's log, when it does not boot.
+        :raises StackError: with the end of its console's log, if it does not boot.
         """
         machine.prepare()
         with self._lock():
@@ -68,12 +68,12 @@ class Host:
                 )
             if not self.running:
                 base = ensure_base(stack.state["pair"])
-                # What a killed one leaves behind.
+                # Stop what a killed host has left.
                 self._stop()
                 self._boot(stack, base)
 
     def down(self, *, purge: bool = False) -> None:
-        """Stop it; with ``purge`` remove its folder too."""
+        """Stop the host. With ``purge``, remove its folder too."""
         with self._lock():
             self._stop()
             if purge and self.root.exists():
@@ -81,7 +81,7 @@ class Host:
                 self.state = {}
 
     def status(self) -> dict[str, Any]:
-        """Its state (``dead`` where it ended by itself), what its systemd says, process id, port and log."""
+        """Return its state (``dead`` if it ended by itself), the state of its systemd, process id, port and log."""
         process = self.running
         return {
             "state": "running" if process else "dead" if self.state.get("process") else "stopped",
@@ -115,7 +115,7 @@ class Host:
         processes.wait_until(self._answers, f"the host {self.name}", process, self._log, 60)
 
     def _answers(self) -> bool:
-        # A service of the test's own may have failed at a boot: the host is up all the same.
+        # The host is up even if a service that a test has made failed at boot.
         return self._systemd() in ("running", "degraded")
 
     def _systemd(self) -> str:
@@ -162,7 +162,7 @@ class Host:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One command at a time; the state is read anew under the lock."""
+        """Let only one command run at a time. The state is read again under the lock."""
         scratch.subfolder("hosts")
         with open(scratch.home() / "hosts" / f"{self.name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,7 +171,7 @@ class Host:
 
 
 def names() -> list[str]:
-    """Every host that has been brought up."""
+    """Return the name of every host that has been brought up."""
     return sorted(path.parent.name for path in (scratch.home() / "hosts").glob("*/state.json"))
 
 

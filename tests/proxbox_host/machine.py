@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""What this machine must have so that systemd-nspawn can boot a Debian on it."""
+"""What this machine needs so that systemd-nspawn can boot a Debian on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from proxbox_stack.report import StackError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _PROGRAMS = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container", "ssh": "openssh-client"}
-# One tree of version 2, or what a machine has that still runs version 1: there systemd uses these two.
+# The tree of version 2, or the two trees that systemd uses on a machine that still runs version 1.
 _CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"))
 _MOUNT = (
     "unshare", "--mount", "sh", "-c",
@@ -31,7 +31,7 @@ class Unfit(StackError):
 def prepare() -> None:
     """Install the programs that are missing.
 
-    :raises Unfit: says what this machine has not, and cannot be given.
+    :raises Unfit: with a sentence, if this machine lacks something that cannot be installed.
     """
     if sys.platform != "linux":
         raise Unfit("a test host needs Linux.")
@@ -52,12 +52,12 @@ def prepare() -> None:
 
 
 def cgroups() -> list[Path]:
-    """The trees of control groups in which the one of a host is made."""
+    """Return the trees of control groups in which the control groups of a host are made."""
     return [tree for tree in _CGROUPS if os.access(tree / "cgroup.procs", os.W_OK)]
 
 
 def debian_mirror() -> str:
-    """The mirror that this machine's own apt uses for Debian, else Debian's own."""
+    """Return the mirror that this machine's apt uses for Debian, or else Debian's own."""
     command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("Debian Debian ")]
