@@ -39,9 +39,9 @@ PROCESS = "proxbox_sync_schedule, unchanged, process alone"
 BARE = "bare module with pynetbox, the same GET, process alone"
 
 RATIOS = ((ONE, URI, "<= 1.15"), (ONE, TAG, "<= 0.9"), (MANY, ONE, "<= 2"), (PROCESS, BARE, "<= 1.15"))
-"""Which time is compared with which, and the aim."""
+"""The times that are compared, and the aim for their ratio."""
 
-# Runs inside NetBox. The history is copies of one finished job, each a day older than the one before of its schedule.
+# Runs inside NetBox. The history is copies of one finished job. The copies of each schedule are a day apart.
 _SEED = """
 import json
 import uuid
@@ -87,7 +87,7 @@ with connection.cursor() as cursor:
 
 @dataclass(frozen=True)
 class Task:
-    """A task of which the requests are counted. ``aim`` is what it may send."""
+    """A task whose requests are counted. ``aim`` is the requests that it may send."""
 
     label: str
     module: str
@@ -98,20 +98,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured with one length of the history."""
+    """The measurements with one length of the history."""
 
     counted: list[tuple[list[str], int]]
     """Requests and bytes of the answers, for each task."""
     seconds: dict[str, list[float]]
-    """Times by label, one for each round: of whole tasks, and the CPU's for processes."""
+    """Seconds by label, one value for each round: the time of a whole task, or the CPU time of a process."""
 
 
 def bench(work: Workspace, stack: TestStack, rounds: int) -> str:
     """Measure on a stack of its own, without finished jobs and with many, and return the table, in Markdown.
 
-    A stack that runs is used and left up; else it is taken down at the end, and its data stays.
+    A stack that runs is left up. Otherwise it is taken down at the end, and its data stays.
 
-    :raises StackError: when a task fails, or does not what it is there to show.
+    :raises StackError: if a task fails, or does not have the expected result.
     """
     collections, missing = _netbox_collection(work)
     due = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) + timedelta(hours=12)
@@ -124,7 +124,7 @@ def bench(work: Workspace, stack: TestStack, rounds: int) -> str:
             stack.shell(_SEED.format(given=json.dumps(_seed(due, history))))
             counted = _count(work, facts, tasks)
             say(f"{rounds} rounds of each task")
-            # The very request that the module sends.
+            # The same request that the module sends.
             same = facts["netbox_url"] + counted[0][0][0].partition(" ")[2]
             timed = _timed(tasks, facts, same, with_tag=not missing)
             seconds = _time(work, collections, timed, rounds)
@@ -134,7 +134,7 @@ def bench(work: Workspace, stack: TestStack, rounds: int) -> str:
 
 
 def _netbox_collection(work: Workspace) -> tuple[list[Path], str]:
-    """Where netbox.netbox is found, unpacked from the package that bundles it; or nowhere, and why."""
+    """Return the folder with netbox.netbox, unpacked from the package that bundles it; or none, and why."""
     folder = scratch.subfolder("collections") / NETBOX_COLLECTION.replace("==", "-")
     if folder.exists():
         return [folder], ""
@@ -153,7 +153,7 @@ def _netbox_collection(work: Workspace) -> tuple[list[Path], str]:
 
 
 def _seed(due: datetime, history: int) -> dict[str, Any]:
-    """What the seeding script is given: rows as netbox-proxbox 0.0.29 writes them."""
+    """Return the data for the script ``_SEED``: rows as netbox-proxbox 0.0.29 writes them."""
     params = {
         "run_id": "f28982bb-2d41-48a9-925d-c5061c77f112", "sync_types": ["all"], "netbox_vm_ids": [],
         "batch_object_ids": [], "batch_object_type": None, "fastapi_endpoint_id": None, "netbox_endpoint_ids": [],
@@ -223,7 +223,7 @@ def _tasks(due: datetime) -> list[Task]:
 
 
 def _count(work: Workspace, facts: dict[str, Any], tasks: list[Task]) -> list[tuple[list[str], int]]:
-    """Each task's requests and the bytes of their answers."""
+    """Return the requests of each task, and the bytes of their answers."""
     counted = []
     with proxy(facts["netbox_url"]) as between:
         env = {"NETBOX_URL": between.url, "NETBOX_TOKEN": facts["netbox_superuser_token"]}
@@ -238,7 +238,7 @@ def _count(work: Workspace, facts: dict[str, Any], tasks: list[Task]) -> list[tu
 
 
 def _timed(tasks: list[Task], facts: dict[str, Any], same: str, *, with_tag: bool) -> dict[str, dict[str, Any]]:
-    """The tasks of a round, all of which change nothing."""
+    """Return the tasks of a round. None of them changes anything."""
     netbox = {"netbox_url": facts["netbox_url"], "netbox_token": facts["netbox_superuser_token"]}
     bearer = {"Authorization": f"Bearer {facts['netbox_superuser_token']}"}
     found: dict[str, dict[str, Any]] = {
@@ -256,19 +256,19 @@ def _timed(tasks: list[Task], facts: dict[str, Any], same: str, *, with_tag: boo
 def _time(
     work: Workspace, collections: list[Path], tasks: dict[str, dict[str, Any]], rounds: int
 ) -> dict[str, list[float]]:
-    """The seconds of each task, from its start to its result, in ``rounds`` rounds of one playbook after a first one.
+    """Return the seconds of each task, from its start to its result, in ``rounds`` rounds of one playbook.
 
-    The first is left out: in it Ansible packs each module, which it does once for a playbook.
+    A first round is left out, because Ansible packs each module in it, once for a playbook.
     """
     order = list(tasks)
-    # Each round begins with another task, so that none has always the same one before it.
+    # Each round begins with another task, so that no task always follows the same one.
     turns = [order[turn % len(order) :] + order[: turn % len(order)] for turn in range(rounds + 1)]
     play = {
         "hosts": "localhost",
         "gather_facts": False,
         "tasks": [{"name": name, **tasks[name]} for turn in turns for name in turn],
     }
-    # It holds a token, and is gone afterwards.
+    # The playbook holds a token, so its folder is temporary.
     with tempfile.TemporaryDirectory() as folder:
         playbook = Path(folder, "rounds.json")
         playbook.write_text(json.dumps([play]), encoding="utf-8")
@@ -292,9 +292,9 @@ def _time(
 def _time_processes(
     work: Workspace, facts: dict[str, Any], task: Task, same: str, rounds: int
 ) -> dict[str, list[float]]:
-    """The CPU's seconds for the process of a module, without Ansible's own work around it, after a first run.
+    """Return the CPU time of a module's process, in seconds, without Ansible's own work. A first run is left out.
 
-    The other process is that of a module that does no more than to send the same GET with pynetbox.
+    The other process is that of a module that only sends the same GET with pynetbox.
     """
     route, _mark, query = same.removeprefix(f"{facts['netbox_url']}/api/").partition("?")
     netbox = {"netbox_url": facts["netbox_url"], "netbox_token": facts["netbox_superuser_token"]}
@@ -303,7 +303,7 @@ def _time_processes(
         BARE: ("bare", {**netbox, "route": route, "filters": parse_qs(query)}),
     }
     seconds: dict[str, list[float]] = {name: [] for name in modules}
-    # Each packed module holds its arguments, with a token, and is gone afterwards.
+    # Each packed module holds its arguments, with a token, so the folder is temporary.
     with tempfile.TemporaryDirectory() as folder:
         packed = {name: _pack(work, Path(folder, str(at)), *modules[name]) for at, name in enumerate(modules)}
         for turn in range(rounds + 1):
@@ -323,7 +323,7 @@ def _cpu_of_children() -> float:
 
 
 def _pack(work: Workspace, folder: Path, module: str, args: dict[str, Any]) -> Path:
-    """The file that Ansible sends to a host, with the module, what it imports, and its arguments."""
+    """Return the file that Ansible sends to a host, with the module, what it imports, and its arguments."""
     env = {
         "ANSIBLE_KEEP_REMOTE_FILES": "true",
         "ANSIBLE_REMOTE_TMP": str(folder),
@@ -374,7 +374,7 @@ def _report(about: str, tasks: list[Task], found: list[Figures], missing: str) -
 
 def _reaches(ratio: float, aim: str) -> bool:
     comparison, limit = aim.split()
-    # As it is shown.
+    # Compare the ratio as it is shown.
     shown = round(ratio, 2)
     return shown <= float(limit) if comparison == "<=" else shown < float(limit)
 

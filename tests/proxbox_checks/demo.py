@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The demo: the collection against a real NetBox, on this machine, from nothing."""
+"""The demo: the collection with a real NetBox, which is set up on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLAYBOOK = "proxbox.proxbox.demo"
 def demo(work: Workspace, stack: TestStack) -> None:
     """Bring the stack up, run the playbook, and say where to look. The stack stays up.
 
-    :raises StackError: when the stack does not come up.
+    :raises StackError: if the stack does not come up.
     """
     stack.up()
     facts = stack.facts()

@@ -36,7 +36,7 @@ def integration(work: Workspace, stack: TestStack, other: TestStack | None = Non
 
 
 def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
-    """Run the target of the role on a new host, which works for the stack in place of the stack's own worker.
+    """Run the target of the role on a new host. Its worker replaces the worker of the stack.
 
     :param oldest_ansible: ansible-playbook of the oldest ansible-core that the collection supports.
     """
@@ -56,7 +56,7 @@ def role(work: Workspace, stack: TestStack, oldest_ansible: str) -> None:
 
 
 def live(work: Workspace, stack: TestStack) -> None:
-    """Run pytest on tests/live: what a playbook cannot do to the real stack."""
+    """Run pytest on tests/live, the tests on the real stack that a playbook cannot do."""
     with stack.in_use(), tempfile.TemporaryDirectory() as folder:
         env = {
             **work.env,
@@ -74,7 +74,7 @@ PYTEST = ("-p", "no:cacheprovider", "--import-mode=importlib")
 
 
 def _rulebook(work: Workspace, folder: Path) -> dict[str, str]:
-    """Where ansible-rulebook is, and the archive of the collection for it; or why it cannot run here."""
+    """Return where ansible-rulebook and the archive of the collection for it are, or why it cannot run here."""
     try:
         ensure_java()
     except StackError as exc:
@@ -84,7 +84,7 @@ def _rulebook(work: Workspace, folder: Path) -> dict[str, str]:
 
 
 def _browser() -> dict[str, str]:
-    """Which browser is here; or why there is none."""
+    """Return which browser is here, or why there is none."""
     try:
         return {"program": ensure_chromium()}
     except StackError as exc:

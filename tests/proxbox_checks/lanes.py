@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""All sessions of the tests, in two lanes side by side. Each lane is a run of nox with a stack of its own."""
+"""All sessions of the tests, in two lanes that run at the same time. Each lane is a run of nox with its own stack."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LANES = {
 
 
 def run_lanes(noxfile: Path, logs: Path) -> bool:
-    """Run each lane to its end, print what came of each session, and return whether all is well.
+    """Run each lane to its end, print the result of each session, and return whether all have passed.
 
     :param noxfile: the file with the sessions.
     :param logs: folder for the output of each lane, and for nox's reports.
@@ -38,7 +38,7 @@ def run_lanes(noxfile: Path, logs: Path) -> bool:
         for lane in lanes:
             lane.end()
 
-    # Ended from outside, what this run has started is still taken down.
+    # If this run is ended from outside, take down what it has started.
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     threads = [threading.Thread(target=lane.run) for lane in lanes]
     for thread in threads:
@@ -56,7 +56,7 @@ def run_lanes(noxfile: Path, logs: Path) -> bool:
 
 @dataclass
 class _Lane:
-    """One run of nox. Its lines go to the terminal with the name of the lane before them, and to a file."""
+    """One run of nox. Its lines go to the terminal, after the name of the lane, and to a file."""
 
     name: str
     noxfile: Path
@@ -106,7 +106,7 @@ class _Lane:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                # A Ctrl-C of the terminal would interrupt it too, a second time.
+                # Otherwise, Ctrl-C in the terminal would interrupt it a second time.
                 start_new_session=True,
             )
             for line in self._nox.stdout or ():
@@ -123,7 +123,7 @@ class _Lane:
         return self.logs / f"{self.name}.json"
 
     def report(self) -> str:
-        """A line for each session, and what was skipped or has failed."""
+        """Return a line for each session, and what was skipped or has failed."""
         lines = [
             f"\n{self.name}: {self.problem or f'nox ended with exit code {self.code}'}, the output is in {self._log}"
         ]

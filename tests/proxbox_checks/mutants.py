@@ -33,7 +33,7 @@ TESTS = {
     "_wait.py": ["test_wait.py"],
     "_worker.py": ["test_worker.py"],
 }
-"""The unit tests of each file in plugins/module_utils. The others take too long, or test it by accident."""
+"""The unit tests of each file in plugins/module_utils. Other tests take too long, or test the file by accident."""
 
 _SETTINGS = """\
 [mutmut]
@@ -59,7 +59,7 @@ def mutants(work: Workspace, files: list[str]) -> str:
     """Run the unit tests against the mutants of each file, and return the score and the mutants that survived.
 
     :param files: paths or names of files in plugins/module_utils.
-    :raises StackError: for a file without tests in ``TESTS``, and if mutmut cannot run.
+    :raises StackError: if a file has no tests in ``TESTS``, or mutmut cannot run.
     """
     names = [Path(file).name for file in files] or sorted(TESTS)
     for name in names:
@@ -91,6 +91,6 @@ def _of_file(work: Workspace, name: str) -> str:
 
 def _mutmut(work: Workspace, *arguments: str) -> list[str]:
     with work.session.chdir(work.root):
-        # mutmut tells in no exit code whether it has run.
+        # No exit code of mutmut shows whether it has run.
         output = work.session.run("nice", "mutmut", *arguments, silent=True, external=True, success_codes=range(256))
     return str(output).splitlines()

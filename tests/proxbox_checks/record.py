@@ -34,7 +34,7 @@ def record(rig: Rig, name: str, folder: Path) -> None:
             text = text.replace(str(secret), "SECRET")
     # The tokens of web forms.
     text = re.sub(r"\b[A-Za-z0-9]{64}\b", "SECRET", text)
-    # Where this machine has its Python is nobody's business.
+    # Do not show where this machine has its Python.
     text = re.sub(r"/[\w./-]*?(?=/lib/python3\.\d+/)", "/usr", text)
     path = folder / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def record(rig: Rig, name: str, folder: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make the recordings, one after the other; a failure is one sentence on stderr and the exit code 1."""
+    """Make the recordings. If one fails, print one sentence on stderr, and return the exit code 1."""
     parser = argparse.ArgumentParser(prog="tests/record", description=__doc__)
     parser.add_argument("--name", default="default", help="a stack that is up (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="where: one folder below it for each release")

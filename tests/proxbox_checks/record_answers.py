@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""What NetBox, RQ and the plugin answer to the collection, and the rows of jobs that are no syncs."""
+"""Recordings of what NetBox, RQ and the plugin answer, and of the rows of jobs that are not syncs."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def bulk_create(rig: Rig) -> dict[str, Any]:
 
 
 def system_job(rig: Rig) -> dict[str, Any]:
-    """Read the next run of a job that NetBox itself repeats."""
+    """Return the next run of a job that NetBox itself repeats."""
     (found,) = rig.call("GET", "core/jobs/?name=System%20Housekeeping&status=scheduled")["results"]
     return rig.job(found["id"])
 
 
 JOBS: dict[str, Recording] = {"script": script, "bulk_create": bulk_create, "system_job": system_job}
-"""The jobs of NetBox that are no syncs."""
+"""Jobs of NetBox that are not syncs."""
 
 
-# What there is while a request is sent: a context with the row of a job.
+# The state of the stack while a request is sent: a context that yields the row of a job.
 State = Callable[[Rig], AbstractContextManager[dict[str, Any]]]
 
 
 @contextmanager
 def nothing_special(_rig: Rig) -> Iterator[dict[str, Any]]:
-    """No job is needed: there is none with the id 0, and RQ has no such task."""
+    """No job is needed. There is no job with the id 0, and RQ has no task with this UUID."""
     yield {"id": 0, "job_id": "5b5cf4f1-8a8b-4d9c-a6b5-0d0c5b6a3f55"}
 
 
@@ -134,7 +134,10 @@ def no_sync(rig: Rig) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def without_scheduler(rig: Rig) -> Iterator[dict[str, Any]]:
-    """A sync is scheduled, and a worker was killed and started again at once, whose lock has run out since."""
+    """A sync is scheduled, but no worker runs a scheduler.
+
+    The worker was killed and started again at once, and the lock of the killed scheduler has expired since.
+    """
     with worker_restarted(rig), scheduled(rig) as row:
         kill_worker(rig, row["id"])
         deadline = time.monotonic() + 120
@@ -147,7 +150,7 @@ def without_scheduler(rig: Rig) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def redis_is_full(rig: Rig) -> Iterator[dict[str, Any]]:
-    """Redis refuses writes, and NetBox saves a job before it asks Redis."""
+    """Redis refuses writes. NetBox saves a job before it writes to Redis."""
     (newest,) = rig.call("GET", "core/jobs/?limit=1")["results"]
     rig.redis("CONFIG SET maxmemory 1")
     try:
@@ -158,24 +161,24 @@ def redis_is_full(rig: Rig) -> Iterator[dict[str, Any]]:
             rig.cancel(row["id"])
 
 
-# Who sends a request: a context with a token.
+# The user that sends a request: a context that yields a token.
 Sender = Callable[[Rig], AbstractContextManager[str]]
 
 
 @contextmanager
 def superuser(rig: Rig) -> Iterator[str]:
-    """Send it as the superuser."""
+    """Send the request as the superuser."""
     yield rig.superuser
 
 
 @contextmanager
 def operator(rig: Rig) -> Iterator[str]:
-    """Send it as a user who may view, add and delete jobs."""
+    """Send the request as a user who may view, add and delete jobs."""
     yield rig.facts["netbox_token"]
 
 
 def user(*actions: str) -> Sender:
-    """Send it as a user who may do nothing but these actions with jobs."""
+    """Send the request as a user whose only permissions are these actions on jobs."""
 
     @contextmanager
     def sender(rig: Rig) -> Iterator[str]:
@@ -197,24 +200,24 @@ def user(*actions: str) -> Sender:
 
 @contextmanager
 def nobody(_rig: Rig) -> Iterator[str]:
-    """Send it without a token."""
+    """Send the request without a token."""
     yield ""
 
 
 @contextmanager
 def wrong_v1(_rig: Rig) -> Iterator[str]:
-    """Send it with a v1 token that NetBox does not know."""
+    """Send the request with a v1 token that NetBox does not know."""
     yield "0" * 40
 
 
 @contextmanager
 def wrong_v2(_rig: Rig) -> Iterator[str]:
-    """Send it with a v2 token that NetBox does not know."""
+    """Send the request with a v2 token that NetBox does not know."""
     yield f"nbt_{'0' * 12}.{'0' * 40}"
 
 
 class Request:
-    """One request in some state, sent by somebody. ``{id}`` and ``{job_id}`` in its path are those of the job."""
+    """A request of a sender in a state of the stack. ``{id}`` and ``{job_id}`` in its path are those of the job."""
 
     def __init__(
         self, method: str, path: str, state: State = nothing_special, sender: Sender = superuser, **parts: Any
@@ -226,20 +229,20 @@ class Request:
         self.parts = parts
 
     def __call__(self, rig: Rig) -> dict[str, Any]:
-        """Send it, and return the answer."""
+        """Send the request, and return the answer."""
         with self.state(rig) as row, self.sender(rig) as token:
             return rig.browser().send(self.method, self.path.format(**row), token, **self.parts)
 
 
 class LogIn:
-    """What NetBox answers on the way to the page that deletes jobs: the answer number ``step``."""
+    """The requests from the login page to the page that deletes jobs, up to the request number ``step``."""
 
     def __init__(self, step: int, password: str = "") -> None:
         self.step = step
         self.password = password
 
     def __call__(self, rig: Rig) -> dict[str, Any]:
-        """Go the way, and return the answer."""
+        """Send the requests, and return the last answer."""
         browser = rig.browser()
         login = {"username": rig.facts["netbox_username"], "password": self.password or rig.facts["netbox_password"]}
         steps: list[tuple[str, str, dict[str, str] | None]] = [
@@ -257,7 +260,7 @@ class LogIn:
 
 
 def create(sync_type: str, state: State = nothing_special, sender: Sender = superuser, **body: Any) -> Recording:
-    """Ask for a sync. One that is created is cancelled."""
+    """Return the recording of a request to create a sync. If NetBox creates the sync, it is cancelled."""
     request = Request("POST", SCHEDULE, state, sender, body={"sync_types": [sync_type], **body})
 
     def recording(rig: Rig) -> dict[str, Any]:

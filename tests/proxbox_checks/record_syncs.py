@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""What the plugin writes into its jobs: one sync for each way in which one can end, on a stack that can do harm."""
+"""Recordings of what the plugin writes into its jobs: a sync for each way in which a sync can end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from proxbox_checks.rig import ENDED, PLUGIN, Missing, Recording, Rig
 from proxbox_stack.proxy import Fault
 
 LATER = 30
-"""Seconds until a sync begins that something happens to before it does."""
+"""The seconds until a sync begins, if something is to happen before."""
 
 
 Amiss = Callable[[Rig], AbstractContextManager[None]]
@@ -22,7 +22,11 @@ Event = Callable[[Rig, int], None]
 
 
 def fails(path: str, on: str = "", **what: Any) -> Amiss:
-    """The backend answers HTTP 500 to requests for this path; or as ``status``, ``hang`` or ``cut`` say."""
+    """The backend answers HTTP 500 to requests for this path, unless ``what`` has another status or another harm.
+
+    :param on: limits this to requests for this Proxmox endpoint, ``lab`` or ``west``.
+    :param what: attributes of ``Fault``.
+    """
 
     @contextmanager
     def amiss(rig: Rig) -> Iterator[None]:
@@ -38,7 +42,7 @@ def fails(path: str, on: str = "", **what: Any) -> Amiss:
 
 
 def hangs(path: str) -> Amiss:
-    """The backend answers nothing to requests for this path."""
+    """The backend does not answer requests for this path."""
     return fails(path, harm="hang")
 
 
@@ -76,24 +80,24 @@ def changed(where: Callable[[Rig], str], old: dict[str, Any], new: dict[str, Any
 
 
 def fastapi(rig: Rig) -> str:
-    """The route of the endpoint that is the backend."""
+    """Return the route of the endpoint of the backend."""
     return f"{PLUGIN}/endpoints/fastapi/{rig.facts['fastapi_endpoint_id']}/"
 
 
 def west(rig: Rig) -> str:
-    """The route of the second Proxmox."""
+    """Return the route of the second Proxmox endpoint."""
     return rig.endpoint("west")
 
 
 def settings(rig: Rig) -> str:
-    """The route of the plugin's settings."""
+    """Return the route of the plugin's settings."""
     if "sync_mode_sdn" not in rig.call("GET", f"{PLUGIN}/settings/1/"):
         raise Missing("the settings have no sync_mode_sdn")
     return f"{PLUGIN}/settings/1/"
 
 
 def authority(rig: Rig) -> str:
-    """The route of the second Proxmox, where it can be approved."""
+    """Return the route of the second Proxmox endpoint, if this release can approve endpoints."""
     rig.call("GET", f"{west(rig)}connection-authority/")
     return west(rig)
 
@@ -106,7 +110,7 @@ no_backend = changed(fastapi, {"enabled": True}, {"enabled": False})
 
 @contextmanager
 def unknown_west(rig: Rig) -> Iterator[None]:
-    """The backend has never heard of pve-west; that it is told of it again needs an approval."""
+    """The backend does not know pve-west. Registering it there again needs an approval."""
     known = rig.backend_id("west")
     if known is not None:
         rig.backend("DELETE", f"proxmox/endpoints/{known}")
@@ -115,7 +119,7 @@ def unknown_west(rig: Rig) -> Iterator[None]:
 
 @contextmanager
 def key_revoked(rig: Rig) -> Iterator[None]:
-    """The backend takes another key than NetBox's. (The plugin itself refuses to store a wrong one.)"""
+    """The backend accepts another key than NetBox's. (The plugin refuses to store a wrong key.)"""
     (mine,) = rig.backend("GET", "auth/keys")["keys"]
     other = rig.backend("POST", "auth/keys")
     rig.backend("POST", f"auth/keys/{mine['id']}/deactivate")
@@ -128,18 +132,18 @@ def key_revoked(rig: Rig) -> Iterator[None]:
 
 @contextmanager
 def worker_restarted(rig: Rig) -> Iterator[None]:
-    """Afterwards the worker is started anew: what was killed keeps RQ's lock for a minute, and its schedules wait."""
+    """The worker is restarted afterwards, because a killed one keeps RQ's lock for a minute, and schedules wait."""
     yield
     rig.stack.restart("worker")
 
 
 def timeout(seconds: int) -> Event:
-    """RQ gives up on it so many seconds after it begins."""
+    """RQ gives up on the job so many ``seconds`` after it begins."""
     return lambda rig, job: rig.stack.set_timeout(job, seconds)
 
 
 def nothing(_rig: Rig, _job: int) -> None:
-    """It is recorded as it is."""
+    """Nothing happens to the job."""
 
 
 def disable_west(rig: Rig, _job: int) -> None:
@@ -148,12 +152,12 @@ def disable_west(rig: Rig, _job: int) -> None:
 
 
 def kill_workhorse(rig: Rig, _job: int) -> None:
-    """The process that executes it is killed."""
+    """The process that executes the job is killed."""
     rig.stack.kill("workhorse")
 
 
 def kill_worker(rig: Rig, _job: int) -> None:
-    """The host loses its power, and gets it back."""
+    """The worker is killed with all its processes, like by a power cut, and started again."""
     rig.stack.kill("worker")
     rig.stack.start("worker")
 
@@ -161,8 +165,8 @@ def kill_worker(rig: Rig, _job: int) -> None:
 class Scenario:
     """A sync of ``types``, with something ``amiss``; or a ``copy`` of it, made by "Run now" on its web page.
 
-    ``waiting`` happens before it begins, ``running`` when it has come to a request that hangs. A job that does not end
-    is recorded as it is after ``patience`` seconds, and then cancelled.
+    ``waiting`` happens before the sync begins, ``running`` when it has come to a request that hangs. If the job has not
+    ended after ``patience`` seconds, it is recorded as it is, and then cancelled.
     """
 
     def __init__(
@@ -184,7 +188,7 @@ class Scenario:
         self.patience = patience
 
     def __call__(self, rig: Rig) -> dict[str, Any]:
-        """Run it, put everything back, and return the row of its job."""
+        """Run the sync, restore the stack, and return the row of its job."""
         with ExitStack() as amiss:
             for make in self.amiss:
                 amiss.enter_context(make(rig))
@@ -201,7 +205,7 @@ class Scenario:
             return row
 
     def ask(self, rig: Rig) -> int:
-        """Ask for the sync; the id of its job."""
+        """Create the sync, and return the id of its job."""
         body: dict[str, Any] = {"job_name": f"record {time.time_ns() // 1000000}", "sync_types": self.types.split()}
         if self.endpoints:
             body["proxmox_endpoint_ids"] = [rig.id_of(which) for which in self.endpoints.split()]
@@ -257,7 +261,7 @@ SYNCS: dict[str, Recording] = {
     "firewall_phase_500": Scenario("devices", fails("proxmox/firewall/summary")),
     "fastapi_disabled": Scenario("devices", no_backend),
     "backend_wrong_token": Scenario("devices", key_revoked),
-    # A proxy that runs would take the connection in its place.
+    # If the proxy ran, it would accept the connection in place of the backend.
     "backend_down": Scenario("devices", stopped("backend"), stopped("proxy")),
     "backend_502": Scenario("devices", fails("", status=502, detail="Bad Gateway")),
     "endpoint_disabled_one_of_two": Scenario("devices", both, endpoints="lab west", waiting=disable_west),

@@ -13,7 +13,7 @@ from proxbox_checks.start import CHECKOUT
 from proxbox_checks.workspace import Workspace
 
 PLACEHOLDER = "https://example.com/proxbox"
-"""The home in an archive that is only checked: the project has no public home yet."""
+"""The address of the project in an archive that is only checked: the project has no public address yet."""
 
 _IMPORTER_CONFIGURATION = """\
 [galaxy-importer]
@@ -49,14 +49,14 @@ def build_archive(work: Workspace, home: str, output: Path) -> Path:
 
 
 def check_import(work: Workspace) -> None:
-    """Fail if galaxy-importer has anything to say against the archive."""
+    """Fail if galaxy-importer reports a warning or an error for the archive."""
     with tempfile.TemporaryDirectory() as folder:
         archive = build_archive(work, PLACEHOLDER, Path(folder))
         configuration = Path(folder, "importer.cfg")
         configuration.write_text(_IMPORTER_CONFIGURATION, encoding="utf-8")
         env = {
             "GALAXY_IMPORTER_CONFIG": str(configuration),
-            # It must not find the copy of the checkout in place of the archive.
+            # galaxy-importer must not find the copy of the checkout instead of the archive.
             "ANSIBLE_COLLECTIONS_PATH": folder,
         }
         with work.session.chdir(folder):
@@ -68,7 +68,7 @@ def check_import(work: Workspace) -> None:
 
 
 def check_environments(work: Workspace) -> None:
-    """Fail if ansible-builder does not take both descriptions in awx/, or does not find what an image needs."""
+    """Fail if ansible-builder does not accept both descriptions in awx/, or does not find what an image needs."""
     for name in ("execution-environment.yml", "decision-environment.yml"):
         with tempfile.TemporaryDirectory() as folder:
             command = ["ansible-builder", "create", "--file", str(CHECKOUT / "awx" / name)]

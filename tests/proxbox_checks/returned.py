@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The parts of RETURN that several modules share: written into the modules from the files in returned/."""
+"""Write the parts of RETURN that several modules share into the modules, from the files in returned/."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SOURCES = Path(__file__).parent / "returned"
 _BLOCK = re.compile(
     r"^(?P<indent> *)contains: # (?P<names>[a-z_, ]+)\n(?P<old>(?:(?P=indent) +.*\n|\n)*)", re.MULTILINE
 )
-"""A block and its mark: ``contains: # job`` stands before what is in returned/job.yml."""
+"""A block and its mark: the content of returned/job.yml follows ``contains: # job``."""
 
 
 def outdated(checkout: Path) -> list[str]:
-    """The modules that do not hold what the files say."""
+    """Return the names of the modules whose blocks differ from the files."""
     return [path.name for path in _modules(checkout) if _filled(path) != path.read_text(encoding="utf-8")]
 
 

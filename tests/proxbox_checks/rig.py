@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The stack that a recording is made on: its API and web pages, and the jobs that are waited for."""
+"""The stack on which recordings are made: its API, its web pages and its jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLUGIN = "plugins/proxbox"
 
 
 class Missing(Exception):
-    """What this release of NetBox or of the plugin does not have."""
+    """This release of NetBox or of the plugin lacks something that the recording needs."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -37,7 +37,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Browser:
-    """Requests to NetBox, whose answers are recorded as they are. It keeps cookies, and follows no redirect."""
+    """Sends requests to NetBox, whose answers are recorded as they are. It keeps cookies, and follows no redirects."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -55,7 +55,7 @@ class Browser:
         if form is not None:
             data = urlencode(form).encode()
             if "csrfmiddlewaretoken" not in form:
-                # Django compares the cookie with the header, and no more.
+                # Django only compares the cookie with the header.
                 headers |= {"X-CSRFToken": "x" * 32, "Cookie": f"csrftoken={'x' * 32}"}
         request = urllib.request.Request(f"{self._url}/{path}", data, headers, method=method)
         try:
@@ -65,7 +65,7 @@ class Browser:
         with answer:
             text = answer.read().decode()
             content_type = answer.headers.get_content_type()
-        # NetBox's menu makes a page ten times as long.
+        # Leave out NetBox's menu, which makes a page ten times as long.
         page = re.sub(r"<aside.*?</aside>|(?<=\n)\s+", "", text, flags=re.DOTALL)
         return {
             "status": answer.status,
@@ -85,9 +85,9 @@ class Rig:
         self.superuser: str = self.facts["netbox_superuser_token"]
 
     def call(self, method: str, route: str, body: Any = None) -> Any:
-        """One request.
+        """Send a request, and return the answer.
 
-        :raises Missing: when NetBox knows no such route, or does not accept the body.
+        :raises Missing: if NetBox does not know the route, or does not accept the body.
         """
         headers = {"Authorization": f"Bearer {self.superuser}"}
         try:
@@ -98,16 +98,16 @@ class Rig:
             raise kind(f"{method} {route}: HTTP {exc.code} {said}".rstrip()) from None
 
     def browser(self) -> Browser:
-        """A browser without cookies."""
+        """Return a browser without cookies."""
         return Browser(self.facts["netbox_url"])
 
     def job(self, job: int) -> dict[str, Any]:
-        """The row of a job."""
+        """Return the row of a job."""
         row: dict[str, Any] = self.call("GET", f"core/jobs/{job}/")
         return row
 
     def job_at_end(self, job: int, patience: float = 600) -> dict[str, Any]:
-        """The row of a job that has ended, or has not after so many seconds."""
+        """Wait until a job has ended, ``patience`` seconds at most, and return its row."""
         deadline = time.monotonic() + patience
         while True:
             row = self.job(job)
@@ -128,21 +128,21 @@ class Rig:
         return int(copy[1])
 
     def endpoint(self, which: str) -> str:
-        """The route of a Proxmox endpoint: ``lab`` or ``west``."""
+        """Return the route of a Proxmox endpoint: ``lab`` or ``west``."""
         return f"{PLUGIN}/endpoints/proxmox/{self.id_of(which)}/"
 
     def id_of(self, which: str) -> int:
-        """The id of a Proxmox endpoint: ``lab`` or ``west``."""
+        """Return the id of a Proxmox endpoint: ``lab`` or ``west``."""
         found: int = self.facts["proxmox_endpoint_west_id" if which == "west" else "proxmox_endpoint_id"]
         return found
 
     def backend(self, method: str, route: str, key: str = "") -> Any:
-        """One request to the backend itself, with NetBox's key or another."""
+        """Send a request to the backend itself, with NetBox's key or another, and return the answer."""
         headers = {"X-Proxbox-API-Key": key or self.facts["fastapi_token"]}
         return probes.call(method, f"{self.facts['fastapi_url']}/{route}", None, headers)
 
     def backend_id(self, which: str) -> int | None:
-        """The backend's own id of a Proxmox endpoint; none before that was enabled for the first time."""
+        """Return the backend's own id of a Proxmox endpoint; None until the endpoint was enabled for the first time."""
         port = self.call("GET", self.endpoint(which))["port"]
         return next((row["id"] for row in self.backend("GET", "proxmox/endpoints") if row["port"] == port), None)
 
@@ -155,7 +155,7 @@ class Rig:
             raise StackError(f"Redis does not do {command}: {said.decode().strip()}")
 
     def log_size(self) -> int:
-        """How many bytes the proxy's log has."""
+        """Return the size of the proxy's log in bytes."""
         return self._log.stat().st_size
 
     def wait_for_hang(self, since: int) -> None:
@@ -168,4 +168,4 @@ class Rig:
 
 
 Recording = Callable[[Rig], Any]
-"""Returns what is recorded, and leaves the stack as it was."""
+"""Returns what is recorded, and leaves the stack in its old state."""

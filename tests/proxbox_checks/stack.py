@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""The real NetBox stack, by its own command line."""
+"""The real NetBox stack, controlled through its command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 
 def stack_name() -> str:
-    """The stack that the tests use; the name of that of the previous pair has ``-previous`` after it."""
+    """Return the name of the stack that the tests use. The stack of the previous pair has ``-previous`` after it."""
     return os.environ.get("PROXBOX_STACK_NAME") or "test"
 
 
@@ -34,7 +34,7 @@ class TestStack:
 
     @property
     def running(self) -> bool:
-        """Whether any component of it runs."""
+        """Whether any component of the stack runs."""
         done = self._run("status", "--json")
         if not done.stdout.strip():
             return False
@@ -42,11 +42,11 @@ class TestStack:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Have it up. A stack of which something runs is used as it is, and left up.
+        """Have the stack up during the ``with`` block. If a component already runs, the stack is left up afterwards.
 
-        A stack that is down is made anew, and taken down afterwards. Its data and logs stay until the next run.
+        A stack that is down is made again, and taken down afterwards. Its data and logs stay until the next run.
 
-        :raises StackError: when it does not come up.
+        :raises StackError: if it does not come up.
         """
         was_up = self.running
         if not was_up:
@@ -62,9 +62,9 @@ class TestStack:
 
     @contextmanager
     def without_worker(self) -> Iterator[None]:
-        """Have its worker stopped: then nothing executes jobs but what the test starts.
+        """Have the worker stopped during the ``with`` block, so that only the test's own workers execute jobs.
 
-        :raises StackError: when it cannot be stopped, or started again.
+        :raises StackError: if it cannot be stopped, or started again.
         """
         self._checked("stop", "worker")
         try:
@@ -73,13 +73,13 @@ class TestStack:
             self._checked("start", "worker")
 
     def up(self) -> None:
-        """Bring it up; its progress goes to the terminal.
+        """Bring the stack up, and show the progress on the terminal.
 
-        :raises StackError: with the sentence of tests/stack, when it does not come up.
+        :raises StackError: with the sentence of tests/stack, if it does not come up.
         """
         reason = ""
         command = [*self._command, "up", "--name", self.name, "--pair", self._pair]
-        # What it prints on stdout holds a password, and goes to the terminal alone.
+        # Its output on stdout holds a password, so it goes only to the terminal.
         with subprocess.Popen(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True) as process:
             for line in process.stderr:
                 if line.startswith("error: "):
@@ -89,23 +89,23 @@ class TestStack:
             raise StackError(f"the stack {self.name} did not come up: {reason or 'the lines above say why'}")
 
     def down(self, *, purge: bool = False) -> None:
-        """Stop it, and with ``purge`` remove its data too."""
+        """Stop the stack. With ``purge``, remove its data too."""
         more = ["--purge"] if purge else []
         subprocess.run([*self._command, "down", "--name", self.name, *more], check=False, stdout=sys.stderr)
 
     def facts(self) -> dict[str, Any]:
-        """What tests/stack env tells of it."""
+        """Return the output of tests/stack env."""
         return json.loads(self._checked("env", "--format", "json"))
 
     def shell(self, script: str) -> None:
         """Run Python inside NetBox.
 
-        :raises StackError: when it fails.
+        :raises StackError: if it fails.
         """
         self._checked("shell", stdin=script)
 
     def write_wrapper(self, path: Path) -> None:
-        """Write tests/stack as a program that works under ansible-test, which hands on neither HOME nor PROXBOX_*."""
+        """Write a program that runs tests/stack under ansible-test, which passes on neither HOME nor PROXBOX_*."""
         kept = {
             name: value for name, value in os.environ.items() if name in ("HOME", "PATH") or name.startswith("PROXBOX_")
         }

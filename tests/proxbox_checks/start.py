@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
-"""Start nox, and install it before if need be."""
+"""Start nox. Install it first if it is missing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PINS = CHECKOUT / "tests" / "dev-requirements.txt"
 
 
 def pinned(package: str) -> str:
-    """The requirement for a package: in the pinned version, unless it names another."""
+    """Return the requirement for a package, in the pinned version unless it names another."""
     pins = dict(line.split("==") for line in PINS.read_text(encoding="utf-8").splitlines() if "==" in line)
     return f"{package}=={pins[package]}" if package in pins else package
 
 
 def main() -> int:
-    """Become nox, with the arguments of the command line."""
+    """Replace this process by nox, with the arguments of the command line."""
     try:
         nox = ensure_venv("nox", [pinned("antsibull-nox"), pinned("nox")]) / "bin" / "nox"
     except StackError as exc:

@@ -49,7 +49,7 @@ def clean_environment() -> None:
     for name in list(os.environ):
         if name.startswith(_DROPPED):
             del os.environ[name]
-    # nox and ansible-test need the interpreters themselves: a pyenv shim answers with an error.
+    # nox and ansible-test need the interpreters themselves, because a pyenv shim may fail.
     folders = [python.parent for python in usable_pythons().values()]
     folders += [Path(entry) for entry in os.environ.get("PATH", os.defpath).split(os.pathsep)]
     path = dict.fromkeys(str(folder) for folder in folders if folder.name != "shims")
@@ -57,9 +57,9 @@ def clean_environment() -> None:
 
 
 def folder() -> Path:
-    """The folder for nox's environments and logs of this checkout.
+    """Return the folder for nox's environments and logs of this checkout.
 
-    It is outside of the checkout. Inside, ansible-test would ask the git repository for the files of the copy.
+    It is outside of the checkout. Inside, ansible-test would read the list of the copy's files from the git repository.
     """
     return scratch.subfolder("nox", hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8])
 
@@ -76,7 +76,7 @@ class Workspace:
 
     @property
     def env(self) -> dict[str, str]:
-        """What a tool needs to find the copy."""
+        """The environment variables that a tool needs to find the copy."""
         return {"ANSIBLE_COLLECTIONS_PATH": str(self.root)}
 
     def ansible_test(self, *arguments: str, env: dict[str, str]) -> None:
@@ -95,7 +95,7 @@ class Workspace:
         return str(self.session.run(*command, env={**self.env, **env}, silent=True, log=False))
 
     def program(self, name: str) -> str:
-        """The path of a program that the session has installed."""
+        """Return the path of a program that the session has installed."""
         return str(Path(self.session.bin, name))
 
 
