@@ -66,7 +66,7 @@ def read_release(session: Session, missing_route: ProxboxError | None = None) ->
     """Return the release of the plugin; one GET of ``status/`` (NetBox 4.5-4.7).
 
     :param missing_route: the answer 404 that is the reason for this call.
-    :raises ProxboxError: if the address is wrong, or NetBox has no plugin, or one that is older than 0.0.11.
+    :raises ProxboxError: if the address is wrong, or NetBox lacks the plugin or has a release before 0.0.11.
     """
     failure = missing_route or ProxboxError("", url=f"{session.url}/api/status/", method="GET", status=200)
     try:
