@@ -164,7 +164,7 @@ def _checked_token(token: str) -> str:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ProxboxError(
             "netbox_token is empty or holds white space or non-ASCII characters, so it cannot be a NetBox API token; "
-            "look at how it is passed (a line break inside it, quotes, an unresolved variable)."
+            "check how it is passed (a line break inside it, quotes, an unresolved variable)."
         )
     return token
 
@@ -177,23 +177,22 @@ def _header_names(headers: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
             # The name may be "X-Key: secret". Only the part before the first wrong character is surely no secret.
             raise ProxboxError(
                 f"headers has a name that HTTP does not allow, which begins with {name[:wrong]!r}: a name takes ASCII "
-                "letters, digits and hyphens, and the value stands apart from it."
+                "letters, digits and hyphens, and the value is given separately."
             )
         if name.lower() == "authorization":
             raise ProxboxError(
-                "headers holds Authorization, which NetBox reads its token from: leave it out, and give the token as "
-                "netbox_token."
+                "headers has Authorization, the header of the token: leave it out, and set the token with netbox_token."
             )
         yield name, value
 
 
 def _checked_header(name: str, value: Any) -> str:
     if value is None or isinstance(value, (dict, list, tuple, set)):
-        raise ProxboxError(f"The value of {name} in headers is not a text: give one text for each header.")
+        raise ProxboxError(f"The value of {name} in headers is not a string: give one string for each header.")
     text = str(value).strip()
     if any((ord(char) < 32 and char != "\t") or ord(char) == 127 or ord(char) > 255 for char in text):
         raise ProxboxError(
-            f"The value of {name} in headers holds a line break or a character that HTTP cannot carry: look at how it "
+            f"The value of {name} in headers has a line break or a character that HTTP does not allow: check how it "
             "is passed (a line break inside it, a typographic quote or dash)."
         )
     return text
@@ -203,7 +202,7 @@ def _check_file(path: str | None, option: str) -> None:
     if not path:
         return
     if _is_pem(path):
-        raise ProxboxError(f"{option} holds a certificate or a key itself: give the path of its file.")
+        raise ProxboxError(f"{option} is the text of a certificate or a key: give the path of its file.")
     if not os.path.exists(path):
         raise ProxboxError(f"{option} {path!r} does not exist on the host that runs the module.")
 

@@ -56,7 +56,7 @@ def create_job(jobs: Jobs, new: NewJob) -> int:
     if not isinstance(answer.get("job_id"), int):
         where = f"POST {jobs.url}/api/{_SCHEDULE}"
         raise ProxboxError(
-            f"NetBox created the job but did not tell its id ({where}): {str(answer)[:200]}. Check the jobs called "
+            f"NetBox created the job but did not return its id ({where}): {str(answer)[:200]}. Check the jobs called "
             f"{new.name!r}.",
             outcome_unknown=True,
         )
@@ -73,8 +73,8 @@ def get_created(jobs: Jobs, job_id: int) -> Job:
         rest = f" Cancel the job at {jobs.url}/core/jobs/{job_id}/, as a user who sees it."
         raise ProxboxError(
             f"NetBox created the job {job_id}, and the token's user may not see it: somebody has deleted it, or a "
-            "constraint on an object permission for core.view_job hides it. With such a constraint, each run of "
-            "this task would add another job: remove the constraint."
+            "constraint on an object permission for core.view_job hides it. Remove the constraint, because "
+            "otherwise each run of this task creates another job."
             f"{' The job was cancelled.' if withdraw(jobs, job_id) else rest}",
             changed=True,
         )
@@ -140,7 +140,7 @@ def _find_lost(jobs: Jobs, new: NewJob, known: set[int], since: datetime, lost: 
             deadline = deadline or time.monotonic() + ARRIVAL
             if time.monotonic() > deadline:
                 raise lost.saying(
-                    f"{lost} NetBox shows no such job after {ARRIVAL:.0f} s, so it seems that none was created (or the "
-                    "token's user may not see it). The request was not sent again: run the task again."
+                    f"{lost} NetBox does not show the job after {ARRIVAL:.0f} s: it was probably not created, or the "
+                    "token's user may not see it. The request was not sent again: run the task again."
                 )
         time.sleep(1)

@@ -115,7 +115,7 @@ class Endpoints:
 
     def _known(self, kind: str) -> str:
         known = ", ".join(f"{row.get('name')} ({row['id']})" for row in self._read(kind)) or "none"
-        return f"{self._session.url} has, as far as the token's user may see: {known}."
+        return f"The endpoints of {self._session.url} that the token's user may see: {known}."
 
     def _read(self, kind: str) -> list[Mapping[str, Any]]:
         if kind in self._failures:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-OUT_OF_RANGE = "An option reaches before the year 1 or beyond the year 9999: look at the times and the ages."
+OUT_OF_RANGE = "An option reaches before the year 1 or beyond the year 9999: check the times and the ages."
 """The sentence about a time that cannot be calculated with."""
 
 

@@ -100,7 +100,7 @@ def _check_retention(goal: Declare, new: NewJob, now: datetime) -> None:
         return
     what = f"the next run is {ahead.days} days ahead" if ahead > limit else f"interval is {in_minutes(new.interval)}"
     raise ProxboxError(
-        f"{what}, and NetBox deletes a job {goal.retention.days} days after its creation (JOB_RETENTION), also one "
-        f"that has not run yet: choose less than {limit.days} days, or set job_retention to the value of "
+        f"{what}, and NetBox deletes a job {goal.retention.days} days after its creation (JOB_RETENTION), even if "
+        f"it has not run yet: choose less than {limit.days} days, or set job_retention to the value of "
         "JOB_RETENTION in NetBox."
     )

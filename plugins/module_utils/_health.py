@@ -114,7 +114,7 @@ class Report:
         if failures and failure:
             what = "the last run" if failure is last else f"job {failure.id}"
             more = f" ({failures} failures since the last good run)" if failures > 1 else ""
-            yield "failing", f"{what} did not do all that was asked for{more}: {in_one_line(failure)}"
+            yield "failing", f"{what} did not do everything that was requested{more}: {in_one_line(failure)}"
         if last and last.outcome.verdict in (UNKNOWN, CANCELLED, NOTHING_DONE):
             yield last.outcome.verdict, headline(last)
 

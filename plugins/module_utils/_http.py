@@ -145,8 +145,8 @@ def _check_proxy(url: str) -> None:
     # An unescaped / or # in a password ends the host part of the URL too early.
     if not is_usable or "@" in f"{parts.path}{parts.query}{parts.fragment}" or " " in proxy:
         raise ProxboxError(
-            f"The environment of the module names a proxy for {urlsplit(url).netloc} that is not a URL of the form "
-            "http://proxy.example.com:3128: look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the host in "
+            f"The proxy for {urlsplit(url).netloc} in the environment of the module is not a URL of the form "
+            "http://proxy.example.com:3128: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the host in "
             "NO_PROXY. In a password, write special characters as %XX."
         )
 

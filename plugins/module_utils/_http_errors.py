@@ -23,8 +23,8 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACK
 """The reasons that OpenSSL gives if an answer is not TLS."""
 
 TOKEN_REFUSED = (
-    "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to other "
-    "addresses"
+    "NetBox does not accept the token: check netbox_token, and whether it is enabled, has expired or is limited to "
+    "other addresses"
 )
 
 
@@ -33,13 +33,14 @@ TLS_FAILED = (
     "bundle with ca_path or install it in the system's store."
 )
 NOT_TAKEN = (
-    "{host} did not take the connection within the time-out {where}. Look at netbox_url, at the network, or raise "
+    "{host} did not accept the connection within the time-out {where}. Check netbox_url and the network, or raise "
     "timeout."
 )
 TOO_SLOW = (
-    "{host} took the request but did not answer within the time-out {where}. Raise timeout, or look at NetBox's load."
+    "{host} received the request but did not answer within the time-out {where}. Raise timeout, or check the load of "
+    "NetBox."
 )
-UNREACHABLE = "{host} cannot be reached: {reason} {where}. Look at netbox_url and at whether NetBox is up."
+UNREACHABLE = "{host} cannot be reached: {reason} {where}. Check netbox_url, and that NetBox is running."
 
 
 class Answer(Protocol):
@@ -130,12 +131,12 @@ def _no_answer_meaning(exc: Exception, cause: BaseException) -> str:
     if isinstance(exc, errors.SSLError):
         if isinstance(cause, NoTlsAnswer) or getattr(cause, "reason", None) in _NO_TLS:
             return (
-                "{host} took the connection but does not speak TLS {where}. Look at whether netbox_url should begin "
-                "with http://, and at its port."
+                "{host} accepted the connection but does not use TLS {where}. Check whether netbox_url should begin "
+                "with http://, and its port."
             )
         return TLS_FAILED
     if isinstance(exc, errors.ProxyError):
-        return "The proxy between this host and {host} refused: {reason} {where}. Look at HTTPS_PROXY and NO_PROXY."
+        return "The proxy between this host and {host} refused: {reason} {where}. Check HTTPS_PROXY and NO_PROXY."
     if isinstance(exc, errors.ConnectTimeout):
         return NOT_TAKEN
     if isinstance(exc, errors.Timeout):
@@ -185,7 +186,7 @@ def _status_meaning(response: Answer, detail: str | None) -> str:
     status = response.status_code
     if 300 <= status < 400:
         return (
-            f"NetBox sends this request on to {without_secrets(response.headers.get('Location') or 'elsewhere')}, and "
+            f"NetBox redirects this request to {without_secrets(response.headers.get('Location') or 'elsewhere')}, and "
             "the module follows no redirects: set netbox_url to the address that NetBox has there"
         )
     if status in (401, 403):
@@ -194,18 +195,18 @@ def _status_meaning(response: Answer, detail: str | None) -> str:
         return TOKEN_REFUSED
     if status < 300:
         return (
-            "The answer is not the JSON that NetBox's API gives: netbox_url may name another web server or a login "
+            "The answer is not JSON of NetBox's API: netbox_url may point to another web server or a login "
             "page in front of NetBox"
         )
     if status >= 500 and status not in _STATUS_MEANINGS:
-        return "NetBox failed inside: look at its log"
+        return "NetBox had an internal error: check its log"
     return _STATUS_MEANINGS.get(status, "NetBox refuses the request")
 
 
-_NETBOX_IS_DOWN = "The web server answers but NetBox behind it does not: look at whether NetBox is up"
+_NETBOX_IS_DOWN = "The web server answers but NetBox behind it does not: check that NetBox is running"
 _STATUS_MEANINGS = {
     404: "NetBox has nothing at this address",
-    429: "NetBox, or what stands before it, limits the rate of requests: try again later",
+    429: "NetBox, or a proxy in front of it, limits the rate of requests: try again later",
     502: _NETBOX_IS_DOWN,
     503: _NETBOX_IS_DOWN,
     504: _NETBOX_IS_DOWN,

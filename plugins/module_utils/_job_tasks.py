@@ -57,9 +57,9 @@ def run_now(
     if job.id not in result.seen.past.created and job.scope not in (None, goal.new.scope):
         # netbox-proxbox 0.0.24 and 0.0.25 show what a sync covers only when it has ended.
         raise ProxboxError(
-            f"The task has joined job {job.id}, because its name is {job.name!r} too, and NetBox shows what a sync "
-            f"covers only when it has ended. It does not cover the same: {scope_mismatch(job.scope, goal.new.scope)}. "
-            "Run the task again, or give its sync another name."
+            f"The task joined job {job.id}, because it has the same name ({job.name}), and this release of "
+            "netbox-proxbox shows what a sync covers only when it has ended. It does not cover what was requested: "
+            f"{scope_mismatch(job.scope, goal.new.scope)}. Run the task again, or give its sync another name."
         )
     return result._replace(job=job, warnings=(*result.warnings, *warnings), waited=True)
 
@@ -69,7 +69,7 @@ def await_job(
 ) -> TaskResult:
     """Wait for a sync that exists already. The caller must check the outcome of the job.
 
-    :raises ProxboxError: with a sentence; also if the job is no Proxbox sync.
+    :raises ProxboxError: with a sentence; also if the job is not a Proxbox sync.
     """
     job = check_target(read_known(jobs, lambda: [jobs.get(job_id)])[0], jobs.url)
     plan = Plan(job.name, keep=job)
@@ -85,7 +85,7 @@ def await_job(
 def cancel_runs(jobs: Jobs, goal: CancelRuns, policy: Policy) -> TaskResult:
     """Cancel a job, or all jobs of a name. The job of the result is the job ``goal.job_id``.
 
-    :raises ProxboxError: with a sentence; for an id also if the job is no Proxbox sync.
+    :raises ProxboxError: with a sentence; for an id also if the job is not a Proxbox sync.
     """
     job_id = goal.job_id
     if job_id is None:

@@ -63,8 +63,8 @@ def library_problem(python: str, version: str) -> str | None:
     """
     if _numbers(version) < PYTHON_MINIMUM:
         return (
-            f"This module needs Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer, and {python} is {version}: name "
-            "a newer one of the host that runs the module with ansible_python_interpreter."
+            f"This module needs Python {'.'.join(map(str, PYTHON_MINIMUM))} or newer, and {python} is {version}: set "
+            "ansible_python_interpreter to a newer one on the host that runs the module."
         )
     install = f"Install it there: {python} -m pip install 'pynetbox>={PYNETBOX_MINIMUM}'"
     if IMPORT_ERROR:

@@ -151,9 +151,9 @@ class Loop:
         if left:
             self._deleted.difference_update(left)
             raise ProxboxError(
-                f"NetBox's web page accepted to delete the jobs called {plan.name!r}, but still shows {len(left)} of "
-                f"them (job {left[0]}): check that the user of netbox_username may see and delete them (core.view_job, "
-                "core.delete_job, and the constraints of these permissions)."
+                f"NetBox's web page reported that the jobs called {plan.name!r} were deleted, but NetBox still shows "
+                f"{len(left)} of them (job {left[0]}): check that the user of netbox_username may see and delete them "
+                "(core.view_job, core.delete_job, and the constraints of these permissions)."
             )
         self._jobs.pages.delete(plan.delete)
         self._deleted.update(plan.delete)

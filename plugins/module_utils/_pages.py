@@ -101,7 +101,7 @@ class Pages:
         """
         if not self.can_log_in:
             raise ProxboxError(
-                "NetBox deletes rows of jobs only on its web pages, which take no API token: set netbox_username and "
+                "NetBox deletes jobs only on its web pages, which do not accept an API token: set netbox_username and "
                 "netbox_password."
             )
 
@@ -126,8 +126,8 @@ class Pages:
         form_token = _form_token(page)
         if page.status != 200 or form_token is None or 'name="password"' not in page.text:
             raise self._error(
-                "NetBox's login page takes no user name and password (it seems to have single sign-on only), so "
-                "netbox_username and netbox_password are of no use here",
+                "NetBox's login page has no fields for a user name and a password (it may allow single sign-on only), "
+                "so netbox_username and netbox_password cannot be used",
                 "GET",
                 "login/",
                 page,
@@ -139,7 +139,9 @@ class Pages:
         page = self.session.page("GET", "user/preferences/")
         self._form_token = _form_token(page)
         if self._form_token is None:
-            raise self._error("The collection does not know the form on this page", "GET", "user/preferences/", page)
+            raise self._error(
+                "This page does not have the form that the collection expects", "GET", "user/preferences/", page
+            )
 
     def _cancel(self, job_id: int, done: Callable[[Page], bool]) -> None:
         path = f"core/jobs/{job_id}/proxbox-cancel/"
@@ -171,11 +173,11 @@ class Pages:
         remedy = ". Give netbox_username and netbox_password, or upgrade netbox-proxbox to 0.0.24 or newer"
         remedy = "" if self.can_log_in else remedy
         if _leads_to(page, "/login/"):
-            sentence = f"NetBox's web page takes no API token, because LOGIN_REQUIRED is false there{remedy}"
+            sentence = f"NetBox's web page does not accept the API token, because LOGIN_REQUIRED is false there{remedy}"
         elif page.status == 403 and _is_csrf_failure(page):
             sentence = (
-                "NetBox's web page takes no API token, because it expects another CSRF cookie (CSRF_COOKIE_NAME) or "
-                f"another host (CSRF_TRUSTED_ORIGINS){remedy}"
+                "NetBox's web page does not accept the API token, because it expects another CSRF cookie "
+                f"(CSRF_COOKIE_NAME) or another host (CSRF_TRUSTED_ORIGINS){remedy}"
             )
         elif page.status == 403 and page.text.strip() == "Invalid token":
             sentence = TOKEN_REFUSED
@@ -203,8 +205,8 @@ def _refusal(user: str, page: Page) -> str:
         return f"NetBox has no such job, or {user} may not see it (core.view_job, and its constraints)"
     if page.location is not None:
         return (
-            f"NetBox, or a proxy in front of it, sends this request on to {without_secrets(page.location)}: set "
-            "netbox_url to the address that NetBox has there, and look at what the proxy asks for"
+            f"NetBox, or a proxy in front of it, redirects this request to {without_secrets(page.location)}: set "
+            "netbox_url to the address that NetBox has there, and check what the proxy requires"
         )
     return "NetBox, or a proxy in front of it, does not answer this request as the collection expects"
 

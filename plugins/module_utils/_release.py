@@ -89,7 +89,7 @@ def read_release(session: Session, missing_route: ProxboxError | None = None) ->
     release = Release(str(version))
     if release.numbers < SCHEDULES_SINCE:
         raise failure.saying(
-            f"{where} has netbox-proxbox {version}, whose API schedules no syncs: upgrade it to "
+            f"{where} has netbox-proxbox {version}, whose API cannot schedule syncs: upgrade it to "
             f"{_dotted(LISTS_SYNCS_SINCE)} or newer (at least {_dotted(SCHEDULES_SINCE)})."
         )
     return release

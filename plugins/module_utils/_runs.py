@@ -181,10 +181,10 @@ def check_target(job: Job, url: str) -> Job:
     """Return a job that is to be cancelled or waited for.
 
     :param url: the address of NetBox.
-    :raises ProxboxError: if it is no Proxbox sync, or if NetBox does not tell what it is.
+    :raises ProxboxError: if it is not a Proxbox sync, or if NetBox does not tell what it is.
     """
     if job.kind is Kind.FOREIGN:
-        raise ProxboxError(f"Job {job.id} ({job.name}) of {url} is no Proxbox sync.")
+        raise ProxboxError(f"Job {job.id} ({job.name}) of {url} is not a Proxbox sync.")
     if job.kind is Kind.NOT_KNOWN:
         raise ProxboxError(
             f"NetBox does not show whether job {job.id} ({job.name}) of {url} is a Proxbox sync, because the job has "

@@ -233,8 +233,7 @@ def failures_explained(method: str, url: str) -> Iterator[None]:
 def not_netbox(method: str, url: str) -> ProxboxError:
     """Return the error for an answer that is JSON, but not of the shape that NetBox gives."""
     return ProxboxError(
-        "The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
-        f"({method} {url}).",
+        f"The answer is JSON, but not that of NetBox's API: netbox_url may point to another service ({method} {url}).",
         url=url,
         method=method,
         status=200,

@@ -68,7 +68,7 @@ def _parse(name: str, text: str) -> Any:
     except ValueError:
         value = _parse_yaml(name, text)
     if not isinstance(value, list):
-        raise ProxboxError(f"{name} is text, but not a list in YAML or JSON: give a list.")
+        raise ProxboxError(f"{name} is text that is not a list in YAML or JSON: give a list.")
     return value
 
 
@@ -77,8 +77,8 @@ def _parse_yaml(name: str, text: str) -> Any:
         import yaml  # installed with ansible-core, but other hosts may lack it
     except ImportError:
         raise ProxboxError(
-            f"{name} is text that is not JSON, and PyYAML is missing where the module runs: give a list or JSON, or "
-            "install PyYAML."
+            f"{name} is text that is not JSON, and the host that runs the module has no PyYAML: give a list or JSON, "
+            "or install PyYAML."
         ) from None
     try:
         # Each value stays text. Otherwise 02:00 would become a number, and 2030-01-01 a date.

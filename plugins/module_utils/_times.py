@@ -427,7 +427,7 @@ def parse_instant(option: str, text: str, zone: tzinfo = timezone.utc) -> dateti
 def _read_iso(word: str) -> datetime:
     # Python accepts any character between date and time, even a line break.
     if not re.fullmatch(r"[0-9TtZzWw:.,+ -]{1,40}", word):
-        raise ValueError("it has other characters than those of a date and a time")
+        raise ValueError("it has characters that no date or time has")
     return datetime.fromisoformat(word)
 
 

@@ -74,18 +74,10 @@ class Postgres:
         command = [f"{self.bin}/pg_isready", "-q", "-h", str(self.socket), "-U", "netbox"]
         return subprocess.run(command, capture_output=True, check=False, env=clean_environment({})).returncode == 0
 
-    def exists(self) -> bool:
-        """Return whether the database is there, restored or fully migrated."""
-        return self._psql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'netbox'").strip() == "1"
-
     def recreate(self) -> None:
         """Create an empty database ``netbox``, and drop the old one."""
         self._psql("postgres", "DROP DATABASE IF EXISTS netbox WITH (FORCE)")
         self._psql("postgres", "CREATE DATABASE netbox")
-
-    def drop(self) -> None:
-        """Drop the database ``netbox``."""
-        self._psql("postgres", "DROP DATABASE IF EXISTS netbox WITH (FORCE)")
 
     def restore(self, dump: Path) -> None:
         """Fill a new database ``netbox`` from an ``.sql.xz`` dump."""

@@ -138,7 +138,7 @@ def test_check_mode_writes_nothing(tmp_path: Path) -> None:
         ({"history": -1}, "history -1 is not a number of jobs"),
         ({"timezone": "Berlin"}, "timezone 'Berlin' is not known"),
         ({"names": ["null"]}, "name 'null' cannot be the name of a job"),
-        ({"schedules": "nightly"}, "schedules is text, but not a list"),
+        ({"schedules": "nightly"}, "schedules is text that is not a list"),
         ({"schedules": [{"interval": "daily"}]}, "schedules has an entry that is not a dictionary with a name"),
         ({"fail": "perhaps"}, "argument 'fail' is of type"),
         (

@@ -87,7 +87,7 @@ def test_a_url_as_it_is_used(given: str, url: str) -> None:
 def test_no_token(token: str) -> None:
     assert refusal(token=token) == (
         "netbox_token is empty or holds white space or non-ASCII characters, so it cannot be a NetBox API token; "
-        "look at how it is passed (a line break inside it, quotes, an unresolved variable)."
+        "check how it is passed (a line break inside it, quotes, an unresolved variable)."
     )
 
 
@@ -106,7 +106,7 @@ def test_the_shortest_and_the_longest_timeout(timeout: float) -> None:
 )
 def test_no_header(value: str) -> None:
     assert refusal(headers={"X-Key": value}) == (
-        "The value of X-Key in headers holds a line break or a character that HTTP cannot carry: look at how it is "
+        "The value of X-Key in headers has a line break or a character that HTTP does not allow: check how it is "
         "passed (a line break inside it, a typographic quote or dash)."
     )
 
@@ -114,7 +114,7 @@ def test_no_header(value: str) -> None:
 @pytest.mark.parametrize("value", [None, ["hunter2"], ("hunter2",), {"hunter2"}, {"hunter2": "a"}])
 def test_a_header_that_is_no_text(value: object) -> None:
     assert refusal(headers={"X-Key": value}) == (
-        "The value of X-Key in headers is not a text: give one text for each header."
+        "The value of X-Key in headers is not a string: give one string for each header."
     )
 
 
@@ -132,14 +132,13 @@ def test_a_header_that_is_no_text(value: object) -> None:
 def test_no_name_of_a_header(name: str, begin: str) -> None:
     assert refusal(headers={name: "abc"}) == (
         f"headers has a name that HTTP does not allow, which begins with {begin!r}: a name takes ASCII letters, digits "
-        "and hyphens, and the value stands apart from it."
+        "and hyphens, and the value is given separately."
     )
 
 
 def test_the_tokens_own_header() -> None:
     assert refusal(headers={"authorization": "Token hunter2"}) == (
-        "headers holds Authorization, which NetBox reads its token from: leave it out, and give the token as "
-        "netbox_token."
+        "headers has Authorization, the header of the token: leave it out, and set the token with netbox_token."
     )
 
 
@@ -162,7 +161,7 @@ def test_a_file_that_is_not_there(option: str, path: str) -> None:
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("key", ["-----BEGIN PRIVATE KEY-----\nhunter2\n", "-----BEGIN PRIVATE KEY-----", "hunter2\n"])
 def test_a_key_instead_of_its_file(option: str, key: str) -> None:
-    assert refusal(**{option: key}) == f"{option} holds a certificate or a key itself: give the path of its file."
+    assert refusal(**{option: key}) == f"{option} is the text of a certificate or a key: give the path of its file."
     assert secret_values({option: key}) == {key, key.strip()}
     assert secret_values({option: "/etc/ssl/netbox.pem"}) == set()
 

@@ -79,7 +79,7 @@ def test_only_a_job_that_was_not_there_before_is_the_lost_one(server: Script, jo
 
 def test_a_create_that_never_arrived_is_told(server: Script, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_create, "ARRIVAL", 0.05)
-    says = r"NetBox shows no such job after .* was not sent again: run the task again\.$"
+    says = r"NetBox does not show the job after .* was not sent again: run the task again\.$"
     with pytest.raises(ProxboxError, match=says):
         create(server, jobs, Answer(hang_up=True), page())
     assert server.requests.count(CREATE) == 1

@@ -495,7 +495,7 @@ def test_what_netbox_would_forget_is_refused(goal: Declare, what: str, days: int
     with pytest.raises(ProxboxError) as caught:
         decide(goal)
     assert str(caught.value) == (
-        f"{what}, and NetBox deletes a job {days} days after its creation (JOB_RETENTION), also one that has not run "
+        f"{what}, and NetBox deletes a job {days} days after its creation (JOB_RETENTION), even if it has not run "
         f"yet: choose less than {limit} days, or set job_retention to the value of JOB_RETENTION in NetBox."
     )
     assert decide(goal._replace(retention=None)).create

@@ -43,8 +43,11 @@ def test_endpoints_by_name(server: Script, jobs: Jobs) -> None:
     assert jobs.endpoint_ids("proxmox", ["pve-lab", "3"]) == {1, 3}
     assert jobs.endpoint_ids("proxmox", ["pve-spare"]) == {2}, "it may be needed to end a schedule"
     for name, says in (
-        ("nope", r"^'nope' is not the name or the id of a Proxmox endpoint\. http.* see: pve-lab \(1\), pve-spare"),
-        ("twice", r"^'twice' is the name of more than one Proxmox endpoint\. http"),
+        (
+            "nope",
+            r"^'nope' is not the name or the id of a Proxmox endpoint\. .* see: pve-lab \(1\), pve-spare",
+        ),
+        ("twice", r"^'twice' is the name of more than one Proxmox endpoint\. The endpoints of http"),
     ):
         with pytest.raises(ProxboxError, match=says):
             jobs.endpoint_ids("proxmox", [name])
@@ -56,7 +59,10 @@ def test_each_endpoint_of_a_new_job_is_there_and_enabled(server: Script, jobs: J
     jobs.endpoints.check(scope(1, 3, netbox=(1,)))
     assert server.asked == [NETBOX, PROXMOX]
     for wanted, says in (
-        (scope(9), r"^Proxmox endpoint 9 does not exist\. http.* has, as far as the token's user may see: pve-lab"),
+        (
+            scope(9),
+            r"^Proxmox endpoint 9 does not exist\. The endpoints of http.* that the token's user may see: pve-lab",
+        ),
         (scope(netbox=(9,)), r"^NetBox endpoint 9 does not exist\."),
         (scope(2), r"^The Proxmox endpoint 'pve-spare' \(2\) is disabled in NetBox, .*: enable it, or remove it"),
         (scope(1, netbox=(2,)), r"^The NetBox endpoint 'pve-spare' \(2\) is disabled in NetBox"),

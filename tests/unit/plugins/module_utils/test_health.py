@@ -50,7 +50,7 @@ FAILED = ended(8, "backups_500_alone")
 PARTIAL = ended(8, "backups_500_beside")
 CANCELLED = ended(8, "cancelled_running")
 NOTHING = ended(8, "sdn_disabled")
-ALL_ASKED = "did not do all that was asked for"
+ALL_ASKED = "did not do everything that was requested"
 
 
 @pytest.mark.parametrize(

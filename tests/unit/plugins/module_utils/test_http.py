@@ -77,7 +77,7 @@ def test_a_server_without_tls(
     """As gunicorn, which waits for the rest of a request, and as nginx, which answers at once."""
     monkeypatch.setattr(_http, "HANDSHAKE_TIMEOUT", 0.2)
     began = time.monotonic()
-    with pytest.raises(ProxboxError, match=r"does not speak TLS .*should begin with http://") as caught:
+    with pytest.raises(ProxboxError, match=r"does not use TLS .*should begin with http://") as caught:
         Session(Connection(f"https://127.0.0.1:{plain(answer)}", TOKEN, validate_certs=validate)).post("a/", {})
     assert time.monotonic() - began < 5
     assert caught.value.transient and not caught.value.outcome_unknown
@@ -87,7 +87,7 @@ def test_a_server_without_tls(
 
 def test_a_time_out_that_is_shorter_than_the_time_for_tls(plain: Callable[[bytes | None], int]) -> None:
     began = time.monotonic()
-    assert "does not speak TLS" in str(failure(f"https://127.0.0.1:{plain(None)}", timeout=0.2))
+    assert "does not use TLS" in str(failure(f"https://127.0.0.1:{plain(None)}", timeout=0.2))
     assert time.monotonic() - began < _http.HANDSHAKE_TIMEOUT
 
 
@@ -123,8 +123,8 @@ def test_tls_that_breaks_off_after_the_request() -> None:
 def test_a_proxy_that_cannot_work(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     assert str(failure("https://netbox.example.com")) == (
-        "The environment of the module names a proxy for netbox.example.com that is not a URL of the form "
-        "http://proxy.example.com:3128: look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the host in NO_PROXY. "
+        "The proxy for netbox.example.com in the environment of the module is not a URL of the form "
+        "http://proxy.example.com:3128: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the host in NO_PROXY. "
         "In a password, write special characters as %XX."
     )
 

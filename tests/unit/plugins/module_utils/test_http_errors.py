@@ -32,19 +32,19 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._session import fa
 HOST = "netbox.example.com"
 URL = f"https://{HOST}/api/core/jobs/"
 WHERE = f"(POST {URL})"
-NETBOX_FAILED = "NetBox failed inside: look at its log"
-NETBOX_DOWN = "The web server answers but NetBox behind it does not: look at whether NetBox is up"
+NETBOX_FAILED = "NetBox had an internal error: check its log"
+NETBOX_DOWN = "The web server answers but NetBox behind it does not: check that NetBox is running"
 REFUSED = "NetBox refuses the request"
 NO_JSON = (
-    "The answer is not the JSON that NetBox's API gives: netbox_url may name another web server or a login page in "
+    "The answer is not JSON of NetBox's API: netbox_url may point to another web server or a login page in "
     "front of NetBox"
 )
 NO_TOKEN = (
-    "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to other "
-    "addresses"
+    "NetBox does not accept the token: check netbox_token, and whether it is enabled, has expired or is limited to "
+    "other addresses"
 )
 SENT_ON = (
-    "NetBox sends this request on to {}, and the module follows no redirects: set netbox_url to the address that "
+    "NetBox redirects this request to {}, and the module follows no redirects: set netbox_url to the address that "
     "NetBox has there"
 )
 
@@ -79,7 +79,7 @@ def facts(error: ProxboxError, **more: Any) -> None:
         (response(418), REFUSED, False),
         (
             response(429),
-            "NetBox, or what stands before it, limits the rate of requests: try again later",
+            "NetBox, or a proxy in front of it, limits the rate of requests: try again later",
             False,
         ),
         (response(499), REFUSED, False),
@@ -137,7 +137,7 @@ def test_a_permission_that_is_missing(status: int) -> None:
 def test_json_of_another_service() -> None:
     error = not_netbox("POST", URL)
     assert str(error) == (
-        f"The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service {WHERE}."
+        f"The answer is JSON, but not that of NetBox's API: netbox_url may point to another service {WHERE}."
     )
     facts(error, status=200)
     assert error.outcome_unknown and not error.transient and not not_netbox("GET", URL).outcome_unknown
@@ -157,16 +157,16 @@ def openssl(reason: str) -> ssl.SSLError:
 CONNECTION = HTTPConnection("127.0.0.1", 443)
 NEW_CONNECTION = NewConnectionError(CONNECTION, "Failed to establish a new connection: [Errno 111] Connection refused")
 NO_TLS = (
-    f"{HOST} took the connection but does not speak TLS {WHERE}. Look at whether netbox_url should begin with http://, "
-    "and at its port."
+    f"{HOST} accepted the connection but does not use TLS {WHERE}. Check whether netbox_url should begin with http://, "
+    "and its port."
 )
 BAD_TLS = (
     f"The TLS connection to {HOST} failed: {{}} {WHERE}. If its certificate comes from a private CA, name the CA's "
     "bundle with ca_path or install it in the system's store."
 )
-UNREACHABLE = f"{HOST} cannot be reached: {{}} {WHERE}. Look at netbox_url and at whether NetBox is up."
+UNREACHABLE = f"{HOST} cannot be reached: {{}} {WHERE}. Check netbox_url, and that NetBox is running."
 FAILED = f"The request to {HOST} failed: {{}} {WHERE}."
-PROXY = f"The proxy between this host and {HOST} refused: {{}} {WHERE}. Look at HTTPS_PROXY and NO_PROXY."
+PROXY = f"The proxy between this host and {HOST} refused: {{}} {WHERE}. Check HTTPS_PROXY and NO_PROXY."
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ PROXY = f"The proxy between this host and {HOST} refused: {{}} {WHERE}. Look at 
         ),
         (
             exceptions.ConnectTimeout("slow"),
-            f"{HOST} did not take the connection within the time-out {WHERE}. Look at netbox_url, at the network, or "
+            f"{HOST} did not accept the connection within the time-out {WHERE}. Check netbox_url and the network, or "
             "raise timeout.",
             "slow",
             False,
@@ -202,8 +202,8 @@ PROXY = f"The proxy between this host and {HOST} refused: {{}} {WHERE}. Look at 
         ),
         (
             exceptions.ReadTimeout("slow"),
-            f"{HOST} took the request but did not answer within the time-out {WHERE}. Raise timeout, or look at "
-            "NetBox's load.",
+            f"{HOST} received the request but did not answer within the time-out {WHERE}. Raise timeout, or check "
+            "the load of NetBox.",
             "slow",
             True,
             False,

@@ -145,7 +145,7 @@ def test_a_job_that_has_ended_is_judged_and_one_in_check_mode_is_not_waited_for(
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        (FOREIGN, r"^Job 5 \(Housekeeping\) of http.* is no Proxbox sync\.$"),
+        (FOREIGN, r"^Job 5 \(Housekeeping\) of http.* is not a Proxbox sync\.$"),
         ({"data": None, "user": None}, r"^NetBox does not show whether job 5 \(Housekeeping\) of http.* is a Proxbox"),
     ],
 )

@@ -113,7 +113,7 @@ def test_what_is_sent_to_create_a_job(server: Script, jobs: Jobs) -> None:
 
 def test_a_create_that_tells_no_id(server: Script, jobs: Jobs) -> None:
     server.answer(created_without_id())
-    with pytest.raises(ProxboxError, match=r"did not tell its id \(POST http.*Check the jobs called 'now'") as told:
+    with pytest.raises(ProxboxError, match=r"did not return its id \(POST http.*Check the jobs called 'now'") as told:
         create_job(jobs, NewJob("now", Scope()))
     assert told.value.outcome_unknown
 

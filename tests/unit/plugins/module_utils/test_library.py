@@ -13,7 +13,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils import _library
 
 def test_the_library_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _library.library_problem("/usr/bin/python3", "3.13.0") is None
-    assert "needs Python 3.11 or newer, and /usr/bin/python3 is 3.10.2: name a newer one" in (
+    assert "needs Python 3.11 or newer, and /usr/bin/python3 is 3.10.2: set ansible_python_interpreter to" in (
         _library.library_problem("/usr/bin/python3", "3.10.2")
     )
     monkeypatch.setattr(_library.pynetbox, "__version__", "7.7.9")

@@ -87,7 +87,7 @@ def test_what_lives_is_read_alike_from_every_release(server: Script, jobs: Jobs,
     [
         (
             "0.0.10",
-            r"has netbox-proxbox 0.0.10, whose API schedules no syncs: upgrade it to 0.0.26 or newer \(at least ",
+            r"has netbox-proxbox 0.0.10, whose API cannot schedule syncs: upgrade it to 0.0.26 or newer \(at least ",
         ),
         ("0.0.5", r"upgrade it to 0.0.26 or newer \(at least 0.0.11\)"),
         ("0.0.29", r"has netbox-proxbox 0.0.29, but not the route .*sync/schedule/: check what is in front of NetBox"),

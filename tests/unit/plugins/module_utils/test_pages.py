@@ -94,8 +94,8 @@ def test_the_login_cancels_where_the_token_does_not(server: Script, refused: Ans
 GIVE_A_LOGIN = "Give netbox_username and netbox_password, or upgrade netbox-proxbox to 0.0.24 or newer"
 PERMISSIONS = "may not do this on NetBox's web page: grant the permissions core.view_job and core.delete_job"
 SENT_ON = (
-    "NetBox, or a proxy in front of it, sends this request on to {}: set netbox_url to the address that NetBox has "
-    "there, and look at what the proxy asks for"
+    "NetBox, or a proxy in front of it, redirects this request to {}: set netbox_url to the address that NetBox has "
+    "there, and check what the proxy requires"
 )
 UNEXPECTED = "NetBox, or a proxy in front of it, does not answer this request as the collection expects"
 
@@ -116,17 +116,17 @@ def refusal(error: ProxboxError, server: Script, request: str, answer: Answer) -
     [
         (
             NO_LOGIN,
-            f"NetBox's web page takes no API token, because LOGIN_REQUIRED is false there. {GIVE_A_LOGIN}",
+            f"NetBox's web page does not accept the API token, because LOGIN_REQUIRED is false there. {GIVE_A_LOGIN}",
         ),
         (
             NO_CSRF,
-            "NetBox's web page takes no API token, because it expects another CSRF cookie (CSRF_COOKIE_NAME) or "
-            f"another host (CSRF_TRUSTED_ORIGINS). {GIVE_A_LOGIN}",
+            "NetBox's web page does not accept the API token, because it expects another CSRF cookie "
+            f"(CSRF_COOKIE_NAME) or another host (CSRF_TRUSTED_ORIGINS). {GIVE_A_LOGIN}",
         ),
         (
             BAD_TOKEN,
-            "NetBox does not accept the token: look at netbox_token, and at whether it is enabled, expired or bound to "
-            "other addresses",
+            "NetBox does not accept the token: check netbox_token, and whether it is enabled, has expired or is "
+            "limited to other addresses",
         ),
         (html("Invalid token", 400), UNEXPECTED),
         (html("CSRF verification failed", 400), UNEXPECTED),
@@ -139,7 +139,7 @@ def refusal(error: ProxboxError, server: Script, request: str, answer: Answer) -
         (moved("/core/jobs/55/"), SENT_ON.format("/core/jobs/55/")),
         (html(), UNEXPECTED),
         (html(status=302), UNEXPECTED),
-        (html(status=500), "NetBox failed inside: look at its log"),
+        (html(status=500), "NetBox had an internal error: check its log"),
     ],
 )
 def test_a_token_that_does_not_cancel(server: Script, answer: Answer, says: str) -> None:
@@ -180,11 +180,12 @@ def test_a_token_that_cancels_may_see_the_jobs(server: Script) -> None:
 
 LOG_IN, PREFERENCES = LOGGED_IN[1:]
 NO_FORM = (
-    "NetBox's login page takes no user name and password (it seems to have single sign-on only), so netbox_username "
-    "and netbox_password are of no use here"
+    "NetBox's login page has no fields for a user name and a password (it may allow single sign-on only), so "
+    "netbox_username "
+    "and netbox_password cannot be used"
 )
 NOT_ACCEPTED = "NetBox does not accept netbox_username and netbox_password"
-UNKNOWN_FORM = "The collection does not know the form on this page"
+UNKNOWN_FORM = "This page does not have the form that the collection expects"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_a_job_that_the_login_may_not_see_is_named(server: Script) -> None:
 
 def token_refused(server: Script) -> str:
     return (
-        "NetBox's web page takes no API token, because LOGIN_REQUIRED is false there (POST "
+        "NetBox's web page does not accept the API token, because LOGIN_REQUIRED is false there (POST "
         f"{server.url}/core/jobs/0/proxbox-cancel/ answered HTTP 302)."
     )
 
@@ -238,7 +239,7 @@ def test_half_a_login_is_none(server: Script, username: str | None, password: st
         with pytest.raises(ProxboxError) as told:
             method()
         assert str(told.value) == (
-            "NetBox deletes rows of jobs only on its web pages, which take no API token: set netbox_username and "
+            "NetBox deletes jobs only on its web pages, which do not accept an API token: set netbox_username and "
             "netbox_password."
         )
     assert not server.asked
@@ -295,7 +296,7 @@ def test_many_rows_are_deleted_in_batches(server: Script) -> None:
         ),
         ([*LOGIN, NO_CSRF], DELETE, UNEXPECTED),
         ([*LOGIN, html()], DELETE, UNEXPECTED),
-        ([html(status=500)], "GET /login/", "NetBox failed inside: look at its log"),
+        ([html(status=500)], "GET /login/", "NetBox had an internal error: check its log"),
     ],
 )
 def test_a_login_that_does_not_delete(server: Script, answers: list[Answer], request_: str, says: str) -> None:

@@ -91,7 +91,7 @@ def test_much_is_not_well() -> None:
         "8 schedules: 2 ok, 1 paused, 2 failing (before the move, nightly), 2 gone (monthly, weekly), 1 no worker "
         "(never served); 1 undeclared (<b>by hand</b> | *x* & more)."
     )
-    what = "the last run did not do all that was asked for"
+    what = "the last run did not do everything that was requested"
     assert [(line.tone, line.text) for line in found[15:]] == [
         (
             "bad",

@@ -302,7 +302,9 @@ def test_an_unknown_outcome_does_not_serve() -> None:
 def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
     url = "https://netbox.example.com"
     assert check_target(once(5), url) == once(5)
-    with pytest.raises(ProxboxError, match=r"^Job 5 \(nightly\) of https://netbox.example.com is no Proxbox sync\.$"):
+    with pytest.raises(
+        ProxboxError, match=r"^Job 5 \(nightly\) of https://netbox.example.com is not a Proxbox sync\.$"
+    ):
         check_target(once(5, **FOREIGN), url)
     with pytest.raises(ProxboxError) as caught:
         check_target(once(5, data=None), url)

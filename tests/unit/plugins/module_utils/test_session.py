@@ -268,29 +268,29 @@ def test_a_failure_names_its_request(server: Script, method: str, path: str, cal
             '400: sync_types: "foo" is not',
         ),
         (Answer({"detail": "Request was throttled."}, 429), "limits the rate"),
-        (Answer({"error": "boom", "exception": "KeyError"}, 500), "failed inside.*HTTP 500: KeyError"),
+        (Answer({"error": "boom", "exception": "KeyError"}, 500), "had an internal error.*HTTP 500: KeyError"),
         (Answer("<html>Bad Gateway</html>", 502, "text/html"), "NetBox behind it does not.*HTTP 502"),
         (
             Answer("", 301, headers={"Location": "https://netbox.example.com/api/"}),
-            "sends this request on to https://netbox.example",
+            "redirects this request to https://netbox.example",
         ),
-        (Answer("", 302, headers={"Location": "/login/"}), "sends this request on to /login/"),
-        (Answer("<html>Welcome</html>", 200, "text/html"), "not the JSON that NetBox's API gives"),
-        (Answer({"hello": "world"}), "JSON, but not the kind that NetBox's API gives"),
-        (Answer(["hello"]), "JSON, but not the kind that NetBox's API gives"),
-        (Answer("null"), "JSON, but not the kind that NetBox's API gives"),
-        (Answer("5"), "JSON, but not the kind that NetBox's API gives"),
-        (Answer({"results": []}), "JSON, but not the kind that NetBox's API gives"),
-        (Answer({"count": None, "results": []}), "JSON, but not the kind that NetBox's API gives"),
-        (Answer({"count": 1}), "JSON, but not the kind that NetBox's API gives"),
-        (Answer({"count": 1, "results": 5}), "JSON, but not the kind that NetBox's API gives"),
-        (Answer({"count": 1, "results": [{"id": None}]}), "JSON, but not the kind that NetBox's API gives"),
+        (Answer("", 302, headers={"Location": "/login/"}), "redirects this request to /login/"),
+        (Answer("<html>Welcome</html>", 200, "text/html"), "not JSON of NetBox's API"),
+        (Answer({"hello": "world"}), "JSON, but not that of NetBox's API"),
+        (Answer(["hello"]), "JSON, but not that of NetBox's API"),
+        (Answer("null"), "JSON, but not that of NetBox's API"),
+        (Answer("5"), "JSON, but not that of NetBox's API"),
+        (Answer({"results": []}), "JSON, but not that of NetBox's API"),
+        (Answer({"count": None, "results": []}), "JSON, but not that of NetBox's API"),
+        (Answer({"count": 1}), "JSON, but not that of NetBox's API"),
+        (Answer({"count": 1, "results": 5}), "JSON, but not that of NetBox's API"),
+        (Answer({"count": 1, "results": [{"id": None}]}), "JSON, but not that of NetBox's API"),
         (
             Answer("", 302, headers={"Location": "https://u:pw@sso/in?state=s3cret"}),
-            "sends this request on to https://sso/in,",
+            "redirects this request to https://sso/in,",
         ),
         (Answer("", 302, headers={"Location": "http://[x"}), "failed: Invalid IPv6 URL"),
-        (Answer('{"count": 1, "results": [', 200), "not the JSON that NetBox's API gives"),
+        (Answer('{"count": 1, "results": [', 200), "not JSON of NetBox's API"),
         (Answer(EMPTY, cut=10), "cannot be reached|failed"),
         (Answer(hang_up=True), "cannot be reached: .*closed connection"),
     ],
@@ -356,7 +356,7 @@ def test_options_asks_what_the_token_may_do(server: Script, token: str, scheme: 
     ("answer", "says"),
     [
         (DENIED, "lacks a permission"),
-        (Answer("", 302, headers={"Location": "/login/"}), "sends this request on to /login/"),
+        (Answer("", 302, headers={"Location": "/login/"}), "redirects this request to /login/"),
         (Answer("", 300), "HTTP 300"),
     ],
 )
@@ -391,7 +391,7 @@ def test_an_object_that_is_none(server: Script, body: str) -> None:
         with pytest.raises(ProxboxError) as caught:
             call(session(server.url))
         assert str(caught.value) == (
-            "The answer is JSON, but not the kind that NetBox's API gives: netbox_url may name another service "
+            "The answer is JSON, but not that of NetBox's API: netbox_url may point to another service "
             f"({method} {server.url}/api/status/)."
         )
         assert caught.value.status == 200
@@ -459,6 +459,6 @@ def test_a_page_with_the_token(server: Script, token: str, scheme: str) -> None:
 
 def test_a_page_that_fails_inside(server: Script) -> None:
     server.answer(Answer("boom", 500, "text/html"))
-    with pytest.raises(ProxboxError, match="NetBox failed inside") as caught:
+    with pytest.raises(ProxboxError, match="NetBox had an internal error") as caught:
         session(server.url).page("POST", "login/", {})
     assert caught.value.transient

@@ -144,8 +144,8 @@ def test_schedules_may_be_yaml_or_json(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("nightly", "schedules is text, but not a list in YAML or JSON: give a list."),
-        ("name: nightly", "schedules is text, but not a list in YAML or JSON: give a list."),
+        ("nightly", "schedules is text that is not a list in YAML or JSON: give a list."),
+        ("name: nightly", "schedules is text that is not a list in YAML or JSON: give a list."),
         ("- name: a\n- name: [", r"schedules is text, but neither YAML nor JSON \(line 2\): give a list."),
     ],
 )
@@ -171,5 +171,5 @@ def test_a_module_fails_with_the_sentence_about_an_answer() -> None:
 
 def test_pyyaml_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(ProxboxError, match="PyYAML is missing where the module runs"):
+    with pytest.raises(ProxboxError, match="the host that runs the module has no PyYAML"):
         read_answers({"schedules": "- name: nightly"}, judge_of("proxbox_sync_schedules").argument_spec)

@@ -65,7 +65,7 @@ def test_one_job_that_just_starts_is_read_with_its_log(server: Script, read: Rea
 
 def test_one_job_has_to_be_a_sync(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(5, name="Housekeeping", **FOREIGN)))
-    with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is no Proxbox sync"):
+    with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is not a Proxbox sync"):
         read(job_id=5)
 
 
