@@ -103,13 +103,14 @@ class ActionModule(ActionBase):
             if missing.get("failed"):
                 return missing
         overview = Overview(options["title"], rows(found["schedules"], missing, declared, times), times, history)
-        self._show(lines(overview, problems=not options["fail"]))
+        text = lines(overview)
+        self._show(text)
         for option, path in paths.items():
             if not self._task.check_mode:
                 _write(option, path, FILES[option](overview))
         written = {option: None if self._task.check_mode else paths.get(option) for option in FILES}
         more = {"warnings": warnings} if warnings else {}
-        return {"changed": False, **_result(overview, options["fail"]), **written, **more}
+        return {"changed": False, **_result(overview, text, options["fail"]), **written, **more}
 
     def _show(self, text: list[Line]) -> None:
         """Show the report, unless the terminal is to show JSON or nothing."""
@@ -178,7 +179,7 @@ def _write(option: str, path: str, text: str) -> None:
         ) from None
 
 
-def _result(overview: Overview, fail: bool) -> dict[str, Any]:
+def _result(overview: Overview, text: list[Line], fail: bool) -> dict[str, Any]:
     """Return the result of the task. That of a task that fails is shown whole, so it is short."""
     schedules, problems = [row.result() for row in overview.rows], overview.problems()
     result = {
@@ -188,7 +189,7 @@ def _result(overview: Overview, fail: bool) -> dict[str, Any]:
         "problems": problems,
     }
     if not fail or not problems:
-        return {**result, "text": "\n".join(line.text for line in lines(overview))}
+        return {**result, "text": "\n".join(line.text for line in text)}
     for schedule in schedules:
         del schedule["runs"]
     return {**result, "failed": True, "msg": "\n".join([f"{overview.summary()}.", *problems])}

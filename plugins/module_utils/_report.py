@@ -277,17 +277,14 @@ class Line(NamedTuple):
     tone: str = ""
 
 
-def lines(overview: Overview, *, problems: bool = True) -> list[Line]:
-    """Return the report as an aligned table, with the reasons below.
-
-    :param problems: whether to tell what is wrong with each schedule. The message of a failed task tells it too.
-    """
+def lines(overview: Overview) -> list[Line]:
+    """Return the report as an aligned table, with the reasons below."""
     found = [Line(f"{clean(overview.title)}, {overview.times.made()}"), Line(f"{overview.summary()}.")]
     if overview.rows:
         found += [Line(""), *_table(overview)]
     if overview.has_runs:
         found += [Line(""), Line(f"Runs, the newest on the right: {overview.legend()}")]
-    reasons = [Line(text, "bad") for text in overview.problems()] if problems else []
+    reasons = [Line(text, "bad") for text in overview.problems()]
     reasons += [Line(text, "note") for text in overview.remarks()]
     return [*found, *([Line("")] if reasons else []), *reasons]
 
