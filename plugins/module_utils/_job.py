@@ -128,7 +128,8 @@ class Job(_Fields):
     """A row of ``core.Job`` (NetBox 4.5-4.7). Times are aware, in UTC. ``interval`` is in minutes.
 
     ``scope`` is None while NetBox does not tell it: for a moment when a run starts, and in netbox-proxbox 0.0.24 and
-    0.0.25 until the run has ended. ``dead`` tells why a job that has not ended will come to nothing, if that was found.
+    0.0.25 until the backend has answered. ``dead`` tells why a job that has not ended will come to nothing, if that was
+    found.
     ``stages_of_all`` are the stages of a sync of everything in the release of the plugin.
     """
 

@@ -55,11 +55,12 @@ def run_now(
             raise exc.saying(f"{exc} Before that, job {job.id} was created.", changed=True) from None
         raise
     if job.id not in result.seen.past.created and job.scope not in (None, goal.new.scope):
-        # netbox-proxbox 0.0.24 and 0.0.25 show what a sync covers only when it has ended.
+        # netbox-proxbox 0.0.24 and 0.0.25 show what a sync covers when the backend has answered.
         raise ProxboxError(
-            f"The task joined job {job.id}, because it has the same name ({job.name}), and this release of "
-            "netbox-proxbox shows what a sync covers only when it has ended. It does not cover what was requested: "
-            f"{scope_mismatch(job.scope, goal.new.scope)}. Run the task again, or give its sync another name."
+            f"The task joined job {job.id}, because it has the same name ({job.name}), and NetBox did not show yet "
+            f"what it covers. It does not cover what was requested: {scope_mismatch(job.scope, goal.new.scope)}. Run "
+            "the task again, or give its sync another name.",
+            changed=result.changed,
         )
     return result._replace(job=job, warnings=(*result.warnings, *warnings), waited=True)
 

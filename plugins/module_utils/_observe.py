@@ -54,7 +54,8 @@ def is_starting(job: Job, now: datetime) -> bool:
     """
     since, limit = (job.started, STARTING) if job.status == "running" else (job.created, CREATING)
     if job.kind is Kind.SYNC and job.scope is None:
-        # Its name shows that it is a sync. netbox-proxbox 0.0.24 and 0.0.25 show the scope only when it has ended.
+        # Its name shows that it is a sync. netbox-proxbox 0.0.24 and 0.0.25 show the scope when the backend has
+        # answered.
         limit = CREATING
     elif job.kind is not Kind.NOT_KNOWN or job.user is None:
         return False

@@ -83,7 +83,8 @@ class Progress:
         if job.status in ("scheduled", "pending") and service is not None and not self._waiting_told:
             self._waiting_told = True
             yield _waiting(job, now, service)
-        # A run that is just starting does not tell its scope yet. In netbox-proxbox 0.0.24 and 0.0.25 it never does.
+        # A run that is just starting does not show its scope yet. If its backend does not answer, it never does in
+        # netbox-proxbox 0.0.24 and 0.0.25.
         if job.status == "running" and not self._running_told and (job.scope is not None or job.log_entries):
             self._running_told = True
             yield f"{_since(job.started, job.started or now)} running{_scope(job, self._reader.names)}"

@@ -44,24 +44,29 @@ class CancelRuns(NamedTuple):
         ids = {job.id for job in targets}
         active = [job for job in seen.syncs(self.name) if job.active]
         cancel = [job for job in active if job.id in ids]
-        schedules = {job.schedule for job in targets if job.interval}
-        others = [job for job in active if job.id not in ids and job.interval]
-        others = [job for job in others if not schedules or job.schedule in schedules]
+        known = {job.id for job in seen.past.first}
+        recurring = [job for job in targets if job.interval]
+
+        def carries_on(job: Job) -> bool:
+            # A new job may carry on a run that did not show its scope yet.
+            same = any(job.schedule == target.schedule for target in recurring)
+            return same or (job.id not in known and any(follows(job, target) for target in recurring))
+
+        others = [job for job in active if job.id not in ids and job.interval and (not recurring or carries_on(job))]
         why = [f"job {job.id} is {job.status}" for job in cancel]
         if not self.keep_schedule:
             successors = [job for job in others if any(follows(job, ended) for ended in seen.past.ended)]
             return Plan(self.name, cancel=(*cancel, *successors), why=tuple(why))
-        if len(schedules) > 1:
+        if len({job.schedule for job in recurring if job.scope}) > 1:
             raise ProxboxError(
                 f"The jobs {', '.join(str(job.id) for job in targets)} called {self.name!r} are runs of several "
                 "schedules, and the task can keep one schedule only: cancel each job by its job_id, or set "
                 "keep_schedule: false."
             )
-        known = {job.id for job in seen.past.first}
         keep = next(iter(others), None)
-        recurring = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
-        if recurring and not keep:
-            create = _next_run(recurring, seen.now)
+        ended = next((job for job in (*cancel, *seen.past.cancelled) if job.interval and job.id in ids), None)
+        if ended and not keep:
+            create = _next_run(ended, seen.now)
             why.append(f"its schedule goes on at {in_zone(create.schedule_at or seen.now, self.zone)}")
             return Plan(self.name, create=create, cancel=tuple(cancel), why=tuple(why))
         # Another task, or NetBox, may have carried on the schedule at the same moment.

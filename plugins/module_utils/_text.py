@@ -15,12 +15,12 @@ _STEERING = r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u20
 
 def clean(text: str) -> str:
     """Return text in one line, with nothing in it that steers a terminal or cannot be shown."""
-    return re.sub(f"[{_STEERING}]", "\N{REPLACEMENT CHARACTER}", text)
+    return re.sub(f"[{_STEERING}]", "\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
 
 
 def clean_lines(text: str) -> str:
     """Return text as ``clean`` does, with its line breaks."""
-    return "\n".join(map(clean, text.split("\n")))
+    return "\n".join(map(clean, text.replace("\r\n", "\n").split("\n")))
 
 
 def shortened(text: str, width: int) -> str:
@@ -34,6 +34,6 @@ def columns(text: str) -> int:
 
 
 def _columns(char: str) -> int:
-    if category(char) in ("Mn", "Me", "Cf"):
+    if category(char) in ("Mn", "Me", "Cf") and char != "\N{SOFT HYPHEN}":
         return 0  # it belongs to the character before it
     return 2 if east_asian_width(char) in "WF" else 1

@@ -174,6 +174,16 @@ def test_another_schedule_without_a_name_does_not_carry_on_the_schedule_of_a_can
     assert at_first(CancelRuns("Proxbox Sync", keep_schedule=False), *both).cancel == both
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_successor_of_a_run_without_a_name_is_known_although_the_run_did_not_show_its_scope(keep: bool) -> None:
+    nameless = {"name": "Proxbox Sync", "interval": 60}
+    run, successor = job(5, "running", **nameless, data=NO_SCOPE), job(8, **nameless, sync_types=["devices"])
+    daily = job(7, **{**nameless, "interval": 1440}, sync_types=["devices"])
+    goal = CancelRuns("Proxbox Sync", job_id=5, keep_schedule=keep)
+    plan = later(goal, [daily, successor], first=(run, daily), ended=(run,))
+    assert (plan.keep, plan.cancel) == ((successor, ()) if keep else (None, (successor,)))
+
+
 def test_a_successor_that_was_cancelled_is_created_again() -> None:
     past = {"first": (RUNNING,), "created": frozenset({6}), "cancelled": (RUNNING,)}
     yielded = job(6, "failed", error="Cancelled via API.", started=None)
