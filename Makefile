@@ -32,7 +32,7 @@ live: ## faults between the collection and a real NetBox, and many controllers a
 previous: ## the integration targets against an older NetBox and plugin
 	@tests/nox -s previous
 
-role: ## the role, deployed on a host with systemd, as root alone
+role: ## the role, deployed on a host with systemd (requires root)
 	@tests/nox -s role
 
 bench: ## what the modules cost beside others: requests, bytes, time; with 30,000 finished jobs

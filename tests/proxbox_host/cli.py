@@ -62,7 +62,7 @@ def _existing(name: str) -> host.Host:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tests/host",
-        description="A Debian with systemd and NetBox, on this machine alone, for Ansible to deploy to.",
+        description="A Debian with systemd and NetBox, only on this machine, for Ansible to deploy to.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -77,6 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "what it and its systemd do")
     command("inventory", _inventory, "the path of the inventory for Ansible")
     down = command("down", _down, "stop it; its disk stays")
-    down.add_argument("--purge", action="store_true", help="remove its disk too: the next one is new")
+    down.add_argument("--purge", action="store_true", help="remove its disk too, so that the next host is new")
     down.add_argument("--all", action="store_true", help="every host")
     return parser

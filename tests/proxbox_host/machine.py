@@ -36,10 +36,12 @@ def prepare() -> None:
     if sys.platform != "linux":
         raise Unfit("a test host needs Linux.")
     if os.getuid() != 0:
-        raise Unfit("a test host is built and booted by root alone: run this with sudo.")
+        raise Unfit("only root can build and boot a test host: run this with sudo.")
     folder = scratch.subfolder("hosts", ".trial")
     if subprocess.run(_MOUNT, cwd=folder, capture_output=True, check=False).returncode:
-        raise Unfit(f"root cannot mount an overlay in {folder} (inside a container?), and a test host's disk is one.")
+        raise Unfit(
+            f"the disk of a test host is an overlay, and root cannot mount one in {folder} (inside a container?)."
+        )
     if not cgroups():
         raise Unfit("there is no control group under /sys/fs/cgroup that can be written, and systemd needs one.")
     missing = [package for program, package in _PROGRAMS.items() if not shutil.which(program)]

@@ -123,7 +123,7 @@ def _existing(name: str) -> stack.Stack:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tests/stack", description="A real NetBox with Proxbox, on this machine alone."
+        prog="tests/stack", description="A real NetBox with Proxbox, only on this machine."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -133,8 +133,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    up = command("up", _up, "build and start whatever is not up")
-    up.add_argument("--pair", choices=sorted(PAIRS), help="which NetBox and plugin (default: current, or what it was)")
+    up = command("up", _up, "build what is missing, and start each component that does not run")
+    up.add_argument(
+        "--pair",
+        choices=sorted(PAIRS),
+        help="which NetBox and plugin (default: those of the existing stack, or current)",
+    )
     command("status", _status, "each component, its process and port").add_argument("--json", action="store_true")
     env = command("env", _env, "address and tokens, for a shell or for ansible-test")
     env.add_argument("--format", choices=("shell", "json", "yaml"), default="shell")
@@ -142,34 +146,40 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="remove the data too")
     down.add_argument("--all", action="store_true", help="every stack")
     command("shell", _shell, "run the Python on standard input inside NetBox")
-    baseline = command("baseline", _baseline, "migrate an empty database anew and keep its dump; ten minutes")
+    baseline = command(
+        "baseline", _baseline, "migrate an empty database from scratch and save its dump; takes ten minutes"
+    )
     baseline.add_argument("--pair", choices=sorted(PAIRS), default="current")
     for name, text in (
         ("start", "start one component"),
         ("stop", "stop one component"),
         ("restart", "stop one component and start it again"),
-        ("pause", "hold one component where it is"),
-        ("resume", "let a paused component go on"),
+        ("pause", "pause one component"),
+        ("resume", "resume a paused component"),
     ):
         sub = command(name, lambda args, name=name: getattr(_existing(args.name), name)(args.component), text)
         sub.add_argument("component", choices=stack.COMPONENTS)
-    fail = command("fail", _fail, "do harm to what NetBox asks of the backend; the first fault that fits counts")
+    fail = command(
+        "fail", _fail, "make requests of NetBox to the backend fail; the first fault that fits a request applies"
+    )
     fail.add_argument("component", choices=("backend",))
     fail.add_argument("path", help="a text in the path of each request that fails")
-    fail.add_argument("--query", default="", help="a text in its query too, such as proxmox_endpoint_ids=2")
+    fail.add_argument(
+        "--query", default="", help="a text that its query must also have, such as proxmox_endpoint_ids=2"
+    )
     harm = fail.add_mutually_exclusive_group(required=True)
     harm.add_argument("--status", type=int, help="answer with this HTTP status")
-    harm.add_argument("--hang", action="store_true", help="answer nothing, until it is healed")
+    harm.add_argument("--hang", action="store_true", help="do not answer until the command heal")
     harm.add_argument(
-        "--cut", action="store_true", help="break the answer off in the middle, a stream after its first chunk"
+        "--cut", action="store_true", help="end the answer in the middle, and a stream after its first chunk"
     )
     fail.add_argument("--detail", default=DETAIL, help="what the answer with a --status says (default: %(default)s)")
-    heal = command("heal", _heal, "do no more harm")
+    heal = command("heal", _heal, "remove all faults")
     heal.add_argument("component", choices=("backend",))
-    timeout = command("timeout", _timeout, "have RQ give up on a job that waits so many seconds after it begins")
+    timeout = command("timeout", _timeout, "set the time limit of a job that has not started, in seconds")
     timeout.add_argument("job", type=int, help="the job's id in NetBox")
     timeout.add_argument("seconds", type=int)
-    kill = command("kill", _kill, "kill the worker with all its processes, or the one alone that executes a job now")
+    kill = command("kill", _kill, "kill the worker with all its processes, or only the process that executes a job")
     kill.add_argument("victim", choices=("worker", "workhorse"))
     logs = command("logs", _logs, "the end of one component's log")
     logs.add_argument("component", choices=stack.COMPONENTS)

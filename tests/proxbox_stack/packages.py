@@ -73,7 +73,7 @@ def install(*packages: str) -> None:
     """
     command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if os.getuid() != 0 or not shutil.which("apt-get"):
-        raise StackError(f"{', '.join(packages)} is missing. Type: sudo apt-get update && sudo {' '.join(command)}")
+        raise StackError(f"{', '.join(packages)} is missing. Run: sudo apt-get update && sudo {' '.join(command)}")
     say(f"installing {', '.join(packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # dpkg refuses a second installation at the same time.

@@ -62,5 +62,5 @@ def host_dir(name: str) -> Path:
 
 def _named(kind: str, name: str) -> Path:
     if not name or not all(char.isalnum() or char in "-_" for char in name):
-        raise StackError(f"{name!r} cannot name one of the {kind}: letters, digits, - and _ only.")
+        raise StackError(f"{name!r} is not a valid name of one of the {kind}: use only letters, digits, - and _.")
     return home() / kind / name

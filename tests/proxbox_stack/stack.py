@@ -241,7 +241,9 @@ class Stack:
     def environment(self) -> dict[str, Any]:
         """Return what a test or a playbook needs to know about the stack."""
         if not self._provisioned:
-            raise StackError(f"the stack {self.name} was never up to the end: tests/stack up --name {self.name}.")
+            raise StackError(
+                f"the stack {self.name} was never brought up completely: run tests/stack up --name {self.name}."
+            )
         keys, facts = self.state["tokens"], self.state["facts"]
         pids = {component: row["pid"] for component, row in self.status().items()}
         return {
