@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The role on a real systemd host, as a user runs it: whole playbooks, whose recap tells what they changed.
+# Test the role on a real host with systemd, as a user runs it. The recap of each playbook shows how many tasks changed something.
 set -euo pipefail
 
 facts=../../integration_config.yml
@@ -22,7 +22,7 @@ play() { ansible-playbook -i "$inventory" -e "@$facts" "$@" 2>&1 | tee "$log"; }
 
 changed() { grep -Eq '^worker .*changed=[1-9]' "$log" || { echo "FAILED: nothing has changed" >&2; exit 1; }; }
 
-predicted() { # Check mode and the real run count the same changes.
+predicted() { # Check mode and the real run report the same number of changes.
   play --check "$@"
   local prediction
   prediction=$(changes)
@@ -38,7 +38,7 @@ shows() { grep -Eq -- "$1" "$log" || { echo "FAILED: the output does not show: $
 
 hides() { if grep -Fq -- "$1" "$log"; then echo "FAILED: the output shows: $1" >&2; exit 1; fi; }
 
-asked_once() { # The role has not waited for a worker to register.
+asked_once() { # The role did not wait for a worker to register.
   [ "$(grep -A1 ': Ask NetBox\] ' "$log" | grep -c '^ok:')" = 1 ] || { echo "FAILED: NetBox was not asked once" >&2; exit 1; }
 }
 
@@ -75,7 +75,7 @@ play deploy.yml --check --diff -e "@$secret"
 unchanged
 
 say "The oldest ansible-core writes the same"
-# ansible-test names its own ansible-core there.
+# PYTHONPATH has the ansible-core of ansible-test.
 env -u PYTHONPATH "$oldest" -i "$inventory" -e "@$facts" -e "@$secret" deploy.yml 2>&1 | tee "$log"
 unchanged
 
@@ -137,7 +137,7 @@ play deploy.yml
 unchanged
 
 say "One worker, three, three, one"
-predicted deploy.yml -e '{"proxbox_worker_instances": "3"}' # as a survey gives it
+predicted deploy.yml -e '{"proxbox_worker_instances": "3"}' # A survey gives the number as text.
 changed
 hides RETRYING
 play scale.yml -e expected=3
@@ -163,7 +163,7 @@ unchanged
 play sync.yml
 
 say "Gone, in check mode, really, and again"
-predicted deploy.yml -e "@$secret" # so that it has a file of variables too
+predicted deploy.yml -e "@$secret" # The role also writes a file with variables.
 changed
 hides RETRYING
 play deploy.yml --check -e proxbox_worker_state=absent
