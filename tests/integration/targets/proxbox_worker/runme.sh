@@ -44,21 +44,21 @@ asked_once() { # The role did not wait for a worker to register.
 
 trap 'play reset.yml; rm -r "$work"' EXIT
 
-say "A host on which nothing is deployed"
+say "Remove what an earlier run has deployed"
 play reset.yml
 
-say "What is refused, with a sentence, before anything is changed"
+say "The role refuses invalid variables and hosts before it changes anything"
 play refused.yml -i refused_inventory.yml
 play nothing.yml
 
-say "Check mode on the bare host: a whole diff, and nothing is there afterwards"
+say "Check mode on a host without a worker shows the whole diff, and writes nothing"
 play deploy.yml --check --diff -e "@$secret"
 changed
 shows '^\+ExecStart=/opt/netbox/venv/bin/netbox rqworker high default$'
 shows 'Enable and start the worker, in check mode'
 play nothing.yml
 
-say "Deploy over a unit made by hand, with a secret, as loud as it gets"
+say "Deploy over a unit made by hand, with a secret, at the highest verbosity"
 play by_hand.yml
 play deploy.yml --diff -vvvv -e "@$secret" >"$work/loud" || { tail -n 50 "$work/loud"; exit 1; }
 changed
@@ -74,50 +74,50 @@ asked_once
 play deploy.yml --check --diff -e "@$secret"
 unchanged
 
-say "The oldest ansible-core writes the same"
+say "The oldest ansible-core writes the same files"
 # PYTHONPATH has the ansible-core of ansible-test.
 env -u PYTHONPATH "$oldest" -i "$inventory" -e "@$facts" -e "@$secret" deploy.yml 2>&1 | tee "$log"
 unchanged
 
-say "With a token of another user the API is not asked; one that is wrong fails"
+say "The role accepts the token of a user who is not a superuser, and refuses a wrong token"
 play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e '{"proxbox_worker_netbox_token": "{{ netbox_token }}"}'
 shows 'The role could not ask .* for the worker'
 if play deploy.yml -e "@$secret" --tags proxbox_worker_verify -e proxbox_worker_netbox_token=nbt_wrong.token; then exit 1; fi
 
-say "The environment says whether to verify the certificate"
+say "NETBOX_VALIDATE_CERTS is the default of proxbox_worker_validate_certs"
 if NETBOX_VALIDATE_CERTS=perhaps play deploy.yml -e "@$secret" --tags proxbox_worker_verify; then exit 1; fi
 shows "proxbox_worker_validate_certs.*perhaps"
 
-say "It is up, hardened, and executes a sync; it survives being stopped in one, and being killed"
+say "The worker is up, hardened, and executes a sync. It starts again after a kill"
 play running.yml
 play deploy.yml --tags proxbox_worker_verify
 unchanged
 
-say "It starts with the host"
+say "The worker starts with the host"
 play reboot.yml
 play deploy.yml --tags proxbox_worker_verify
 
-say "It starts after what it needs, where that is on this host"
+say "The worker starts after the servers that it needs, if they are on this host"
 play neighbours.yml
 
-say "It starts no web server that its administrator has stopped"
+say "The worker does not start a web server that was stopped"
 play web_server.yml
 
-say "It fails while the database is stopped"
+say "The role fails while the database is stopped"
 play database.yml
 
-say "The playbook proves it"
+say "The playbook worker runs a sync on the worker"
 play proxbox.proxbox.worker -e proxbox_worker_hosts=worker -e '{"proxbox_worker_netbox_url": "{{ netbox_url }}"}' \
   -e '{"proxbox_worker_netbox_token": "{{ netbox_superuser_token }}"}' -e '{"proxbox_worker_environment": {"DEPLOY": "a-secret"}}'
 shows 'was executed by the worker on worker\.'
 
-say "A restart lets a running sync end, unless told otherwise"
+say "A restart waits for the end of a running sync by default"
 play restart.yml
 
-say "A worker that ends again and again fails the role, whatever systemd calls it; a drop-in is left alone"
+say "The role fails if the worker ends again and again. It does not change drop-ins"
 play crash.yml
 
-say "A stopped worker is named at once, without an old journal"
+say "The role names a stopped worker at once, without lines of an old journal"
 play stopped.yml
 if play deploy.yml --tags proxbox_worker_verify; then exit 1; fi
 asked_once
@@ -127,7 +127,7 @@ hides 'nothing works today'
 predicted deploy.yml
 changed
 
-say "A worker that RQ does not know any more, because Redis has lost its data, is named, and restarted"
+say "The role names and restarts a worker that RQ has lost"
 play redis_lost.yml
 if play deploy.yml --tags proxbox_worker_verify; then exit 1; fi
 shows 'RQ does not know it.* Redis has lost its data'
@@ -136,7 +136,7 @@ changed
 play deploy.yml
 unchanged
 
-say "One worker, three, three, one"
+say "Change from one worker to three, and back"
 predicted deploy.yml -e '{"proxbox_worker_instances": "3"}' # A survey gives the number as text.
 changed
 hides RETRYING
@@ -153,7 +153,7 @@ play scale.yml -e expected=1
 play deploy.yml
 unchanged
 
-say "A checkout"
+say "NetBox is a checkout of its repository"
 play checkout.yml
 predicted deploy.yml --diff
 changed
@@ -162,7 +162,7 @@ play deploy.yml
 unchanged
 play sync.yml
 
-say "Gone, in check mode, really, and again"
+say "Remove the worker in check mode, then without it, then again"
 predicted deploy.yml -e "@$secret" # The role also writes a file with variables.
 changed
 hides RETRYING
@@ -176,7 +176,7 @@ play nothing.yml
 play deploy.yml -e proxbox_worker_state=absent
 unchanged
 
-say "Gone too when somebody has removed the unit of a worker that runs"
+say "Remove a running worker whose unit file was removed by hand"
 play deploy.yml
 play broken.yml
 predicted deploy.yml -e proxbox_worker_state=absent
