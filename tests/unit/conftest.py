@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A web server on loopback that plays NetBox where a test needs a fault, or every request listed."""
+"""A web server on loopback in place of NetBox, for tests that need a fault or a list of all requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._job import Job
 from ansible_collections.proxbox.proxbox.plugins.module_utils._jobs import Jobs
 from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Connection, Session
 
-# For the session "mutants": each change of a file gets the same few examples, and a failure is not explored.
+# The session "mutants" tries the same few examples for each change of a file, and does not simplify a failure.
 # A busy machine may need longer than hypothesis allows by default.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -39,7 +39,7 @@ settings.register_profile(
 
 @dataclass
 class Answer:
-    """What the server says to one request. ``delay`` is in seconds; ``cut`` sends so many bytes of the body only."""
+    """The answer to one request. ``delay`` is in seconds. ``cut`` is the number of bytes of the body that are sent."""
 
     body: Any = ""
     status: int = 200
@@ -51,16 +51,16 @@ class Answer:
 
 
 DATE = {"Date": "Fri, 10 Apr 2026 10:00:00 GMT"}
-"""NetBox's clock, where a test tells it."""
+"""The header with NetBox's time, for answers at a fixed time."""
 
 
 def page(*rows: dict[str, Any]) -> Answer:
-    """One page that is all there is."""
+    """Return a list of NetBox with only one page."""
     return Answer({"count": len(rows), "next": None, "previous": None, "results": list(rows)}, headers=DATE)
 
 
 class Script:
-    """The answers to give, in order, and the requests that came. The last answer is repeated."""
+    """The answers, in order, and the requests that the server received. The last answer is repeated."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -69,11 +69,11 @@ class Script:
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
         self.ports: list[int] = []
-        """The client's port of each request: requests over the same connection have the same one."""
+        """The client's port of each request. Requests over the same connection have the same port."""
 
     @property
     def asked(self) -> list[str]:
-        """The requests, with the long list of fields cut short."""
+        """The requests, with ``...`` in place of the long list of fields."""
         return [re.sub(r"fields=[^&]*(&limit=0$)?", "fields=...", text) for text in self.requests]
 
     def answer(self, *answers: Answer) -> Script:
@@ -149,13 +149,13 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Script]:
 
 
 RECORDED = Path(__file__).parent / "recorded"
-"""What tests/record made from real runs, by release of the plugin: rows of NetBox's ``core.Job``.
+"""Rows of NetBox's ``core.Job`` from real runs, by release of the plugin. tests/record wrote them.
 
-``netbox`` has the rows of jobs that are no syncs, and ``answers`` has answers of NetBox.
+``netbox`` has the rows of jobs that are not syncs, and ``answers`` has answers of NetBox.
 """
 
 RELEASES = ("0.0.25", "0.0.29.post6")
-"""The releases of the plugin of which there are recordings. They run on NetBox 4.7.0 and 4.7.3."""
+"""The releases of the plugin that have recordings. They run on NetBox 4.7.0 and 4.7.3."""
 
 LIKE = {
     "scheduled": "scheduled",
@@ -165,19 +165,19 @@ LIKE = {
     "errored": "devices_500",
     "failed": "cancelled_running",
 }
-"""The recorded row that stands for a job of each status."""
+"""The name of the recorded row for a job with each status."""
 
 
 _text = cache(partial(Path.read_text, encoding="utf-8"))
 
 
 def recorded(scenario: str, release: str = "0.0.29.post6") -> dict[str, Any]:
-    """A recorded row, or a recorded answer as ``recorded_answer`` takes it."""
+    """Return a recorded row, or the recording that ``recorded_answer`` reads."""
     return json.loads(_text(RECORDED / release / f"{scenario}.json"))
 
 
 def recorded_answer(name: str, release: str = "0.0.29.post6", **changes: Any) -> Answer:
-    """A recorded answer of NetBox. ``changes`` are other values of its body, such as another id."""
+    """Return a recorded answer of NetBox. ``changes`` are other values of its body, such as another id."""
     found = recorded(f"answers/{name}", release)
     headers = {**DATE, "Location": found["location"]} if found["location"] else DATE
     body = {**found["body"], **changes} if changes else found["body"]
@@ -185,10 +185,10 @@ def recorded_answer(name: str, release: str = "0.0.29.post6", **changes: Any) ->
 
 
 def recorded_rq(name: str, release: str = "0.0.29.post6") -> dict[str, Any]:
-    """What NetBox told of RQ: an answer of ``status`` or ``core/background-tasks``, or a row of another list.
+    """Return a recorded answer about RQ: of ``status``, of ``core/background-tasks``, or the first row of another list.
 
-    ``worker`` was busy with ``task_started``. ``queue_without_scheduler`` is of a minute after a worker was killed and
-    another one was started at once.
+    ``worker`` was running ``task_started``. ``queue_without_scheduler`` was recorded while no worker ran a scheduler,
+    because a worker was killed and another one was started at once.
     """
     lists = {"worker": "workers", "queue": "queues", "queue_without_scheduler": "queues_without_scheduler"}
     body = recorded_answer(lists.get(name, name), release).body
@@ -200,9 +200,9 @@ def recorded_rq(name: str, release: str = "0.0.29.post6") -> dict[str, Any]:
 def make_row(
     number: int, /, name: str = "nightly", status: str = "scheduled", *, like: str | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """Return a recorded row of that status, with another id, name, scope and times.
+    """Return a recorded row with this status, and with another id, name, scope and times.
 
-    :param like: the recorded row to take instead, with its own scope.
+    :param like: the recorded row to use instead. It keeps its own scope.
     """
     found = recorded(like or LIKE[status])
     del found["log_entries"]
@@ -231,31 +231,31 @@ def make_row(
 
 @pytest.fixture
 def row() -> Callable[..., dict[str, Any]]:
-    """Make a job row: a recorded one of that status, with another id, name, scope and times."""
+    """The function ``make_row``."""
     return make_row
 
 
 FOREIGN = {key: recorded("netbox/script")[key] for key in ("data", "object_type")}
-"""What tells that a job is no sync: here it is the run of a script."""
+"""The values that show that a job is not a sync. This job is the run of a script."""
 
 NO_SCOPE = recorded("starting", "0.0.25")["data"]
-"""The data of a run in netbox-proxbox 0.0.25 that has begun: it does not tell its scope."""
+"""The data of a run that has just started in netbox-proxbox 0.0.25. It does not show the scope."""
 
 
 def make_job(number: int = 1, /, status: str = "scheduled", *, dead: str | None = None, **changes: Any) -> Job:
-    """Return the job of a row of ``make_row``. A change may be a time; ``dead`` tells why it will come to nothing."""
+    """Return the job of a row of ``make_row``. A change may be a time. ``dead`` is the reason why the job is dead."""
     changes = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in changes.items()}
     return Job.from_row(make_row(number, status=status, **changes))._replace(dead=dead)
 
 
 @pytest.fixture
 def jobs(server: Script) -> Jobs:
-    """The jobs of the scripted NetBox."""
+    """The jobs of ``server``."""
     return Jobs(Session(Connection(server.url, "0" * 40, timeout=5)))
 
 
 NIGHTLY = {"scheduled": "2026-04-11T02:00:00Z", "interval": 1440}
-"""The next run of a schedule, each night at two."""
+"""The next run of a schedule that runs each night at two o'clock."""
 
 ACTIVE = "GET /api/core/jobs/?name=nightly&status=scheduled&status=pending&status=running&fields=..."
 ALL = "GET /api/core/jobs/?status=scheduled&status=pending&status=running&fields=..."
@@ -271,7 +271,7 @@ WORKERS = "GET /api/core/background-workers/?limit=0"
 RELEASED = recorded_answer("status")
 DENIED = recorded_answer("denied")
 CANCELS = recorded_answer("may_cancel")
-"""The answer to ``MAY_CANCEL`` of a token that may cancel jobs."""
+"""The answer to ``MAY_CANCEL`` if the token may cancel jobs."""
 
 
 def get(job_id: int) -> str:
@@ -285,31 +285,31 @@ def cancel(job_id: int) -> str:
 
 
 def released(plugin: str | None, netbox: str = "4.7.3") -> Answer:
-    """The answer to ``RELEASE`` of other releases."""
+    """Return the answer to ``RELEASE`` with other releases."""
     plugins = {"netbox_proxbox": plugin} if plugin else {}
     return recorded_answer("status", plugins=plugins, **{"netbox-version": netbox})
 
 
 NO_ROUTE = recorded_answer("no_route")
-"""The answer to a request that this release of the plugin does not know."""
+"""The answer to a request for a route that this release of the plugin does not have."""
 
 
 def moved(location: str) -> Answer:
-    """The answer of a web page that leads elsewhere."""
+    """Return the answer of a web page that redirects to another location."""
     answer = recorded_answer("page_cancelled")
     answer.headers["Location"] = location
     return answer
 
 
 def form(name: str = "login", release: str = "0.0.29.post6", *, token: str = "T0ken") -> Answer:
-    """A recorded web page, with another token in its form."""
+    """Return a recorded web page, with another token in its form."""
     answer = recorded_answer(name, release)
     answer.body = answer.body.replace("SECRET", token)
     return answer
 
 
 def log_in(release: str = "0.0.29.post6") -> list[Answer]:
-    """The answers to ``LOGGED_IN``."""
+    """Return the answers to ``LOGGED_IN``."""
     preferences = form("preferences", release, token="session")
     return [form("login", release), recorded_answer("logged_in", release), preferences]
 
@@ -333,18 +333,21 @@ def cancelled(job_id: int) -> Answer:
 
 
 def too_late(job_id: int, status: str = "failed") -> Answer:
-    """The answer to a cancel of a job that has ended."""
+    """Return the answer to the cancellation of a job that has ended."""
     return recorded_answer("cancelled_too_late", job_id=job_id, status=status)
 
 
 def status(job_id: int, value: str) -> Answer:
-    """The answer to a request for the status of a job only."""
+    """Return the answer to a request that reads only the status of a job."""
     row = make_row(job_id, status=value)
     return page({"id": row["id"], "status": row["status"]})
 
 
 def task(status: str | None, heartbeat: str | None = None) -> Answer:
-    """RQ's record of a job; None if the token may not read it, ``lost`` if there is none."""
+    """Return the answer about the RQ task of a job.
+
+    :param status: None if the token may not read it, and ``lost`` if RQ does not have it.
+    """
     if status is None:
         return DENIED
     if status == "lost":

@@ -4,10 +4,10 @@
 
 """A model of NetBox and its worker for property tests. It answers the HTTP requests of the real session.
 
-It does what was measured on NetBox 4.7.3 with netbox-proxbox 0.0.29.post6, and nothing more. A recurring run that ends
-leaves a successor, and a cancelled one does not. A row has no data while its run starts. A POST is not idempotent. Time
-passes, runs begin and end, rows are forgotten, and answers are lost between any two requests. Rows are recorded ones
-with other ids, names, scopes and times.
+It does only what was observed on NetBox 4.7.3 with netbox-proxbox 0.0.29.post6. A recurring run that ends has a
+successor, and a cancelled run does not. A row has no data while its run starts. A POST is not idempotent. Between
+any two requests, time passes, runs start and end, rows are deleted, and answers are lost. The rows are recorded, with
+other ids, names, scopes and times.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Se
 from ansible_collections.proxbox.proxbox.tests.unit.conftest import recorded, recorded_answer
 
 STARTING = timedelta(seconds=1)
-"""How long a row has no data when its run starts."""
+"""How long the row of a run has no data after the run has started."""
 
 SUCCEEDING = timedelta(seconds=1)
-"""How long it takes at most until a run that has ended has its successor."""
+"""The longest time between the end of a run and the creation of its successor."""
 
 LONG = timedelta(minutes=4)
-"""How long the longest run takes."""
+"""The duration of the longest run."""
 
 ALL = ("all",)
 TWO = ("devices", "vm-backups")
@@ -45,21 +45,21 @@ SCOPES = (ALL, TWO)
 
 
 class Dice:
-    """The numbers that decide what happens, in order. When they are used up, nothing more happens."""
+    """Numbers that decide, in order, which choice is taken."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._numbers = iter(numbers)
 
     def take(self, *choices: Any) -> Any:
-        """Return one of ``choices``; the first one if nothing happens."""
+        """Return one of ``choices``, or the first one if no number is left."""
         return choices[next(self._numbers, 0) % len(choices)]
 
 
 @dataclass
 class Row:
-    """A job. ``kind`` is ``sync``, ``script`` (another job), ``silent`` (never tells what it is), or ``system``.
+    """A job. ``kind`` is ``sync``, ``script`` (another job), ``silent`` (never shows what it is), or ``system``.
 
-    ``objects`` are the virtual machines that a sync is limited to. ``killed`` tells that its work horse is gone.
+    ``objects`` are the virtual machines that a sync is limited to. ``killed`` is true if its work horse was killed.
     """
 
     id: int
@@ -96,7 +96,7 @@ class Row:
             starting = self.status == "running" and self.started and now < self.started + STARTING
             data = None if starting else {"proxbox_sync": {**sync, "params": {**sync["params"], **scope}}}
         elif self.kind == "silent" and self.active:
-            data = None  # NetBox fills it at the end
+            data = None  # NetBox writes it when the job ends
         return row | {
             "data": data,
             "id": self.id,
@@ -142,8 +142,9 @@ def _template(row: Row) -> dict[str, Any]:
 class NetBox:
     """The rows, the clock and the worker.
 
-    A run that has ended by itself leaves its successor after a moment, in which there is neither. ``between`` tells
-    that the first look of a controller fell into such a moment: then nobody can know that there is a schedule.
+    NetBox creates the successor of a run a moment after the run has ended. In this moment, the schedule has no active
+    job. ``between`` is true if a controller read the jobs for the first time in such a moment. Then the controller
+    cannot know of the schedule.
     """
 
     def __init__(self, rows: Iterable[Row], now: datetime, dice: Dice) -> None:
@@ -164,7 +165,7 @@ class NetBox:
         self._successors: list[tuple[datetime, Row]] = []
 
     def pass_time(self, span: timedelta) -> None:
-        """Let time pass. The worker, unless it is held, starts and ends runs when they are due."""
+        """Let time pass. If the worker works, it starts and ends runs when they are due."""
         until = self.now + span
         while self.works:
             self._succeed()
@@ -189,7 +190,7 @@ class NetBox:
         self.now = until
         self._succeed()
         if self.retention:
-            # Housekeeping looks at the age only, and not at the status.
+            # Housekeeping deletes rows by their age, whatever their status is.
             for row in [row for row in self.rows.values() if row.created < self.now - self.retention]:
                 del self.rows[row.id]
 
@@ -239,11 +240,11 @@ class NetBox:
 
 
 class Api(requests.adapters.BaseAdapter):
-    """The API of NetBox, as one controller reaches it.
+    """The API of NetBox for one controller.
 
-    :param turn: called before each request, so that a test decides who comes next.
-    :param faults: whether connections break, before or after NetBox has acted.
-    :param quick: no time passes while NetBox answers.
+    :param turn: called before each request, so that a test can decide which controller continues.
+    :param faults: whether connections break before or after NetBox has carried out a request.
+    :param quick: whether NetBox answers without delay.
     """
 
     def __init__(
@@ -285,7 +286,7 @@ class Api(requests.adapters.BaseAdapter):
         response.url = request.url
         response.request = request
         response._content = json.dumps(answer).encode()
-        # The clock in an answer counts whole seconds.
+        # The header has whole seconds.
         response.headers.update({"Content-Type": "application/json", "Date": format_datetime(self.netbox.now)})
         return response
 
@@ -375,7 +376,7 @@ FILTERS: dict[str, Callable[[Row, list[str]], bool]] = {
     "started__after": lambda row, values: bool(row.started and row.started >= _time(values[0])),
     "completed__after": lambda row, values: bool(row.completed and row.completed >= _time(values[0])),
 }
-"""The filters of the lists of jobs, as NetBox 4.7.3 understands them. NetBox ignores other filters. The model fails."""
+"""The filters of the lists of jobs in NetBox 4.7.3. NetBox ignores other filters, but the model raises an error."""
 
 TASKS = {
     "scheduled": "task_scheduled",
@@ -385,11 +386,11 @@ TASKS = {
     "errored": "task_finished",
     "failed": "task_failed",
 }
-"""RQ's record of a job of each status."""
+"""The recorded RQ task of a job with each status."""
 
 
 def controller(netbox: NetBox, **options: Any) -> Jobs:
-    """Return the jobs of this NetBox, as the real session reads them. ``options`` are those of ``Api``."""
+    """Return the jobs of this NetBox, which the real session reads. ``options`` are those of ``Api``."""
     session = Session(Connection("http://netbox.example.com", "0" * 40))
     api = Api(netbox, **options)
     session._api._session.mount("http://", api)

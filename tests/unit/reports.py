@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reports made of recorded runs: all is well, much is not, and there is nothing."""
+"""Reports about recorded runs: without problems, with problems, and without schedules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD, PARTIAL, FAILED, CANCELLED = "ok_all", "backups_500_beside", "devices_500"
 
 
 def run(number: int, name: str, like: str = GOOD, seconds: float = 0) -> Job:
-    """Return a recorded run, with its log, as one of a night before NOW; ``number`` 1 is the last night."""
+    """Return a recorded run with its log, moved to a night before NOW. ``number`` 1 is the last night."""
     row = recorded(like)
     began = NOW.replace(hour=1) - timedelta(days=number - 1)
     took = timedelta(seconds=seconds) or _moment(row["completed"]) - _moment(row["started"])
@@ -36,14 +36,14 @@ def run(number: int, name: str, like: str = GOOD, seconds: float = 0) -> Job:
 def schedule(
     name: str, likes: Sequence[str] = (GOOD,) * 30, service: Service = SERVED, status: str = "scheduled", **changes: Any
 ) -> dict[str, Any]:
-    """Return what the module returns of a schedule with these runs, the newest first."""
+    """Return the result of the module for a schedule with these runs, the newest first."""
     runs = [run(number, name, like, 40 + number * 17 % 30) for number, like in enumerate(likes, 1)]
     times = {"scheduled": NOW.replace(hour=1) + timedelta(days=1), "interval": 1440, **changes}
     return Report(name, (make_job(1001, status, name=name, **times),), tuple(runs), service, NOW).result()
 
 
 def all_well() -> Overview:
-    """Two schedules, one of which is running, and one that is paused."""
+    """Two active schedules, one of them running, and a paused schedule."""
     running = schedule("hourly inventory", status="running", started=NOW - timedelta(minutes=2), scheduled=NOW)
     found = [schedule("nightly"), running]
     declared = {"nightly": "present", "hourly inventory": "present", "yearly": "paused"}
@@ -51,7 +51,7 @@ def all_well() -> Overview:
 
 
 def failing() -> Overview:
-    """A schedule of each kind that is not well."""
+    """Schedules with each kind of problem."""
     mixed = (FAILED, PARTIAL, FAILED, GOOD, CANCELLED, *[GOOD] * 20, PARTIAL, *[GOOD] * 4)
     found = [
         schedule("nightly", mixed),
@@ -76,7 +76,7 @@ def failing() -> Overview:
 
 
 def empty() -> Overview:
-    """No schedule."""
+    """A report without schedules."""
     return overview(())
 
 
