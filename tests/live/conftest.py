@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The real stack, for tests that need what a playbook cannot do: faults, and many controllers at once."""
+"""The real stack, for tests of what a playbook cannot do: faults, and many controllers at once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ansible_collections.proxbox.proxbox.plugins.module_utils._session import Co
 
 @pytest.fixture(scope="session")
 def stack() -> dict[str, Any]:
-    """What tests/stack tells of the stack that is up."""
+    """The facts that tests/stack reports about the running stack."""
     return json.loads(os.environ["PROXBOX_STACK_FACTS"])
 
 
 @pytest.fixture(scope="session")
 def connect(stack: dict[str, Any]) -> Callable[..., Jobs]:
-    """Make a controller's view of NetBox, at its own address or at another one."""
+    """Return a function that connects a controller to NetBox, at NetBox's own address or at another one."""
 
     def make(url: str = stack["netbox_url"], timeout: float = 30) -> Jobs:
         return Jobs(Session(Connection(url, stack["netbox_token"], timeout=timeout)))
@@ -38,13 +38,13 @@ def connect(stack: dict[str, Any]) -> Callable[..., Jobs]:
 
 @pytest.fixture
 def netbox(connect: Callable[..., Jobs]) -> Jobs:
-    """NetBox itself, with nothing in between."""
+    """A direct connection to NetBox."""
     return connect()
 
 
 @pytest.fixture
 def name(netbox: Jobs, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The name of a schedule of this test's own, which is ended afterwards, as is each whose name begins with it."""
+    """A name for the schedule of this test. After the test, all jobs whose names begin with it are cancelled."""
     name = f"it live {time.time_ns() // 1000000} {request.node.name}"[:150]
     yield name
     for job in netbox.active():
@@ -54,7 +54,7 @@ def name(netbox: Jobs, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def held_backend(stack: dict[str, Any]) -> Iterator[None]:
-    """Hold the backend, so that what starts goes on running."""
+    """Pause the backend, so that a sync that starts does not end."""
     command = [stack["stack_command"], "{}", "backend", "--name", stack["stack_name"]]
     subprocess.run([word.format("pause") for word in command], check=True, capture_output=True)
     yield

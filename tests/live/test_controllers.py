@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ten controllers run one task at the same moment, on a real NetBox: there is one schedule."""
+"""Ten controllers run the same task at the same moment on a real NetBox. NetBox has one schedule afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ MANY = 10
 
 @pytest.fixture
 def playbook(tmp_path: Path, stack: dict[str, Any], name: str) -> Any:
-    """Run a playbook so many times at once. By default, it declares the schedule. Return each exit code and output."""
+    """Return a function that runs a playbook several times at once, and returns each exit code and output.
+
+    By default, the playbook declares the schedule.
+    """
 
     def run(times: int, *tasks: dict[str, Any], module: str = "proxbox_sync_schedule") -> list[tuple[int, str]]:
         running = []
@@ -53,31 +56,31 @@ LATER = {"schedule_at": "2030-01-01 02:00", "interval": "daily", "sync_types": [
 NOW = {"interval": "daily", "sync_types": ["devices"]}
 
 
-def the_one(netbox: Jobs, name: str, playbook: Any, task: dict[str, Any]) -> Job:
-    """The schedule's only active member, which another run leaves as it is."""
+def only_active_job(netbox: Jobs, name: str, playbook: Any, task: dict[str, Any]) -> Job:
+    """Run the task once more, check that it changes nothing, and return the only active job of the schedule."""
     ((code, text),) = playbook(1, task)
     assert code == 0 and "changed=0" in text, text
     (active,) = netbox.active(name)
     return active
 
 
-def test_ten_controllers_create_one(netbox: Jobs, name: str, playbook: Any) -> None:
+def test_ten_controllers_create_one_schedule(netbox: Jobs, name: str, playbook: Any) -> None:
     assert [text for code, text in playbook(MANY, LATER) if code] == []
-    assert the_one(netbox, name, playbook, LATER).interval == 1440
+    assert only_active_job(netbox, name, playbook, LATER).interval == 1440
 
 
-def test_ten_controllers_start_one(netbox: Jobs, name: str, playbook: Any, held_backend: None) -> None:
+def test_ten_controllers_start_one_schedule(netbox: Jobs, name: str, playbook: Any, held_backend: None) -> None:
     assert [text for code, text in playbook(MANY, NOW) if code] == []
-    assert the_one(netbox, name, playbook, NOW).interval == 1440
+    assert only_active_job(netbox, name, playbook, NOW).interval == 1440
 
 
-def test_ten_controllers_change_one(netbox: Jobs, name: str, playbook: Any) -> None:
+def test_ten_controllers_change_one_schedule(netbox: Jobs, name: str, playbook: Any) -> None:
     assert playbook(1, {**LATER, "interval": "hourly"})[0][0] == 0
     assert [text for code, text in playbook(MANY, LATER) if code] == []
-    assert the_one(netbox, name, playbook, LATER).interval == 1440
+    assert only_active_job(netbox, name, playbook, LATER).interval == 1440
 
 
-def test_two_controllers_that_disagree_leave_one(netbox: Jobs, name: str, playbook: Any) -> None:
+def test_two_controllers_with_different_intervals_leave_one_schedule(netbox: Jobs, name: str, playbook: Any) -> None:
     playbook(2, LATER, {**LATER, "interval": "hourly"})
     (active,) = netbox.active(name)
     assert active.interval in (60, 1440)
@@ -99,8 +102,8 @@ def test_ten_controllers_that_cancel_a_run_keep_one_schedule(
     assert next_run.interval == 1440 and next_run.scheduled and netbox.get(first.id).cancelled
 
 
-def test_ten_controllers_that_join_run_one_sync(netbox: Jobs, name: str, playbook: Any, held_backend: None) -> None:
-    # No other test runs these types, so no earlier run serves.
+def test_ten_controllers_that_join_start_one_sync(netbox: Jobs, name: str, playbook: Any, held_backend: None) -> None:
+    # No other test syncs these types, so there is no earlier run that the tasks could return.
     join = {"sync_types": ["sdn", "task-history"], "if_running": "join", "max_age": 60, "wait": False}
     assert [text for code, text in playbook(MANY, join, module="proxbox_job") if code] == []
     assert len(netbox.active(name)) == 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A network that does harm, between the engine and a real NetBox: no schedule is made twice, none is lost."""
+"""Network faults between the collection and a real NetBox: no schedule is created twice, and none is lost."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ SEEDS = 100
 BATCH = 20
 
 ATTEMPTS = 12
-"""How often a user runs a task again that failed."""
+"""How often a user runs a task that fails."""
 
 
 def make(jobs: Jobs, name: str, interval: int) -> TaskResult:
-    """Declare a schedule that runs far ahead."""
+    """Declare a schedule whose first run is far in the future."""
     at = parse_at("2030-01-01 02:00", UTC)
     return declare(jobs, Declare(name, Scope(frozenset({"devices"})), at, interval), Policy())
 
 
 def creations(through: Proxy) -> list[str | None]:
-    """The requests to create a job that were sent, by the harm that was done to each."""
-    # The requests first: one that comes meanwhile has no harm yet.
+    """Return the fault of each request that was sent to create a job."""
+    # Read the requests first: a request that comes in the meantime has no fault yet.
     requests = list(through.requests)
     return [
         harm
@@ -50,20 +50,21 @@ def creations(through: Proxy) -> list[str | None]:
 
 
 def wait_for_arrivals(netbox: Jobs, name: str, through: Proxy, seed: int) -> None:
-    """Wait until NetBox has made a job of each request that has reached it: a busy one may take longer than a client.
+    """Wait until NetBox has created a job for each request that has reached it.
 
-    Who tries again before that has no job to find, and rightly asks for another.
+    A busy NetBox may take longer than the time-out of the client. A task that runs before that finds no job, and has to
+    create another one.
     """
     reached = sum(harm not in ("refused", "reset") for harm in creations(through))
     deadline = time.monotonic() + 60
     while len(netbox.named(name)) < reached:
-        assert time.monotonic() < deadline, f"seed {seed}: {reached} requests have reached NetBox, which made no job"
+        assert time.monotonic() < deadline, f"seed {seed}: {reached} requests reached NetBox, but it has fewer jobs"
         time.sleep(0.2)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in life, but with less waiting."""
+    """Shorten the pauses."""
     clock = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.1)), monotonic=time.monotonic)
     for module in (_create, _loop, _observe, _wait):
         monkeypatch.setattr(module, "time", clock)
@@ -72,20 +73,20 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("batch", range(SEEDS // BATCH))
-def test_no_schedule_is_made_twice_and_none_is_lost(
+def test_no_schedule_is_created_twice_or_lost(
     batch: int, name: str, connect: Callable[..., Jobs], impatient: None
 ) -> None:
     seeds = range(batch * BATCH, (batch + 1) * BATCH)
     with ThreadPoolExecutor(5) as pool:
-        for _result in pool.map(lambda seed: live_through_harm(seed, f"{name} {seed}", connect), seeds):
+        for _result in pool.map(lambda seed: declare_despite_faults(seed, f"{name} {seed}", connect), seeds):
             pass
 
 
-def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> None:
-    """Declare a schedule, change it and end it, with harm done to one request in two, as the seed says.
+def declare_despite_faults(seed: int, name: str, connect: Callable[..., Jobs]) -> None:
+    """Declare a schedule, change it and end it, with a random fault for many of the requests.
 
-    Whatever was lost, and however often the user had to try again: two jobs are all that is ever made, one for each
-    schedule that he asked for, and no attempt asks NetBox for one twice.
+    NetBox creates exactly two jobs, one for each interval that the user declares, whatever is lost and however often
+    the user has to try again. No attempt sends more than one request to create a job.
     """
     netbox = connect()
     dice = random.Random(seed)
@@ -101,17 +102,19 @@ def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> Non
                     ended_well = True
                 except ProxboxError:
                     ended_well = False
-                assert len(creations(through)) - asked <= 1, f"seed {seed}: an attempt asked twice for its job"
+                assert len(creations(through)) - asked <= 1, (
+                    f"seed {seed}: an attempt sent two requests to create its job"
+                )
                 wait_for_arrivals(netbox, name, through, seed)
                 if ended_well:
                     break
-                assert len(netbox.active(name)) >= before, f"seed {seed}: a change that failed left none"
+                assert len(netbox.active(name)) >= before, f"seed {seed}: a change that failed left no active job"
             else:
                 pytest.fail(f"seed {seed}: {ATTEMPTS} attempts failed")
             assert [job.interval for job in netbox.active(name)] == [minutes], f"seed {seed}"
             before = 1
         made = sorted(job.interval for job in netbox.named(name))
-        assert made == [60, 1440], f"seed {seed}: a job was made twice, or one that nobody asked for"
+        assert made == [60, 1440], f"seed {seed}: a job was created twice, or was not declared"
         for _attempt in range(ATTEMPTS):
             try:
                 declare(connect(through.url, timeout=1), End(name), Policy())
@@ -119,10 +122,10 @@ def live_through_harm(seed: int, name: str, connect: Callable[..., Jobs]) -> Non
             except ProxboxError:
                 continue
     assert netbox.active(name) == [], f"seed {seed}"
-    assert len(netbox.named(name)) == len(made), f"seed {seed}: ending the schedule has made a job"
+    assert len(netbox.named(name)) == len(made), f"seed {seed}: a job was created when the schedule was ended"
 
 
-def test_what_a_run_costs_on_a_network_that_does_no_harm(name: str, netbox: Jobs, connect: Callable[..., Jobs]) -> None:
+def test_the_requests_of_a_task_without_faults(name: str, netbox: Jobs, connect: Callable[..., Jobs]) -> None:
     with proxy(netbox.session.url) as through:
         costs = []
         for _run in range(2):

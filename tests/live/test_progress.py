@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people see of a sync while a task waits for it, and what may happen meanwhile."""
+"""What a task shows while it waits for a sync, and what may happen in the meantime."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PLAYBOOK = """
 
 
 class Play:
-    """A playbook of one task that runs, and the lines that it has said so far."""
+    """A running playbook with one task, and the lines that it has printed so far."""
 
     def __init__(self, process: subprocess.Popen[str], result: Path, folder: Path) -> None:
         self.process = process
@@ -59,21 +59,21 @@ class Play:
         self.lines: list[str] = []
 
     def read_until(self, pattern: str) -> str:
-        """The first line from here on that fits."""
+        """Read until a line matches, and return this line."""
         for line in self.process.stdout:
             self.lines.append(line.rstrip())
             if re.search(pattern, line):
                 return line.rstrip()
-        raise AssertionError(f"no line fits {pattern}: {self.lines}")
+        raise AssertionError(f"no line matches {pattern}: {self.lines}")
 
     def end(self) -> dict[str, Any]:
-        """The result of the task, when the playbook has ended."""
+        """Wait for the end of the playbook, and return the result of the task."""
         self.lines += [line.rstrip() for line in self.process.stdout]
         assert self.process.wait() == 0, "\n".join(self.lines)
         return json.loads(self._result.read_text())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C; and once more if Ansible has not ended after a minute, as it happens on a busy machine."""
+        """Press Ctrl-C, and once more if Ansible has not ended after a minute, which may happen on a busy machine."""
         for _press in range(2):
             os.killpg(self.process.pid, signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
@@ -89,7 +89,7 @@ class Play:
 
 @pytest.fixture
 def play(stack: dict[str, Any], tmp_path: Path, name: str) -> Callable[..., Any]:
-    """Run a playbook of one task against the stack."""
+    """Return a context manager that runs a playbook with one task against the stack."""
 
     @contextmanager
     def run(keywords: str = "", url: str = stack["netbox_url"], **args: Any) -> Iterator[Play]:
@@ -121,7 +121,7 @@ def play(stack: dict[str, Any], tmp_path: Path, name: str) -> Callable[..., Any]
 
 @pytest.fixture
 def hung(stack: dict[str, Any]) -> Iterator[Callable[[], None]]:
-    """Let each sync of devices hang in its stage; call it to let them go on."""
+    """Let each sync of devices hang in its stage, and return a function that ends the fault."""
     command = [
         stack["stack_command"],
         "fail",
@@ -141,7 +141,7 @@ def hung(stack: dict[str, Any]) -> Iterator[Callable[[], None]]:
 
 
 def modules(folder: Path) -> list[str]:
-    """The processes that run a module for this folder now."""
+    """Return the ids of the processes that run a module whose progress file is in this folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -159,7 +159,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.5)
 
 
-def test_lines_are_seen_while_the_sync_runs(
+def test_lines_are_shown_while_the_sync_runs(
     play: Callable[..., Any], hung: Callable[[], None], netbox: Jobs, name: str
 ) -> None:
     with play() as running:
@@ -175,7 +175,7 @@ def test_lines_are_seen_while_the_sync_runs(
     assert "pve-lab devices: started" in texts and any(re.match("pve-lab devices: ok in ", text) for text in texts)
     assert len(running.shown) == len(set(running.shown)), "a line was shown twice"
     assert list(running.folder.iterdir()) == []
-    # What watches over a background task looks every five seconds.
+    # Ansible's wrapper of a background task checks the task every five seconds.
     wait_until(lambda: modules(running.folder) == [], 20)
 
 
@@ -183,14 +183,14 @@ def test_lines_are_seen_while_the_sync_runs(
     ("keywords", "args"),
     [("", {"show_log": False}), ("no_log: true", {}), ("check_mode: true", {}), ("async: 300", {})],
 )
-def test_nothing_is_shown(play: Callable[..., Any], keywords: str, args: dict[str, Any]) -> None:
+def test_no_lines_are_shown_with_these_options(play: Callable[..., Any], keywords: str, args: dict[str, Any]) -> None:
     with play(keywords, **args) as running:
         result = running.end()
     assert running.shown == []
     assert keywords == "check_mode: true" or result["job"]["outcome"] == "succeeded"
 
 
-def test_a_failure_is_that_of_the_module(play: Callable[..., Any]) -> None:
+def test_a_failure_is_the_same_with_and_without_lines(play: Callable[..., Any]) -> None:
     results = []
     for show in (True, False):
         with play("ignore_errors: true", show_log=show, sync_types=["nonsense"]) as running:
@@ -198,18 +198,18 @@ def test_a_failure_is_that_of_the_module(play: Callable[..., Any]) -> None:
     assert results[0] == results[1] and "NetBox refuses the request" in results[0]["msg"]
 
 
-def test_an_interrupted_playbook_leaves_no_module_behind(
+def test_an_interrupted_playbook_leaves_no_module_running(
     play: Callable[..., Any], hung: Callable[[], None], netbox: Jobs, name: str
 ) -> None:
     with play() as running:
         running.read_until(r"running( on pve-lab)?: devices")
         (progress,) = (path for path in running.folder.glob("proxbox_job.*") if path.suffix != ".seen")
         running.interrupt()
-        # As if five minutes had passed since it last looked.
+        # Pretend that the playbook looked last more than five minutes ago.
         os.utime(f"{progress}.seen", (0, 0))
         wait_until(lambda: modules(running.folder) == [], 30)
         assert not progress.exists()
-    assert [job.status for job in netbox.active(name)] == ["running"], "the sync goes on"
+    assert [job.status for job in netbox.active(name)] == ["running"], "the sync continues"
 
 
 def test_a_restart_of_netbox_does_not_end_the_wait(
@@ -224,7 +224,7 @@ def test_a_restart_of_netbox_does_not_end_the_wait(
 
 
 @pytest.mark.parametrize("harm", ["error", "limited", "reset", "bad gateway"])
-def test_answers_that_fail_do_not_end_the_wait(
+def test_failed_requests_do_not_end_the_wait(
     harm: str, connect: Callable[..., Jobs], netbox: Jobs, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = run_now(netbox, RunNow(NewJob(name, DEVICES.scope)), Policy(), None).job.id
@@ -237,7 +237,7 @@ def test_answers_that_fail_do_not_end_the_wait(
     assert through.harms.count(harm) == 3
 
 
-def test_an_error_that_lasts_ends_the_wait(
+def test_an_error_that_lasts_too_long_ends_the_wait(
     connect: Callable[..., Jobs], netbox: Jobs, name: str, hung: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_wait, "TRANSIENT_LIMIT", 3.0)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proxy that does harm: what it lets through is as the server sent it, and what it does is as it was told."""
+"""The proxy of the stack: it passes on requests and answers unchanged, and causes the faults that a test sets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from proxbox_stack.proxy import Fault, Faults, Proxy, Reply, proxy
 
 
 class Server(BaseHTTPRequestHandler):
-    """Says what it was asked; at /stream in three chunks, each of which waits for ``go_on``."""
+    """Answers a PATCH with the request itself, and a GET with three chunks, each of which waits for ``go_on``."""
 
     protocol_version = "HTTP/1.1"
     go_on = threading.Semaphore(0)
@@ -65,7 +65,7 @@ def through() -> Iterator[Proxy]:
         server.shutdown()
 
 
-def test_a_request_and_its_answer_stay_as_they_are(through: Proxy) -> None:
+def test_a_request_and_its_answer_are_not_changed(through: Proxy) -> None:
     request = urllib.request.Request(f"{through.url}/a%20b?c=d&c=e", b"body", {"X-Mine": "1"}, method="PATCH")
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request, timeout=10)
@@ -94,7 +94,7 @@ def test_a_stream_is_cut_after_its_first_chunk(through: Proxy) -> None:
     assert caught.value.partial == b"one"
 
 
-def test_the_server_hears_that_the_client_has_left(through: Proxy) -> None:
+def test_the_server_notices_that_the_client_has_disconnected(through: Proxy) -> None:
     urllib.request.urlopen(f"{through.url}/stream", timeout=10).close()
     time.sleep(1)
     Server.go_on.release(3)
@@ -102,7 +102,7 @@ def test_the_server_hears_that_the_client_has_left(through: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("harm", "status", "header"), [("error", 500, None), ("limited", 429, "1")])
-def test_an_answer_in_the_place_of_the_server(through: Proxy, harm: str, status: int, header: str | None) -> None:
+def test_the_proxy_answers_in_place_of_the_server(through: Proxy, harm: str, status: int, header: str | None) -> None:
     through.harm = lambda method, path: harm
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{through.url}/stream", timeout=10)
@@ -110,7 +110,7 @@ def test_an_answer_in_the_place_of_the_server(through: Proxy, harm: str, status:
     assert json.loads(caught.value.read())["detail"]
 
 
-def test_a_request_hangs_until_that_is_over(through: Proxy) -> None:
+def test_a_request_hangs_until_the_fault_ends(through: Proxy) -> None:
     through.harm = lambda method, path: "hang"
     with pytest.raises(TimeoutError):
         urllib.request.urlopen(f"{through.url}/stream", timeout=1)
@@ -119,7 +119,7 @@ def test_a_request_hangs_until_that_is_over(through: Proxy) -> None:
         urllib.request.urlopen(f"{through.url}/stream", timeout=10)
 
 
-def test_the_first_fault_that_fits_counts(tmp_path: Path) -> None:
+def test_the_first_fault_that_matches_is_used(tmp_path: Path) -> None:
     faults = Faults(tmp_path / "faults.json")
     assert faults.harm("GET", "/backups/all?id=1") is None
     faults.add(Fault("backups", "id=2", "hang", None, ""))

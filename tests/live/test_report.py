@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The web page of the report in a real browser: on a screen and on a phone, light and dark."""
+"""The web page of the report in a real browser, on a screen and on a phone, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCREEN, PHONE = 1280, 400
 """Widths in pixels."""
 
 DARK = "--blink-settings=preferredColorScheme=0"
-"""The option of Chromium that stands for a dark desktop."""
+"""The option of Chromium for dark mode."""
 
 MEASURE = """
 <script>
@@ -56,7 +56,7 @@ addEventListener("load", () => {
 });
 </script>
 """
-"""Measures what a reader sees: the width of the page, the lowest contrast, the smallest text, the heights of bars."""
+"""Measures the page: its width, the lowest contrast, the smallest text, and the heights of the bars."""
 
 
 class Browser:
@@ -67,11 +67,11 @@ class Browser:
         self._program = program
 
     def dom(self, text: str, *options: str) -> Node:
-        """Return the page as the browser has understood it."""
+        """Return the page as the browser has parsed it."""
         return Page(self._run(text, "--dump-dom", *options)).root
 
     def measured(self, report: Overview, width: int, *options: str) -> dict[str, Any]:
-        """Return what a reader sees."""
+        """Return the measurements of the page."""
         # The page itself allows no script.
         text = (
             page(report)
@@ -100,14 +100,14 @@ class Browser:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Browser:
-    """Chromium, which is installed if that is possible."""
+    """Chromium. The test is skipped if Chromium cannot be installed."""
     found = json.loads(os.environ["PROXBOX_BROWSER"])
     if "missing" in found:
         pytest.skip(found["missing"])
     return Browser(found["program"], tmp_path)
 
 
-def test_three_states_of_the_page(browser: Browser) -> None:
+def test_the_page_shows_all_schedules_and_is_readable(browser: Browser) -> None:
     pictures = []
     for report in (reports.all_well(), reports.failing(), reports.empty()):
         found = browser.dom(page(report))
@@ -118,7 +118,7 @@ def test_three_states_of_the_page(browser: Browser) -> None:
         assert [row.all("td")[0].text for row in rows] == [row.label for row in report.rows]
         reasons = [item.text for section in found.all("section") for item in section.all("li")]
         assert reasons == [*report.problems(), *report.remarks()]
-        assert not found.all("b"), "a name is text"
+        assert not found.all("b"), "HTML in a name is shown as text"
         more = [(SCREEN, True), (PHONE, False)] if report.unwell else []
         for width, dark in [(SCREEN, False), *more]:
             options = [DARK] * dark

@@ -42,7 +42,7 @@ class Rulebook:
 
     @property
     def output(self) -> str:
-        """What a terminal shows."""
+        """The output of ansible-rulebook."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
 
     @property
@@ -64,7 +64,7 @@ class Rulebook:
             )
 
     def run(self, rulebook: str, *options: str) -> int:
-        """Run a rulebook that ends by itself."""
+        """Run a rulebook that ends by itself, and return the exit code."""
         process = self.start(rulebook, *options)
         try:
             return process.wait(timeout=60)
@@ -94,7 +94,7 @@ def rulebook(stack: dict[str, Any], tmp_path: Path) -> Rulebook:
 
 @pytest.fixture
 def call(stack: dict[str, Any]) -> Iterator[Callable[..., None]]:
-    """Call tests/stack."""
+    """Return a function that runs a command of tests/stack."""
 
     def call_stack(*words: str, script: str = "") -> None:
         command = [stack["stack_command"], words[0], "--name", stack["stack_name"], *words[1:]]
@@ -106,7 +106,7 @@ def call(stack: dict[str, Any]) -> Iterator[Callable[..., None]]:
 
 
 def wait_for(what: Callable[[], Any], rulebook: Rulebook, seconds: float = 120) -> Any:
-    """Wait until something is true, and return it."""
+    """Wait until a function returns a true value, and return the value."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, rulebook.output
@@ -114,10 +114,10 @@ def wait_for(what: Callable[[], Any], rulebook: Rulebook, seconds: float = 120) 
     return found
 
 
-def test_each_event_comes_once_also_across_a_restart_of_netbox(
+def test_each_event_comes_once_even_if_netbox_restarts(
     rulebook: Rulebook, netbox: Jobs, name: str, stack: dict[str, Any], call: Callable[..., None]
 ) -> None:
-    """The shipped rulebook, with a playbook as its action, because no controller is here."""
+    """The action of the shipped rulebook is replaced by a playbook, because the test has no automation controller."""
     installed = rulebook.folder / "collections" / "ansible_collections" / "proxbox" / "proxbox" / SHIPPED
     (ruleset,) = yaml.safe_load(installed.read_text())
     done = rulebook.folder / "done.json"
@@ -161,7 +161,7 @@ def test_each_event_comes_once_also_across_a_restart_of_netbox(
         create_job(netbox, NewJob(held, DEVICES))
         run = wait_for(lambda: job(held, "running"), rulebook)
         successor = wait_for(lambda: job(name, "scheduled"), rulebook)
-        # Let time pass for both of them.
+        # Move the times of both jobs to the past.
         script = (
             f"run = Job.objects.get(pk={run.id})\n"
             "run.started = run.created.replace(year=2025)\n"
@@ -193,7 +193,7 @@ def test_each_event_comes_once_also_across_a_restart_of_netbox(
 
 
 def test_a_wrong_token_ends_the_rulebook(rulebook: Rulebook, stack: dict[str, Any]) -> None:
-    """The source is found in a folder, as while it is developed."""
+    """The source is loaded from a folder, as during its development."""
     token = "nbt_" + "x" * 12 + "." + "y" * 40
     ruleset = {
         "name": "one",
@@ -209,6 +209,6 @@ def test_a_wrong_token_ends_the_rulebook(rulebook: Rulebook, stack: dict[str, An
 
 
 def test_the_rulebook_of_the_collection_is_valid(rulebook: Rulebook) -> None:
-    """The engine takes it, and then misses the controller, which is not here."""
+    """ansible-rulebook accepts the rulebook. It fails only because the test has no automation controller."""
     assert rulebook.run("proxbox.proxbox.failed_sync") != 0
     assert "has an action run_job_template which needs controller url and token" in rulebook.output

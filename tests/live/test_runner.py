@@ -35,7 +35,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """How it ended, in the words of ansible-runner."""
+        """The status of the run in ansible-runner."""
         return (self._artifacts / "status").read_text()
 
     @property
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def output(self) -> str:
-        """What a terminal would show."""
+        """The output of the playbook."""
         return (self._artifacts / "stdout").read_text()
 
     def result(self, task: str) -> dict[str, Any]:
@@ -59,12 +59,12 @@ class Run:
         return found
 
     def stats(self) -> dict[str, Any]:
-        """The statistics of the run that a workflow hands on."""
+        """The values of set_stats, which a workflow passes on."""
         (found,) = [event["event_data"] for event in self.events if event["event"] == "playbook_on_stats"]
         return found.get("artifact_data", {})
 
     def text_of_all_files(self) -> str:
-        """All that ansible-runner has written about the run."""
+        """The text of all files that ansible-runner has written about the run."""
         return "".join(path.read_text(errors="replace") for path in self._artifacts.rglob("*") if path.is_file())
 
 
@@ -134,12 +134,14 @@ def variables(playbook: str) -> set[str]:
 
 @pytest.fixture
 def active(netbox: Jobs, name: str) -> Callable[[], list[Any]]:
-    """Read the active jobs of the test."""
+    """Return a function that reads the active jobs of the test."""
     return lambda: [job for job in netbox.active() if job.name.startswith(name)]
 
 
 @pytest.mark.parametrize("blank", BLANKS)
-def test_each_answer_may_be_blank(runner: Runner, name: str, active: Callable[[], list[Any]], blank: str) -> None:
+def test_each_answer_about_a_schedule_may_be_blank(
+    runner: Runner, name: str, active: Callable[[], list[Any]], blank: str
+) -> None:
     others = dict.fromkeys(variables("schedule") - {"proxbox_schedule_name"}, BLANKS[blank])
     later = {"proxbox_schedule_at": "02:00", "proxbox_interval": "daily"}
     first = runner.run("schedule", **{**others, **later, "proxbox_schedule_name": name})
@@ -186,7 +188,7 @@ def test_each_answer_about_a_report_may_be_blank(runner: Runner, name: str, blan
     assert "1 gone" in failed.stats()["proxbox_report_summary"]
 
 
-def test_answers_of_a_textarea(
+def test_lists_in_a_textarea_are_read(
     runner: Runner, stack: dict[str, Any], name: str, active: Callable[[], list[Any]]
 ) -> None:
     endpoint = stack["proxmox_endpoint"]
@@ -234,12 +236,12 @@ def test_a_sync_shows_its_progress_and_no_secret(runner: Runner, stack: dict[str
     )
     assert lines and all(started < event["created"] < ended for event in lines)
     assert done.stats() == {"proxbox_job_id": done.result("Run the sync")["job"]["id"], "proxbox_outcome": "succeeded"}
-    # ansible-runner keeps the environment only in a file that hides what looks like a secret; AWX does not show it.
+    # ansible-runner writes the environment only to a file in which it masks secrets, and AWX does not show this file.
     told = "".join(json.dumps(event) for event in done.events) + done.output
     assert stack["netbox_token"] not in told and stack["netbox_token"].partition(".")[2] not in told
 
 
-def test_a_failed_sync_hands_on_its_outcome(runner: Runner, stack: dict[str, Any], name: str) -> None:
+def test_a_failed_sync_passes_on_its_outcome(runner: Runner, stack: dict[str, Any], name: str) -> None:
     command = [
         stack["stack_command"],
         "fail",
@@ -261,7 +263,7 @@ def test_a_failed_sync_hands_on_its_outcome(runner: Runner, stack: dict[str, Any
     assert done.stats()["proxbox_outcome"] == "failed"
 
 
-def test_a_cancelled_runner_leaves_what_the_next_run_repairs(
+def test_the_next_run_completes_what_a_cancelled_run_left(
     runner: Runner, netbox: Jobs, name: str, active: Callable[[], list[Any]], held_backend: None
 ) -> None:
     first = runner.run("schedule", proxbox_schedule_name=name, proxbox_interval="daily", proxbox_sync_types="devices")
@@ -279,7 +281,7 @@ def test_a_cancelled_runner_leaves_what_the_next_run_repairs(
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
     assert Run(folder, process.returncode).status == "canceled"
-    # Both are there: the run, and the job that is to follow it.
+    # NetBox has both jobs: the running one, and the new one that is to replace it.
     assert len(active()) == 2
     repaired = runner.run("schedule", **change, proxbox_when_running="cancel")
     assert repaired.code == 0, repaired.output
@@ -294,7 +296,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "proxbox_sync_schedule_info": {},
     "proxbox_sync_schedules": {},
 }
-"""The modules that have options besides those of the connection, with what this test sets besides the name."""
+"""The modules with options besides those of the connection, and the options that the test sets besides the name."""
 
 FORMS: dict[str, Callable[[Any], Any]] = {
     "empty": lambda default: "",
@@ -302,7 +304,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "text": lambda default: ",".join(map(str, default)) if isinstance(default, list) else str(default),
     "textarea": lambda default: "\n".join(map(str, [*default, ""])) if isinstance(default, list) else f"{default}",
 }
-"""How a survey may give the default of an option."""
+"""The forms in which a survey may pass the default of an option."""
 
 
 def options(module: str) -> dict[str, Any]:
@@ -316,7 +318,7 @@ def options(module: str) -> dict[str, Any]:
 
 
 def settle(netbox: Jobs) -> None:
-    """Wait until NetBox changes no job any more, as it does to a run that was cancelled a moment ago."""
+    """Wait until NetBox no longer changes its jobs. It still changes a run that was cancelled a moment ago."""
     before: list[Any] = []
     for _look in range(30):
         rows = list(itertools.islice(netbox.session.list("core/jobs/", {}, limit=50), 50))
@@ -324,7 +326,7 @@ def settle(netbox: Jobs) -> None:
             return
         before = rows
         time.sleep(2)
-    pytest.fail("NetBox goes on changing its jobs.")
+    pytest.fail("NetBox keeps changing its jobs.")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stack does the harm it is told to, and has a second Proxmox."""
+"""The faults of the stack, and its second Proxmox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from proxbox_stack import probes
 
 @pytest.fixture
 def command(stack: dict[str, Any]) -> Callable[..., str]:
-    """Run a command of tests/stack; what it prints."""
+    """Return a function that runs a command of tests/stack and returns its output."""
 
     def run(*words: str) -> str:
         whole = [stack["stack_command"], *words, "--name", stack["stack_name"]]
@@ -30,7 +30,7 @@ def command(stack: dict[str, Any]) -> Callable[..., str]:
 
 @pytest.fixture
 def call(stack: dict[str, Any]) -> Callable[..., Any]:
-    """One request to NetBox's REST API as its superuser."""
+    """Return a function that sends a request to NetBox's REST API as a superuser."""
     headers = {"Authorization": f"Bearer {stack['netbox_superuser_token']}"}
 
     def request(method: str, route: str, body: dict[str, Any] | None = None) -> Any:
@@ -41,7 +41,7 @@ def call(stack: dict[str, Any]) -> Callable[..., Any]:
 
 @pytest.fixture
 def sync(call: Callable[..., Any], name: str) -> Callable[..., dict[str, Any]]:
-    """Sync, until the job has this status; its row."""
+    """Return a function that starts a sync, waits until its job has a status, and returns its row."""
 
     def run(until: str = "completed", **body: Any) -> dict[str, Any]:
         job = call("POST", "plugins/proxbox/sync/schedule/", {"job_name": name, **body})["job_id"]
@@ -56,7 +56,7 @@ def sync(call: Callable[..., Any], name: str) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def west(stack: dict[str, Any], call: Callable[..., Any]) -> Iterator[int]:
-    """The second Proxmox, enabled."""
+    """Enable the endpoint of the second Proxmox, and return its id."""
     route = f"plugins/proxbox/endpoints/proxmox/{stack['proxmox_endpoint_west_id']}/"
     call("PATCH", route, {"enabled": True})
     yield stack["proxmox_endpoint_west_id"]
@@ -65,13 +65,13 @@ def west(stack: dict[str, Any], call: Callable[..., Any]) -> Iterator[int]:
 
 @pytest.fixture
 def told_to_fail(command: Callable[..., str]) -> Iterator[None]:
-    # 400 is not tried again, so that the test takes seconds.
+    # The plugin does not try again after HTTP 400, so the test takes only seconds.
     command("fail", "backend", "backups/all", "--status", "400", "--detail", "so it was told")
     yield
     command("heal", "backend")
 
 
-def test_a_fault_is_in_the_status_and_in_what_the_plugin_writes(
+def test_a_fault_is_shown_in_the_status_and_in_the_log_of_the_sync(
     command: Callable[..., str], sync: Callable[..., dict[str, Any]], told_to_fail: None
 ) -> None:
     assert json.loads(command("status", "--json"))["components"]["proxy"]["faults"] == ["backups/all: 400"]
@@ -87,7 +87,7 @@ def test_the_second_proxmox_syncs_as_soon_as_it_is_enabled(sync: Callable[..., d
     assert (stage["endpoint_id"], stage["result_summary"]["ok"]) == (str(west), True)
 
 
-def test_the_work_horse_dies_and_the_worker_lives(
+def test_kill_workhorse_does_not_end_the_worker(
     command: Callable[..., str], call: Callable[..., Any], sync: Callable[..., dict[str, Any]], held_backend: None
 ) -> None:
     def worker() -> dict[str, Any]:
