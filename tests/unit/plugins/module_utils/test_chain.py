@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Any history, any clock, any fault, any interleaving: one run reaches its goal, and the next changes nothing."""
+"""Tasks with random histories, times, faults and interleavings: one task reaches its goal, the next changes nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ CLOCKS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st
 
 @st.composite
 def histories(draw: st.DrawFn, now: datetime) -> list[Row]:
-    """Rows as users and NetBox leave them: duplicates, other jobs, copies, dead and active ones, in any order."""
+    """Rows that users and NetBox may have left: duplicates, other jobs, copies, ended and active jobs, in any order."""
     rows = []
     for job_id in range(1, draw(st.integers(0, 6)) + 1):
         status = draw(st.sampled_from(["scheduled", "running", "completed", "pending", "errored", "failed"]))
@@ -75,7 +75,7 @@ def histories(draw: st.DrawFn, now: datetime) -> list[Row]:
 
 @st.composite
 def wishes(draw: st.DrawFn, recurring: bool = False, drift: str = "repair") -> Declare:
-    """What users may declare; with ``recurring`` only what recurs."""
+    """Schedules that users may declare. With ``recurring``, only schedules that recur."""
     dates = ["2026-01-01 02:00", "2026-04-10 09:00", "2027-02-01 02:00"]
     schedule_at = draw(st.sampled_from([None, "02:00", ":00", "23:30", "sunday 02:00", *dates]))
     intervals = ["weekly", "2 weeks"] if schedule_at == "sunday 02:00" else RECURRING
@@ -91,7 +91,7 @@ def wishes(draw: st.DrawFn, recurring: bool = False, drift: str = "repair") -> D
 
 
 def wish(**options: Any) -> Declare:
-    """What the options of the module declare."""
+    """Return the schedule that these options of the module declare."""
     defaults = {"name": NAME, "sync_types": ["all"], "schedule_at": None, "interval": None, "timezone": "UTC"}
     defaults |= {"skip_until": None, "previous_name": None}
     endpoints = {"proxmox_endpoints": [], "netbox_endpoints": []}
@@ -100,7 +100,7 @@ def wish(**options: Any) -> Declare:
 
 
 class Clock:
-    """Stands in for the module ``time``: of each thread, the model it works on."""
+    """Replaces the module ``time`` by the clock of the model that the thread uses."""
 
     here = threading.local()
 
@@ -130,25 +130,25 @@ def run(jobs: Jobs, goal: Declare | End, **options: Any) -> TaskResult:
 
 
 def settle(netbox: NetBox) -> None:
-    """Hold the worker, and let what is starting say what it is."""
+    """Stop the worker, and wait until the runs that are starting have their data."""
     netbox.works = False
     netbox.pass_time(timedelta(seconds=2))
 
 
 def foreign(netbox: NetBox) -> set[int]:
-    """The jobs that no task may touch."""
+    """Return the ids of the jobs that no task may change."""
     return {row.id for row in netbox.rows.values() if row.kind != "sync" or row.name != NAME or row.queue == "high"}
 
 
 def members(netbox: NetBox, goal: Declare) -> list[Row]:
-    """The active jobs of a schedule. A sync that runs at once is one only of a schedule that does."""
+    """Return the active jobs of a schedule. A sync that runs at once belongs only to a schedule that runs at once."""
     at_once = goal.at is None and goal.interval is None
     return [row for row in netbox.active(NAME) if at_once or not row.at_once]
 
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, when_running=st.sampled_from(["cancel", "wait"]))
 @settings(deadline=None, max_examples=200)
-def test_one_run_reaches_its_goal_and_the_next_changes_nothing(
+def test_one_task_reaches_its_goal_and_the_next_changes_nothing(
     data: st.DataObject, now: datetime, numbers: list[int], when_running: str
 ) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
@@ -159,7 +159,7 @@ def test_one_run_reaches_its_goal_and_the_next_changes_nothing(
         settle(netbox)
         assume(not netbox.between)
     except ProxboxError as exc:
-        # Only a dated time that has passed, and for which no sync ran, cannot be reached any more.
+        # A task may only fail if its date has passed and no sync ran at that time.
         assert wanted.once and wanted.at and wanted.at.on(wanted.at.day) <= netbox.now and "has passed" in str(exc)
         assert not [
             row
@@ -175,7 +175,7 @@ def test_one_run_reaches_its_goal_and_the_next_changes_nothing(
     if wanted.skip_until and netbox.now < wanted.skip_until:
         assert all(row.status == "running" or row.scheduled >= wanted.skip_until for row in alive)
     if once and not alive and wanted.at and wanted.at.day is None:
-        return  # it has run, and its time comes again tomorrow
+        return  # the sync has run, and its time comes again tomorrow
     second = run(controller(netbox), wanted)
     assert not second.plan.changed
     assert not untouchable & {*netbox.cancelled}
@@ -184,7 +184,7 @@ def test_one_run_reaches_its_goal_and_the_next_changes_nothing(
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, when_running=st.sampled_from(["cancel", "wait"]))
 @settings(deadline=None, max_examples=100)
-def test_absent_leaves_none(data: st.DataObject, now: datetime, numbers: list[int], when_running: str) -> None:
+def test_absent_leaves_no_active_job(data: st.DataObject, now: datetime, numbers: list[int], when_running: str) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
     untouchable = foreign(netbox)
     run(controller(netbox), End(NAME), when_running=when_running)
@@ -197,7 +197,7 @@ def test_absent_leaves_none(data: st.DataObject, now: datetime, numbers: list[in
 
 @given(data=st.data(), now=CLOCKS, state=st.sampled_from(["present", "absent"]))
 @settings(deadline=None, max_examples=100)
-def test_check_mode_predicts_what_the_run_does(data: st.DataObject, now: datetime, state: str) -> None:
+def test_check_mode_predicts_what_the_task_does(data: st.DataObject, now: datetime, state: str) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice([]))
     netbox.works = False
     goal = data.draw(wishes()) if state == "present" else End(NAME)
@@ -219,7 +219,7 @@ def test_check_mode_predicts_what_the_run_does(data: st.DataObject, now: datetim
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE)
 @settings(deadline=None, max_examples=200)
-def test_faults_leave_no_duplicate_and_lose_nothing(data: st.DataObject, now: datetime, numbers: list[int]) -> None:
+def test_faults_neither_duplicate_nor_lose_a_schedule(data: st.DataObject, now: datetime, numbers: list[int]) -> None:
     start = data.draw(wishes(recurring=True))
     due = start.at.next(start.interval, now) if start.at else now + timedelta(minutes=start.interval)
     types = ALL if start.scope.sync_types == {*ALL} else TWO
@@ -231,7 +231,7 @@ def test_faults_leave_no_duplicate_and_lose_nothing(data: st.DataObject, now: da
         try:
             run(controller(netbox, faults=True), goal)
         except ProxboxError:
-            assert netbox.active(NAME), "none is left"
+            assert netbox.active(NAME), "no active job is left"
         else:
             assert len(netbox.active(NAME)) == 1
     run(controller(netbox), goal)
@@ -241,10 +241,12 @@ def test_faults_leave_no_duplicate_and_lose_nothing(data: st.DataObject, now: da
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, state=st.sampled_from(["present", "absent"]))
 @settings(deadline=None, max_examples=100)
-def test_no_running_sync_is_killed_unasked(data: st.DataObject, now: datetime, numbers: list[int], state: str) -> None:
+def test_no_running_sync_is_cancelled_with_when_running_wait(
+    data: st.DataObject, now: datetime, numbers: list[int], state: str
+) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
     goal = data.draw(wishes(recurring=True)) if state == "present" else End(NAME)
-    # Nobody knows of a job that starts between the look at it and its cancellation: no time passes in between here.
+    # A job may start after the task has read it and before it cancels it. No time passes in between here.
     run(controller(netbox, quick=True), goal, when_running="wait")
     assert set(netbox.killed) <= set(netbox.created)
 
@@ -257,7 +259,7 @@ for _class in (Jobs, Rq, Session):
 
 
 class Baton:
-    """Two threads, of which one goes on at a time: the dice say which."""
+    """Lets one of two threads continue at a time. The dice decide which one."""
 
     def __init__(self, dice: Dice) -> None:
         self._dice = dice
@@ -282,7 +284,7 @@ Controller = Callable[[Jobs], TaskResult]
 
 
 def both(netbox: NetBox, turns: list[int], controllers: list[Controller]) -> list[TaskResult | BaseException]:
-    """Run two controllers side by side, request by request."""
+    """Run two controllers at the same time, which take turns at their requests."""
     baton = Baton(Dice(turns))
     results: list[Any] = [None, None]
 
@@ -310,7 +312,7 @@ def failures(results: list[TaskResult | BaseException]) -> list[BaseException]:
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
 @settings(deadline=None, max_examples=100)
-def test_two_controllers_end_with_one(
+def test_two_controllers_with_the_same_goal_leave_one_schedule(
     data: st.DataObject, now: datetime, numbers: list[int], turns: list[int], works: bool
 ) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
@@ -325,7 +327,7 @@ def test_two_controllers_end_with_one(
 
 @given(data=st.data(), now=CLOCKS, turns=DICE)
 @settings(deadline=None, max_examples=100)
-def test_two_controllers_that_disagree_do_not_lose_the_schedule(
+def test_two_controllers_with_different_goals_do_not_lose_the_schedule(
     data: st.DataObject, now: datetime, turns: list[int]
 ) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice([]))
@@ -341,7 +343,7 @@ def test_two_controllers_that_disagree_do_not_lose_the_schedule(
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
 @settings(deadline=None, max_examples=100)
-def test_two_controllers_run_what_runs_once_a_single_time(
+def test_two_controllers_run_a_one_time_schedule_once(
     data: st.DataObject, now: datetime, numbers: list[int], turns: list[int], works: bool
 ) -> None:
     netbox = NetBox([], now, Dice(numbers))
@@ -351,7 +353,7 @@ def test_two_controllers_run_what_runs_once_a_single_time(
     assert failures(both(netbox, turns, [partial(run, goal=wanted)] * 2)) == []
     settle(netbox)
     rows = [row for row in netbox.rows.values() if row.started or row.active]
-    # A run may start, and even end, before a controller sees that there are two.
+    # A run may start, and even end, before a controller sees that there are two jobs.
     assert len([row for row in rows if not row.cancelled]) in ((1,) if not works or wanted.at else (1, 2))
     assert not run(controller(netbox), wanted).plan.changed
 
@@ -361,7 +363,7 @@ def cancel(jobs: Jobs, name: str = "", job_id: int | None = None, keep: bool = T
     return cancel_runs(jobs, CancelRuns(name, job_id, keep), Policy("cancel"))
 
 
-# Many a history has no recurring job to cancel.
+# Many histories have no recurring job that could be cancelled.
 @given(data=st.data(), now=CLOCKS)
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.filter_too_much])
 def test_cancelling_a_run_keeps_the_schedule(data: st.DataObject, now: datetime) -> None:
@@ -387,7 +389,7 @@ def test_cancelling_a_run_keeps_the_schedule(data: st.DataObject, now: datetime)
     by=st.lists(st.booleans(), min_size=2, max_size=2),
 )
 @settings(deadline=None, max_examples=200)
-def test_two_that_cancel_the_same_run_keep_one_schedule(
+def test_two_controllers_that_cancel_the_same_run_keep_one_schedule(
     data: st.DataObject, now: datetime, numbers: list[int], turns: list[int], works: bool, by: list[bool]
 ) -> None:
     due = now - timedelta(minutes=5)
@@ -404,7 +406,7 @@ def test_two_that_cancel_the_same_run_keep_one_schedule(
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
 @settings(deadline=None, max_examples=100)
-def test_cancelling_a_run_beside_a_declaration_keeps_the_schedule(
+def test_cancelling_a_run_while_another_task_declares_it_keeps_the_schedule(
     data: st.DataObject, now: datetime, numbers: list[int], turns: list[int], works: bool
 ) -> None:
     wanted = data.draw(wishes(recurring=True))
@@ -421,7 +423,9 @@ def test_cancelling_a_run_beside_a_declaration_keeps_the_schedule(
 
 @given(now=CLOCKS, numbers=DICE, turns=DICE, works=st.booleans())
 @settings(deadline=None, max_examples=100)
-def test_cancelling_for_good_leaves_none(now: datetime, numbers: list[int], turns: list[int], works: bool) -> None:
+def test_cancelling_without_keep_schedule_leaves_no_active_job(
+    now: datetime, numbers: list[int], turns: list[int], works: bool
+) -> None:
     due = now - timedelta(minutes=5)
     first = Row(1, NAME, "running", scheduled=due, interval=60, created=due, started=due)
     netbox = NetBox([first], now, Dice(numbers))
@@ -443,7 +447,7 @@ AGES = st.lists(st.sampled_from([None, timedelta(hours=1)]), min_size=2, max_siz
 
 @given(now=CLOCKS, numbers=DICE, turns=DICE, ages=AGES, names=st.sampled_from([("now", "now"), ("now", "other")]))
 @settings(deadline=None, max_examples=100)
-def test_two_that_join_start_one_sync(
+def test_two_controllers_that_join_start_one_sync(
     now: datetime, numbers: list[int], turns: list[int], ages: list[timedelta | None], names: tuple[str, str]
 ) -> None:
     netbox = NetBox([], now, Dice(numbers))
@@ -457,19 +461,21 @@ def test_two_that_join_start_one_sync(
 
 @given(now=CLOCKS, numbers=DICE, turns=DICE)
 @settings(deadline=None, max_examples=50)
-def test_two_that_join_judge_a_run_that_has_ended(now: datetime, numbers: list[int], turns: list[int]) -> None:
+def test_two_controllers_that_join_return_a_run_that_has_ended(
+    now: datetime, numbers: list[int], turns: list[int]
+) -> None:
     netbox = NetBox([], now, Dice(numbers))
     tasks = [partial(start, name=name, max_age=timedelta(hours=1), wait=True) for name in ("now", "other")]
     results = both(netbox, turns, tasks)
     assert failures(results) == []
     ran = {row.id for row in netbox.rows.values() if row.status in ("completed", "errored")}
-    # The other task may look only when the run has ended already. Then its own run goes on, or has ended too.
+    # The second task may look only after the run has ended. Then it may start its own run, and waits for its end.
     assert {result.job.id for result in results} <= ran
 
 
 @given(now=CLOCKS, job=st.sampled_from([1, 2]))
 @settings(deadline=None, max_examples=20)
-def test_a_copy_by_run_now_is_no_member(now: datetime, job: int) -> None:
+def test_a_copy_made_by_run_now_is_not_part_of_the_schedule(now: datetime, job: int) -> None:
     wanted = wish(schedule_at="02:00", interval="daily")
     due = wanted.at.next(1440, now)
     netbox = NetBox([Row(1, NAME, "scheduled", scheduled=due, interval=1440, created=now)], now, Dice([]))
@@ -483,7 +489,7 @@ def test_a_copy_by_run_now_is_no_member(now: datetime, job: int) -> None:
 
 
 @pytest.mark.parametrize("ahead", [None, 20, 80, 85, 100])
-def test_nothing_runs_twice_before_netbox_forgets(ahead: int | None) -> None:
+def test_no_sync_runs_twice_before_netbox_deletes_its_job(ahead: int | None) -> None:
     netbox = NetBox([], NOW, Dice([]))
     netbox.retention = timedelta(days=90)
     wanted = wish(schedule_at=ahead and (NOW + timedelta(days=ahead)).isoformat(), job_retention=90)
@@ -495,14 +501,14 @@ def test_nothing_runs_twice_before_netbox_forgets(ahead: int | None) -> None:
     for _time in range(60):
         done = run(controller(netbox), wanted)
         netbox.pass_time(timedelta(days=3))
-    # Without a time, the sync is due again when NetBox has forgotten that it ran.
+    # Without a time, the sync is due again when NetBox has deleted its job.
     assert len(netbox.created) == (1 if ahead else 2)
     assert not ahead or "cannot tell whether the sync has run" in done.warnings[0]
 
 
 @given(data=st.data(), now=CLOCKS, numbers=DICE)
 @settings(deadline=None, max_examples=50)
-def test_many_schedules_are_each_declared(data: st.DataObject, now: datetime, numbers: list[int]) -> None:
+def test_each_of_many_schedules_is_declared(data: st.DataObject, now: datetime, numbers: list[int]) -> None:
     netbox = NetBox(data.draw(histories(now)), now, Dice(numbers))
     wanted = data.draw(wishes(recurring=True))
     goals = {NAME: wanted, "new": wish(name="new", interval="daily"), "gone": End("gone")}
@@ -520,7 +526,7 @@ def test_many_schedules_are_each_declared(data: st.DataObject, now: datetime, nu
 
 @given(data=st.data(), now=CLOCKS, new=st.sampled_from(["04:30", "05:00"]), drift=st.sampled_from(["repair", "ignore"]))
 @settings(deadline=None, max_examples=50)
-def test_a_changed_time_is_noticed_and_a_late_run_is_not_a_change(
+def test_a_changed_time_is_a_change_and_a_late_run_is_not(
     data: st.DataObject, now: datetime, new: str, drift: str
 ) -> None:
     old = wish(schedule_at="02:00", interval="daily")
@@ -530,7 +536,7 @@ def test_a_changed_time_is_noticed_and_a_late_run_is_not_a_change(
     )
     netbox.works = False
     moved = data.draw(st.booleans())
-    if moved:  # the first run came late, and NetBox has moved the second one
+    if moved:  # the first run was late, and NetBox has moved the second one
         late = due + timedelta(minutes=90)
         netbox.rows[1] = Row(
             1, NAME, "completed", scheduled=due, interval=1440, created=due, started=late, completed=late
@@ -546,7 +552,7 @@ def test_a_changed_time_is_noticed_and_a_late_run_is_not_a_change(
 
 
 def held(*rows: Row) -> tuple[NetBox, Jobs]:
-    """Return a NetBox without time to lose, and one controller. Its worker does nothing unless a test lets it."""
+    """Return a NetBox that answers without delay, and a controller. Its worker does nothing unless a test starts it."""
     netbox = NetBox(rows, NOW, Dice([]))
     netbox.works = False
     Clock.here.jobs = jobs = controller(netbox, quick=True)
@@ -559,7 +565,7 @@ def running(job_id: int, interval: int | None = 60, **changes: Any) -> Row:
 
 
 def at(netbox: NetBox, jobs: Jobs, moment: datetime, act: Callable[[], None]) -> None:
-    """Let something happen before the first request after a moment."""
+    """Call a function before the first request after a moment."""
     acts = [act]
 
     def turn() -> None:
@@ -570,13 +576,13 @@ def at(netbox: NetBox, jobs: Jobs, moment: datetime, act: Callable[[], None]) ->
 
 
 def end(netbox: NetBox, job_id: int, delay: int) -> None:
-    """Let a run end. Its successor comes so many seconds later."""
+    """End a run. Its successor is created ``delay`` seconds later."""
     row = netbox.rows[job_id] = replace(netbox.rows[job_id], status="completed", completed=netbox.now)
     netbox._successors.append((netbox.now + timedelta(seconds=delay), row))
     netbox.works = True
 
 
-def test_each_of_two_runs_that_end_has_its_own_successor() -> None:
+def test_the_successors_of_two_runs_that_end_are_both_cancelled() -> None:
     netbox, jobs = held(running(1), running(2))
     at(netbox, jobs, NOW + timedelta(seconds=20), lambda: (end(netbox, 1, 0), end(netbox, 2, 1)))
     assert run(jobs, End(NAME), when_running="wait").changed
@@ -584,7 +590,7 @@ def test_each_of_two_runs_that_end_has_its_own_successor() -> None:
     assert netbox.active(NAME) == []
 
 
-def test_the_successor_of_the_new_job_is_not_that_of_the_old_one() -> None:
+def test_the_successor_of_the_new_job_is_not_taken_for_that_of_the_old_job() -> None:
     netbox = NetBox([running(1)], NOW, Dice([]))
     netbox._ends = {1: NOW + timedelta(days=1)}
     jobs = controller(netbox, quick=True)
@@ -595,7 +601,7 @@ def test_the_successor_of_the_new_job_is_not_that_of_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("task", [partial(run, goal=End(NAME)), partial(cancel, job_id=1), partial(cancel, name=NAME)])
-def test_a_run_that_ends_by_itself_is_no_change(task: Callable[..., TaskResult]) -> None:
+def test_a_run_that_ends_by_itself_is_not_a_change(task: Callable[..., TaskResult]) -> None:
     netbox, jobs = held(running(1, interval=None, scheduled=None))
     answer = jobs.api._cancel
 
@@ -608,7 +614,7 @@ def test_a_run_that_ends_by_itself_is_no_change(task: Callable[..., TaskResult])
     assert not done.changed and done.cancelled == () and netbox.cancelled == []
 
 
-def test_no_successor_of_a_run_that_another_task_cancels_is_awaited() -> None:
+def test_a_task_does_not_wait_for_the_successor_of_a_cancelled_run() -> None:
     netbox, jobs = held(running(1))
     moment = NOW + timedelta(seconds=20)
     at(netbox, jobs, moment, lambda: netbox.rows.update({1: replace(netbox.rows[1], status="failed", cancelled=True)}))
@@ -616,7 +622,7 @@ def test_no_successor_of_a_run_that_another_task_cancels_is_awaited() -> None:
     assert netbox.now - moment < timedelta(seconds=10)
 
 
-def test_the_time_to_wait_counts_for_all_runs_together() -> None:
+def test_wait_timeout_applies_to_all_runs_together() -> None:
     netbox, jobs = held(running(1), running(2), running(3))
     netbox.works = True
     netbox._ends = {job_id: NOW + timedelta(seconds=50 * job_id) for job_id in (1, 2, 3)}
@@ -625,7 +631,7 @@ def test_the_time_to_wait_counts_for_all_runs_together() -> None:
     assert netbox.now - NOW < timedelta(seconds=70)
 
 
-def test_a_change_that_waits_in_vain_leaves_the_schedule_as_it_was() -> None:
+def test_a_change_that_exceeds_wait_timeout_leaves_the_schedule_unchanged() -> None:
     netbox, jobs = held(running(1))
     with pytest.raises(ProxboxError, match=r"still running after 60 s, and it was not cancelled") as told:
         run(jobs, wish(interval="120"), when_running="wait", wait_timeout=60)
@@ -645,7 +651,7 @@ def test_a_schedule_whose_scope_changes_while_its_run_starts_is_changed() -> Non
     assert run(jobs, wish(interval="60")._replace(name="Proxbox Sync")).changed
 
 
-def test_what_another_task_has_cancelled_is_told_too() -> None:
+def test_the_error_names_created_jobs_even_if_another_task_cancelled_them() -> None:
     netbox, jobs = held()
 
     def undo() -> None:
@@ -658,7 +664,7 @@ def test_what_another_task_has_cancelled_is_told_too() -> None:
     assert told.value.changed
 
 
-def test_a_job_that_does_not_tell_what_it_is_is_left_with_a_warning() -> None:
+def test_a_job_of_unknown_kind_is_not_changed_and_causes_a_warning() -> None:
     due = NOW + timedelta(hours=1)
     netbox, jobs = held(
         Row(1, NAME, "scheduled", "silent", scheduled=due, interval=60, created=NOW - timedelta(hours=1))
@@ -669,13 +675,13 @@ def test_a_job_that_does_not_tell_what_it_is_is_left_with_a_warning() -> None:
     assert netbox.rows[1].active and netbox.cancelled == []
 
 
-def test_a_target_that_is_deleted_meanwhile_is_cancelled() -> None:
+def test_a_job_that_is_deleted_after_its_cancellation_counts_as_cancelled() -> None:
     netbox, jobs = held(running(1))
     jobs.api.turn = lambda: netbox.cancelled and netbox.rows.pop(1, None)
     assert [job.id for job in cancel(jobs, job_id=1, keep=False).cancelled] == [1]
 
 
-def test_a_time_that_nobody_can_judge_is_warned_of() -> None:
+def test_a_time_that_cannot_be_checked_causes_a_warning() -> None:
     times = [(number, NOW - timedelta(hours=130 - number)) for number in range(1, 130)]
     runs = [
         running(number, status="completed", scheduled=time, created=time, started=time, completed=time)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A goal that is pursued: every request of a task, in order."""
+"""Every request of a task that declares or ends a schedule, in order."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ AT_TWO = parse_at("02:00", parse_timezone("UTC"))
 WANTED = Declare("nightly", at=AT_TWO, interval=1440)
 AT_ONCE = Declare("nightly")
 HOURLY = {**NIGHTLY, "interval": 60}
-"""The next run of a schedule that is to be changed."""
+"""The next run of a schedule that the task has to change."""
 
 RUNNING = {**NIGHTLY, "status": "running", "scheduled": "2026-04-10T02:00:00Z"}
 
@@ -73,7 +73,7 @@ def absent(jobs: Jobs, when_running: str = "wait", **policy: Any) -> TaskResult:
     return declare(jobs, End("nightly"), Policy(when_running, **policy))
 
 
-def test_a_no_op_is_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_unchanged_schedule_costs_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)))
     outcome = present(jobs)
     assert not outcome.plan.changed and outcome.job.id == 5
@@ -87,25 +87,25 @@ def test_a_job_that_rq_has_lost_is_replaced_before_its_time(server: Script, jobs
     assert server.asked[:2] == [ACTIVE, TASK]
 
 
-def test_a_job_that_was_just_created_may_not_be_in_rq_yet(server: Script, jobs: Jobs, row: Row) -> None:
+def test_rq_is_not_asked_about_a_job_that_was_just_created(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY, created="2026-04-10T09:59:55Z")))
     assert not present(jobs, check_queue=True).plan.changed
     assert server.asked == [ACTIVE]
 
 
-def test_to_ask_rq_for_a_job_costs_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+def test_check_queue_costs_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), task("scheduled"))
     assert not present(jobs, check_queue=True).plan.changed
     assert server.asked == [ACTIVE, TASK]
 
 
-def test_what_rq_has_is_not_known_to_most_tokens(server: Script, jobs: Jobs, row: Row) -> None:
+def test_check_queue_causes_a_warning_if_the_token_may_not_read_rq(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), task(None))
     (warning,) = present(jobs, check_queue=True).warnings
     assert "check_queue has no effect" in warning
 
 
-def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_create_costs_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     outcome = present(jobs)
     assert outcome.plan.changed and outcome.job.id == 7
@@ -129,11 +129,11 @@ def test_a_create_is_get_post_get(server: Script, jobs: Jobs, row: Row) -> None:
         ([4, 5], [MAY_CANCEL]),
     ],
 )
-def test_check_mode_writes_nothing_and_predicts(
+def test_check_mode_writes_nothing_and_predicts_the_result(
     server: Script, jobs: Jobs, row: Row, seen: list[int], asked: list[str]
 ) -> None:
     rows = [row(job_id, **(HOURLY if job_id == 4 else NIGHTLY)) for job_id in seen]
-    # It cannot find out by trying what the token may do.
+    # Check mode cannot try what the token may do.
     answers = {RELEASE: RELEASED, MAY_CANCEL: CANCELS}
     server.answer(page(*rows), *(answers[text] for text in asked))
     outcome = present(jobs, check_mode=True)
@@ -150,7 +150,7 @@ def test_check_mode_writes_nothing_and_predicts(
         ([4], [RELEASED, DENIED], "core.delete_job"),
     ],
 )
-def test_check_mode_tells_what_the_token_may_not_do(
+def test_check_mode_names_a_permission_that_is_missing(
     server: Script, jobs: Jobs, row: Row, seen: list[int], answers: list[Answer], permission: str
 ) -> None:
     server.answer(page(*(row(job_id, **HOURLY) for job_id in seen)), *answers)
@@ -173,7 +173,7 @@ def test_a_token_that_may_not_cancel_changes_nothing(server: Script, jobs: Jobs,
     assert server.asked == [ACTIVE, MAY_CANCEL] and not told.value.changed
 
 
-def test_a_change_whose_new_job_cannot_be_seen_leaves_the_old_one(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_change_whose_new_job_cannot_be_seen_keeps_the_old_job(server: Script, jobs: Jobs, row: Row) -> None:
     old = row(5, **HOURLY)
     server.answer(page(old), CANCELS, created(7), page(old), page(), cancelled(7))
     with pytest.raises(ProxboxError, match=r"may not see it.*The job was cancelled"):
@@ -181,7 +181,7 @@ def test_a_change_whose_new_job_cannot_be_seen_leaves_the_old_one(server: Script
     assert cancel(5) not in server.asked
 
 
-def test_what_was_written_before_a_failure_is_told(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_error_names_what_was_written_before_it(server: Script, jobs: Jobs, row: Row) -> None:
     old, new = row(5, **HOURLY), row(7, **NIGHTLY)
     server.answer(page(old), CANCELS, created(7), page(new, old), DENIED)
     with pytest.raises(ProxboxError, match=r"core\.delete_job.* Before that, job 7 was created\.$") as told:
@@ -189,7 +189,7 @@ def test_what_was_written_before_a_failure_is_told(server: Script, jobs: Jobs, r
     assert told.value.changed
 
 
-def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, jobs: Jobs, row: Row) -> None:
+def test_if_two_controllers_created_a_job_at_once_the_lowest_id_is_kept(server: Script, jobs: Jobs, row: Row) -> None:
     both = page(row(7, **NIGHTLY), row(6, **NIGHTLY))
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     outcome = present(jobs)
@@ -197,14 +197,14 @@ def test_what_two_controllers_created_at_once_goes_down_to_one(server: Script, j
     assert server.asked == [ACTIVE, CREATE, ACTIVE, cancel(7), ACTIVE]
 
 
-def test_what_was_created_a_moment_ago_yields_at_once_though_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_new_duplicate_is_cancelled_at_once_although_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
     both = page(row(7, **RUNNING), row(6, **NIGHTLY))
     server.answer(page(), created(7), both, cancelled(7), page(row(6, **NIGHTLY)))
     assert present(jobs).job.id == 6
     assert server.asked == [ACTIVE, CREATE, ACTIVE, cancel(7), ACTIVE]
 
 
-def test_a_run_whose_data_is_null_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_run_without_data_is_read_again_until_it_has_data(server: Script, jobs: Jobs, row: Row) -> None:
     starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     known = row(5, status="running", **NIGHTLY)
     server.answer(
@@ -222,7 +222,7 @@ def test_a_run_that_ends_at_once_is_not_created_again(server: Script, jobs: Jobs
     assert server.asked == [NEWEST, CREATE, ACTIVE, get(7)]
 
 
-def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_task_waits_for_the_successor_of_a_run_that_ends_at_once(server: Script, jobs: Jobs, row: Row) -> None:
     ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
     successor = row(8, scheduled="2026-04-11T10:00:00Z", interval=1440)
     server.answer(page(), created(7), page(), page(ended), page(successor), page(ended))
@@ -236,24 +236,26 @@ def test_a_recurring_run_that_ends_at_once_has_its_successor_awaited(server: Scr
         (cancelled(7), r"The job was cancelled\.$"),
     ],
 )
-def test_what_was_created_and_cannot_be_seen_is_an_error(server: Script, jobs: Jobs, answer: Answer, rest: str) -> None:
+def test_a_created_job_that_cannot_be_seen_is_an_error(server: Script, jobs: Jobs, answer: Answer, rest: str) -> None:
     server.answer(page(), created(7), page(), page(), answer)
     with pytest.raises(ProxboxError, match=rf"created the job 7, .* may not see it: .*core.view_job hides it.* {rest}"):
         present(jobs)
     assert cancel(7) in server.asked[-2:]
 
 
-def test_absent(server: Script, jobs: Jobs, row: Row) -> None:
+def test_absent_cancels_all_active_jobs(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY), row(6, **NIGHTLY)), cancelled(5), cancelled(6), page())
     outcome = absent(jobs)
     assert outcome.job is None and [job.id for job in outcome.cancelled] == [5, 6]
-    assert server.asked == [ACTIVE, cancel(5), cancel(6), ACTIVE], "the first cancel finds out whether it may"
+    assert server.asked == [ACTIVE, cancel(5), cancel(6), ACTIVE], "the first cancel shows whether the token may cancel"
     server.requests.clear()
     assert not absent(jobs).plan.changed
     assert server.asked == [ACTIVE]
 
 
-def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_that_keep_changing_are_an_error(
+    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_loop, "LOOKS", 2)
     ended = row(7, status="errored", scheduled="2026-04-10T10:00:00Z", interval=1440)
     server.answer(page(), created(7), *[page(), page(ended)] * 400)
@@ -264,12 +266,12 @@ def test_what_never_settles_is_told(server: Script, jobs: Jobs, row: Row, monkey
     assert told.value.changed and str(told.value).endswith("Before that, job 7 was created.")
 
 
-def test_a_job_that_is_never_known_to_be_a_sync_is_left_alone(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_never_shows_whether_it_is_a_sync_is_not_changed(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(5, status="running") | {"data": None}, row(7, **NIGHTLY)))
     assert present(jobs).job.id == 7
 
 
-def test_a_job_that_another_task_takes_back_is_created_again(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_another_task_cancels_is_created_again(server: Script, jobs: Jobs, row: Row) -> None:
     theirs = row(8, **HOURLY)
     gone = page(row(7, status="failed", error="Cancelled via API.", **NIGHTLY))
     new = row(9, **NIGHTLY)
@@ -280,7 +282,7 @@ def test_a_job_that_another_task_takes_back_is_created_again(server: Script, job
     assert server.asked == [ACTIVE, CREATE, ACTIVE, get(7), ACTIVE, CREATE, ACTIVE, cancel(8), ACTIVE]
 
 
-def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Jobs, row: Row) -> None:
+def test_absent_waits_for_a_running_sync_and_cancels_its_successor(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     server.answer(page(running), task("started"), CANCELS, status(5, "running"), status(5, "completed"))
     server.answer(page(row(5, status="completed", **NIGHTLY)), page(), page(successor), cancelled(6), page())
@@ -289,37 +291,39 @@ def test_a_running_sync_may_end_and_its_successor_goes(server: Script, jobs: Job
     assert server.asked == [ACTIVE, TASK, MAY_CANCEL, get(5), get(5), get(5), ACTIVE, ACTIVE, cancel(6), ACTIVE]
 
 
-def test_a_token_that_may_not_cancel_the_successor_does_not_wait(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_task_does_not_wait_if_its_token_may_not_cancel_the_successor(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="running", **NIGHTLY)), task("started"), DENIED)
     with pytest.raises(ProxboxError, match=r"core\.delete_job"):
         absent(jobs)
     assert server.asked == [ACTIVE, TASK, MAY_CANCEL]
 
 
-def test_a_changed_schedule_lets_its_run_end_too(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_change_waits_for_a_running_sync_and_cancels_its_successor(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **HOURLY), row(8, interval=60)
     new = row(7, **NIGHTLY)
     server.answer(page(running), task(None), CANCELS, created(7), page(new, running), status(5, "completed"))
     server.answer(page(row(5, status="completed", **HOURLY)), page(new), page(new, successor), cancelled(8), page(new))
     outcome = present(jobs)
     assert outcome.job.id == 7 and [job.id for job in outcome.cancelled] == [8]
-    assert server.asked[3] == CREATE, "the new one comes first"
+    assert server.asked[3] == CREATE, "the new job is created first"
 
 
-def test_a_running_sync_is_cancelled_when_asked(server: Script, jobs: Jobs, row: Row) -> None:
+def test_when_running_cancel_cancels_a_running_sync(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="running", **NIGHTLY)), task(None), cancelled(5), page())
     assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_a_running_sync_fails_the_task_when_asked(server: Script, jobs: Jobs, row: Row, check_mode: bool) -> None:
+def test_when_running_fail_fails_the_task_if_a_sync_runs(
+    server: Script, jobs: Jobs, row: Row, check_mode: bool
+) -> None:
     server.answer(page(row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)), task("started"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed: .* when_running to wait"):
         absent(jobs, "fail", check_mode=check_mode)
     assert server.asked == [ACTIVE, TASK]
 
 
-def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_has_started_since_it_was_read_is_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
     due = row(5, scheduled="2026-04-10T09:59:50Z", interval=1440)
     server.answer(page(due), status(5, "running"), status(5, "completed"))
     server.answer(page(row(5, status="completed", **NIGHTLY)), page(row(8, **NIGHTLY)), cancelled(8), page())
@@ -327,7 +331,7 @@ def test_one_that_has_started_since_it_was_seen_is_waited_for(server: Script, jo
     assert server.asked == [ACTIVE, get(5), get(5), get(5), ACTIVE, cancel(8), ACTIVE]
 
 
-def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_has_started_since_it_was_read_fails_the_task(server: Script, jobs: Jobs, row: Row) -> None:
     due = row(5, scheduled="2026-04-10T09:59:50Z", interval=60)
     server.answer(page(due), status(5, "running"))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed"):
@@ -335,7 +339,9 @@ def test_one_that_has_started_since_it_was_seen_fails_the_task(server: Script, j
     assert server.asked == [ACTIVE, get(5)]
 
 
-def test_a_run_that_shows_itself_late_fails_the_task_and_nothing_stays(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_run_that_appears_later_fails_the_task_and_the_new_job_is_cancelled(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
     late = row(5, status="running", interval=60)
     server.answer(page(), created(7), page(row(7, **NIGHTLY), late), page(row(7, **NIGHTLY)), cancelled(7))
     with pytest.raises(ProxboxError, match=r"is running \(job 5\), and nothing was changed") as told:
@@ -343,7 +349,7 @@ def test_a_run_that_shows_itself_late_fails_the_task_and_nothing_stays(server: S
     assert server.asked[-1] == cancel(7) and not told.value.changed
 
 
-def test_what_is_to_run_once_and_ends_between_two_looks_is_not_run_again(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_one_time_sync_that_ends_between_two_looks_is_not_run_again(server: Script, jobs: Jobs, row: Row) -> None:
     pending = {"status": "pending", "created": "2026-04-10T09:59:59Z"}
     server.answer(page(row(6, **pending), row(5, **pending)), status(6, "pending"), cancelled(6), page())
     server.answer(page(row(5, status="completed")))
@@ -352,7 +358,7 @@ def test_what_is_to_run_once_and_ends_between_two_looks_is_not_run_again(server:
     assert server.asked == [NEWEST, get(6), cancel(6), ACTIVE, get(5)]
 
 
-def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_wait_for_a_run_ends_after_wait_timeout(server: Script, jobs: Jobs, row: Row) -> None:
     running = page(row(5, status="running", **NIGHTLY))
     server.answer(running, task(None), CANCELS, running)
     says = r"'nightly' \(job 5\) is still running after 0.05 s, and it was not cancelled: .* set when_running: cancel"
@@ -363,7 +369,7 @@ def test_the_wait_for_a_run_ends(server: Script, jobs: Jobs, row: Row) -> None:
 
 SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
 LIMIT = page({"id": 1, "sync_job_timeout": 7200})
-"""How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
+"""The default time limit of a sync in netbox-proxbox 0.0.29."""
 CREATED_ANEW = [ACTIVE, TASK, get(5), MAY_CANCEL, CREATE, ACTIVE, cancel(5), ACTIVE]
 
 
@@ -399,7 +405,7 @@ def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: s
 @pytest.mark.parametrize(
     ("started", "answers", "asked"),
     [
-        # It runs long, but its worker says that it goes on.
+        # It has been running for long, but its worker reports that it is still running.
         ("2026-04-10T02:00:01Z", [task("started", "2026-04-10T09:59:31Z")], [TASK]),
         ("2026-04-10T09:00:01Z", [task(None)], [TASK]),
         ("2026-04-10T08:00:01Z", [task(None), LIMIT], [TASK, SETTINGS]),
@@ -407,7 +413,7 @@ def test_a_dead_run_is_replaced(server: Script, jobs: Jobs, row: Row, started: s
         (None, [task(None)], [TASK]),
     ],
 )
-def test_a_run_that_lives_is_left_alone(
+def test_a_run_that_is_not_dead_is_kept(
     server: Script, jobs: Jobs, row: Row, started: str | None, answers: list[Answer], asked: list[str]
 ) -> None:
     server.answer(page(row(5, started=started, **RUNNING)), *answers)
@@ -446,7 +452,7 @@ def worker(*queues: str) -> dict[str, Any]:
 OVERDUE = {**NIGHTLY, "scheduled": "2026-04-10T02:00:00Z"}
 
 
-def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_overdue_job_that_rq_has_lost_is_replaced(server: Script, jobs: Jobs, row: Row) -> None:
     new = row(7, **NIGHTLY)
     replaced = [CANCELS, created(7), page(new, row(5, **OVERDUE)), cancelled(5), page(new)]
     server.answer(page(row(5, **OVERDUE)), page(worker("default")), task("lost"), status(5, "scheduled"), *replaced)
@@ -468,7 +474,7 @@ def test_an_overdue_member_that_rq_lost_is_replaced(server: Script, jobs: Jobs, 
         ),
     ],
 )
-def test_an_overdue_member_that_waits_for_a_worker_stays(
+def test_an_overdue_job_that_waits_for_a_worker_is_kept(
     server: Script, jobs: Jobs, row: Row, answers: list[Answer], requests: list[str], warning: str | None
 ) -> None:
     server.answer(page(row(5, **OVERDUE)), *answers)
@@ -478,7 +484,7 @@ def test_an_overdue_member_that_waits_for_a_worker_stays(
     assert server.asked == [ACTIVE, *requests]
 
 
-def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_is_overdue_for_long_is_replaced_if_workers_run(server: Script, jobs: Jobs, row: Row) -> None:
     running = recorded_answer("status", **{"rq-workers-running": 2})
     old, new = row(5, **OVERDUE), row(7, **NIGHTLY)
     server.answer(page(old), task(None), running, LIMIT, status(5, "scheduled"), CANCELS)
@@ -491,10 +497,10 @@ def test_an_overdue_member_is_replaced_by_age_when_workers_run(server: Script, j
 ENDED = "GET /api/core/jobs/?name=nightly&status=completed&status=errored&status=failed"
 OLDER = f"{ENDED}&fields=...&limit=101"
 MOVED = {**RUNNING, "scheduled": "2026-04-10T02:07:00.123456Z"}
-"""A run that NetBox has moved: the run before it came late."""
+"""A run that NetBox has moved, because the run before it was late."""
 
 
-def test_a_schedule_that_netbox_has_moved_stays_while_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_schedule_that_netbox_has_moved_is_kept_while_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
     before = row(4, status="completed", scheduled="2026-04-09T02:00:00Z", interval=1440)
     server.answer(page(row(5, **MOVED)), task("started"), page(before))
     outcome = present(jobs)
@@ -526,17 +532,19 @@ def test_the_older_jobs_of_a_schedule_are_read_once(server: Script, jobs: Jobs, 
     assert server.asked == [ACTIVE, TASK, OLDER, MAY_CANCEL, CREATE, *[ACTIVE] * 3, cancel(5), ACTIVE]
 
 
-def test_of_many_older_jobs_the_newest_are_enough(server: Script, jobs: Jobs, row: Row) -> None:
+def test_only_the_newest_of_many_older_jobs_are_read(server: Script, jobs: Jobs, row: Row) -> None:
     rows = [
         row(job_id, status="completed", scheduled="2026-04-09T02:07:00Z", interval=1440)
         for job_id in range(201, 100, -1)
     ]
     server.answer(page(row(205, **MOVED)), task("started"), page(*rows))
-    assert not present(jobs).plan.changed, "NetBox shows no beginning of the schedule"
+    assert not present(jobs).plan.changed, "NetBox does not show the beginning of the schedule"
     assert server.asked == [ACTIVE, TASK, OLDER]
 
 
-def test_a_sync_that_has_run_is_not_run_again_for_a_surplus_member(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_sync_that_has_run_is_not_run_again_if_a_surplus_job_is_cancelled(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
     server.answer(page(row(5, **NIGHTLY), row(3, status="completed")), cancelled(5), page())
     outcome = present(jobs, AT_ONCE)
     assert outcome.job.id == 3 and [job.id for job in outcome.cancelled] == [5]
@@ -547,8 +555,8 @@ def once(schedule_at: str) -> Declare:
     return Declare("nightly", at=parse_at(schedule_at, parse_timezone("UTC")))
 
 
-def test_a_one_time_schedule_with_a_long_history(server: Script, jobs: Jobs, row: Row) -> None:
-    # The active member is older than the ten newest jobs of that name.
+def test_an_active_job_is_found_if_there_are_many_newer_jobs(server: Script, jobs: Jobs, row: Row) -> None:
+    # The active job is older than the ten newest jobs with its name.
     newest = [row(job_id, status="completed") for job_id in range(20, 9, -1)]
     server.answer(page(*newest), page(row(3, scheduled="2030-01-01T02:00:00Z")))
     assert present(jobs, once("2030-01-01 02:00")).job.id == 3
@@ -566,9 +574,7 @@ def test_a_dated_job_that_never_started_is_not_cancelled(
     assert not told.value.changed and server.asked == [NEWEST, WORKERS, TASK, get(5)]
 
 
-def test_jobs_that_are_no_syncs_do_not_hide_a_one_time_schedule_that_has_run(
-    server: Script, jobs: Jobs, row: Row
-) -> None:
+def test_other_jobs_do_not_hide_the_run_of_a_one_time_schedule(server: Script, jobs: Jobs, row: Row) -> None:
     scripts = [row(job_id, status="completed", **FOREIGN) for job_id in range(20, 9, -1)]
     server.answer(page(*scripts), page(), page(*scripts, row(3, status="completed")))
     outcome = present(jobs, AT_ONCE)
@@ -576,7 +582,9 @@ def test_jobs_that_are_no_syncs_do_not_hide_a_one_time_schedule_that_has_run(
     assert CREATE not in server.asked
 
 
-def test_a_one_time_schedule_that_ran_before_its_newest_jobs(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_run_of_a_one_time_schedule_is_found_if_there_are_many_newer_jobs(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
     newest = [row(job_id, status="completed", **NIGHTLY) for job_id in range(20, 9, -1)]
     server.answer(page(*newest), page(), page(row(3, status="completed", scheduled="2026-04-10T02:00:00.250000Z")))
     outcome = present(jobs, once("2026-04-10 02:00"))
@@ -611,7 +619,7 @@ def test_older_jobs_are_read_page_after_page_until_the_run_is_found(server: Scri
         (Answer("<html>", 200, "text/html"), "There is no NetBox API at"),
     ],
 )
-def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, says: str) -> None:
+def test_a_missing_route_is_explained(server: Script, jobs: Jobs, status: Answer, says: str) -> None:
     server.answer(Answer("<html>", 404, "text/html"), status)
     with pytest.raises(ProxboxError, match=says):
         present(jobs)
@@ -624,7 +632,9 @@ def test_a_route_that_is_missing(server: Script, jobs: Jobs, status: Answer, say
         ([page(), recorded_answer("may_not_create")], "core.add_job"),
     ],
 )
-def test_the_permission_is_named(server: Script, jobs: Jobs, answers: list[Answer], permission: str) -> None:
+def test_the_error_names_the_missing_permission(
+    server: Script, jobs: Jobs, answers: list[Answer], permission: str
+) -> None:
     server.answer(*answers)
     with pytest.raises(ProxboxError, match=rf"lacks a permission.* Grant it the permission {permission}\."):
         present(jobs)
@@ -647,7 +657,9 @@ def test_an_unknown_sync_type_is_refused_with_the_list(server: Script, jobs: Job
     assert server.asked == [ACTIVE], "the release is known"
 
 
-def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_another_task_cancels_at_the_same_moment_counts_as_cancelled(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
     clash = Answer({"error": "duplicate key", "exception": "IntegrityError"}, 500)
     gone = row(5, **{**NIGHTLY, "status": "failed", "error": "Cancelled via API."})
     server.answer(page(row(5, **NIGHTLY)), clash, status(5, "failed"), page(gone), page())
@@ -659,24 +671,24 @@ def test_a_job_that_somebody_else_cancels_at_once_is_cancelled(server: Script, j
     assert [job.id for job in absent(jobs).cancelled] == [5]
 
 
-def test_a_job_that_starts_while_it_is_cancelled_is_looked_at_again(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_starts_while_it_is_cancelled_is_read_again(server: Script, jobs: Jobs, row: Row) -> None:
     refusal = recorded_answer("cancel_of_no_sync")
     starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     server.answer(page(row(5, **NIGHTLY)), refusal, page(starting), page(running), status(5, "completed"))
     server.answer(page(row(5, status="completed", **NIGHTLY)), page(successor), cancelled(6), page())
-    assert [job.id for job in absent(jobs).cancelled] == [6], "it is not killed, and leaves nothing behind"
+    assert [job.id for job in absent(jobs).cancelled] == [6], "the run is not cancelled, but its successor is"
 
 
-def test_a_job_that_is_deleted_while_it_is_waited_for_has_ended(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_is_deleted_while_it_is_waited_for_counts_as_ended(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="running", interval=None)), task(None), page(), page())
     outcome = absent(jobs)
     assert outcome.cancelled == () and not outcome.plan.changed
-    assert server.asked == [ACTIVE, TASK, get(5), ACTIVE], "a run that leaves no successor needs no permission"
+    assert server.asked == [ACTIVE, TASK, get(5), ACTIVE], "a run without a successor needs no permission to cancel"
 
 
-def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jobs: Jobs, row: Row) -> None:
-    # Its worker was killed before it could say so.
+def test_a_job_of_unknown_kind_is_not_changed_and_causes_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+    # Its worker was killed before it wrote the data.
     untold = row(5, status="running", started="2026-04-10T09:00:00Z", **NIGHTLY) | {"data": None}
     server.answer(page(untold))
     outcome = absent(jobs)
@@ -685,14 +697,14 @@ def test_what_does_not_tell_what_it_is_is_left_alone_and_told(server: Script, jo
     assert server.asked == [ACTIVE]
 
 
-def test_a_run_that_is_just_starting_is_seen(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_run_that_is_just_starting_is_read_again(server: Script, jobs: Jobs, row: Row) -> None:
     starting = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY) | {"data": None}
     told = row(5, status="running", started="2026-04-10T10:00:00Z", **NIGHTLY)
     server.answer(page(starting), page(told), task(None), cancelled(5), page())
     assert [job.id for job in absent(jobs, "cancel").cancelled] == [5]
 
 
-def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_successor_of_a_run_that_ended_by_itself_is_cancelled_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, successor = row(5, status="running", **NIGHTLY), row(6, **NIGHTLY)
     server.answer(page(running), task(None), too_late(5), page(row(5, status="completed")), page())
     server.answer(page(successor), cancelled(6), page())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be cancelled, and what is to run now, from the jobs observed and NetBox's clock."""
+"""The plans to cancel runs and to run a sync now, from the observed jobs and NetBox's clock."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def later(goal: CancelRuns, jobs: list[Job], **past: Any) -> Plan:
     return goal.decide(Observation(tuple(jobs), NOW, Past(**past)))
 
 
-def test_cancel_takes_the_active_only() -> None:
+def test_only_active_jobs_are_cancelled() -> None:
     pending, ended = once(status="pending"), once(status="failed")
     for goal in (ONE, NAMED):
         plan = at_first(goal, pending)
@@ -54,7 +54,7 @@ def test_cancel_takes_the_active_only() -> None:
         assert goal.missing(Observation((), NOW)) is None
 
 
-def test_cancel_takes_its_own_only() -> None:
+def test_only_the_job_with_the_id_or_the_jobs_with_the_name_are_cancelled() -> None:
     others = [once(2), once(3, name="other"), once(4, **FOREIGN), once(5, data=None)]
     assert at_first(ONE, once(), *others).cancel == (once(),)
     assert at_first(NAMED, once(), *others).cancel == (once(), once(2))
@@ -72,7 +72,7 @@ RUNNING = job(1, "running", scheduled=NEXT - timedelta(days=3))
 def test_cancelling_a_run_keeps_its_schedule() -> None:
     plan = at_first(ONE, RUNNING)
     assert plan.name == "nightly" and plan.cancel == (RUNNING,)
-    assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time on its phase that is to come"
+    assert plan.create == NewJob("nightly", Scope(), NEXT, 1440), "the next time of the schedule"
     assert plan.why == ("job 1 is running", "its schedule goes on at Sat 11 Apr 2026 02:00 UTC")
     plan = at_first(ONE._replace(zone=parse_timezone("Europe/Berlin")), RUNNING)
     assert plan.why[1] == "its schedule goes on at Sat 11 Apr 2026 04:00 Europe/Berlin (02:00 UTC)"
@@ -80,16 +80,16 @@ def test_cancelling_a_run_keeps_its_schedule() -> None:
     assert at_first(ONE._replace(keep_schedule=False), RUNNING).create is None
     carried_on = at_first(ONE, RUNNING, job(2))
     assert carried_on.create is None and carried_on.keep == job(2) and carried_on.cancel == (RUNNING,)
-    # A schedule with another name does not carry it on.
+    # A schedule with another name does not continue it.
     assert at_first(ONE, RUNNING, job(2, name="other")).create == plan.create
 
 
-def test_a_run_that_starts_between_two_reads_does_not_carry_itself_on() -> None:
+def test_a_run_that_starts_between_two_looks_is_not_its_own_successor() -> None:
     plan = later(ONE, [job(1, "running")], first=(job(1),))
     assert plan.create and plan.create.interval == 1440
 
 
-def test_a_next_run_that_is_too_near_is_left_to_the_one_after_it() -> None:
+def test_a_next_run_that_is_too_near_is_skipped() -> None:
     soon = job(1, "running", scheduled=NOW + timedelta(seconds=9) - timedelta(days=1))
     assert at_first(ONE, soon).create.schedule_at == NOW + timedelta(days=1, seconds=9)
     later_on = job(1, "running", scheduled=NOW + timedelta(seconds=11) - timedelta(days=1))
@@ -100,7 +100,7 @@ def test_cancelling_the_next_run_skips_it() -> None:
     assert at_first(ONE, job(1)).create == NewJob("nightly", Scope(), NEXT + timedelta(days=1), 1440)
 
 
-def test_cancelling_by_name_leaves_the_schedule_alone() -> None:
+def test_cancelling_by_name_does_not_cancel_the_scheduled_job() -> None:
     scheduled, run = job(1), once(2)
     plan = at_first(NAMED, scheduled, run)
     assert plan.cancel == (run,) and plan.create is None
@@ -134,7 +134,7 @@ def test_a_schedule_that_cannot_be_kept_is_not_cancelled(changes: dict[str, Any]
 
 @pytest.mark.parametrize("goal", [ONE, NAMED])
 @pytest.mark.parametrize("own", [5, 6])
-def test_of_two_tasks_that_created_a_successor_both_keep_the_lowest(goal: CancelRuns, own: int) -> None:
+def test_two_tasks_that_both_created_a_successor_keep_the_lowest_id(goal: CancelRuns, own: int) -> None:
     past = {"first": (RUNNING,), "created": frozenset({own})}
     for gone in ({}, {"cancelled": (RUNNING,)}, {"ended": (RUNNING,)}):
         plan = later(goal, [job(6), job(5), *([] if gone else [RUNNING])], **past, **gone)
@@ -144,12 +144,12 @@ def test_of_two_tasks_that_created_a_successor_both_keep_the_lowest(goal: Cancel
         assert later(goal, [job(5)], **past, **gone).keep == job(5)
 
 
-def test_the_successor_that_netbox_created_is_one_too() -> None:
+def test_the_successor_that_netbox_created_counts_too() -> None:
     past = {"first": (RUNNING,), "created": frozenset({6}), "ended": (RUNNING,)}
     assert later(ONE, [job(6), job(7)], **past).cancel == (job(7),)
 
 
-def test_a_schedule_of_before_is_kept_and_no_other_is_cancelled() -> None:
+def test_an_existing_schedule_is_kept_and_a_new_one_is_not_cancelled() -> None:
     first = (RUNNING, job(4))
     assert later(ONE, [RUNNING, job(4)], first=first).keep == job(4)
     # Somebody has declared another schedule with this name meanwhile.
@@ -158,7 +158,7 @@ def test_a_schedule_of_before_is_kept_and_no_other_is_cancelled() -> None:
     assert plan.keep == job(4) and plan.cancel == (RUNNING,)
 
 
-def test_another_schedule_without_a_name_does_not_carry_on_the_schedule_of_a_cancelled_run() -> None:
+def test_another_nameless_schedule_does_not_continue_the_schedule_of_a_cancelled_run() -> None:
     nameless = {"name": "Proxbox Sync", "interval": 60, "sync_types": ["devices"]}
     skipped, other = job(5, **nameless), job(6, **{**nameless, "interval": 1440})
     for beside in (other, job(6, **{**nameless, "sync_types": ["storage"]})):
@@ -175,7 +175,7 @@ def test_another_schedule_without_a_name_does_not_carry_on_the_schedule_of_a_can
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_the_successor_of_a_run_without_a_name_is_known_although_the_run_did_not_show_its_scope(keep: bool) -> None:
+def test_the_successor_of_a_nameless_run_is_found_even_if_the_run_did_not_show_its_scope(keep: bool) -> None:
     nameless = {"name": "Proxbox Sync", "interval": 60}
     run, successor = job(5, "running", **nameless, data=NO_SCOPE), job(8, **nameless, sync_types=["devices"])
     daily = job(7, **{**nameless, "interval": 1440}, sync_types=["devices"])
@@ -191,10 +191,10 @@ def test_a_successor_that_was_cancelled_is_created_again() -> None:
 
 
 @pytest.mark.parametrize("goal", [ONE._replace(keep_schedule=False), NAMED._replace(keep_schedule=False)])
-def test_the_successor_of_a_run_that_ended_by_itself_goes_with_its_schedule(goal: CancelRuns) -> None:
+def test_the_successor_of_a_run_that_ended_by_itself_is_cancelled_too(goal: CancelRuns) -> None:
     first = (RUNNING,)
     assert later(goal, [job(2)], first=first, ended=(RUNNING,)).cancel == (job(2),)
-    # It is no successor.
+    # These jobs are not its successor.
     others = [job(3, interval=60), job(4, sync_types=["devices"]), once(5)]
     assert not later(goal, others, first=first, ended=(RUNNING,)).changed
     assert not later(goal, [job(2)], first=first, cancelled=(RUNNING,)).changed, "a cancelled run has no successor"
@@ -209,14 +209,14 @@ def run(goal: RunNow, *jobs: Job, **past: Any) -> Plan:
     return goal.decide(Observation(jobs, NOW, Past(**past)))
 
 
-def test_a_run_starts_whatever_runs() -> None:
+def test_start_creates_a_run_whatever_is_running() -> None:
     plan = run(START, job(1, "running"), job(2, "completed", completed=NOW))
     assert plan == Plan("now", create=NEW, why=("a sync is to run now",))
     assert START.name == "now" and START.missing(Observation((), NOW)) is None
 
 
 @pytest.mark.parametrize("goal", [JOIN, SKIP])
-def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
+def test_join_and_skip_take_a_run_of_the_same_scope(goal: RunNow) -> None:
     other_scope = once(1, sync_types=["devices"])
     scheduled = job(2)
     pending, running = once(4, "pending", name="else"), once(3, name="other")
@@ -227,7 +227,7 @@ def test_a_run_of_the_same_scope_serves(goal: RunNow) -> None:
     assert run(goal, running._replace(dead="its worker is gone")).create == NEW
 
 
-def test_a_run_whose_scope_is_not_told_serves_by_its_name() -> None:
+def test_a_run_that_does_not_show_its_scope_is_joined_by_its_name() -> None:
     plan = run(JOIN, once(1, name="now", data=NO_SCOPE))
     assert plan.keep and plan.why == (
         "a sync of the same name (NetBox does not show yet what it covers) was under way, so no other was started",
@@ -236,29 +236,29 @@ def test_a_run_whose_scope_is_not_told_serves_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("goal", [JOIN, SKIP])
-def test_of_two_tasks_that_created_a_sync_both_keep_the_lowest(goal: RunNow) -> None:
+def test_two_tasks_that_both_created_a_sync_keep_the_lowest_id(goal: RunNow) -> None:
     both = [once(9, "pending", name="now"), once(5, name="now")]
     plan = run(goal, *both, created=frozenset({9}))
     assert plan == Plan("now", keep=both[1], cancel=(both[0],), why=("job 9: a duplicate",))
     assert run(goal, *both, created=frozenset({5})).done
-    # The other one has ended meanwhile.
+    # The other sync has ended in the meantime.
     ended = once(5, "completed", name="now")
     assert run(goal, both[0], ended, created=frozenset({9}), kept=frozenset({5})).keep == ended
     assert run(START, *both, created=frozenset({9})).keep.id == 9 and run(START, *both, created=frozenset({9})).done
 
 
-def test_what_a_task_has_created_is_kept_when_it_has_ended() -> None:
+def test_a_created_run_is_kept_when_it_has_ended() -> None:
     for status in ("completed", "errored"):
         assert run(START, once(9, status, name="now"), created=frozenset({9})).keep.id == 9
 
 
-def test_a_run_that_somebody_cancels_at_once_is_not_started_again() -> None:
+def test_a_created_run_that_is_cancelled_at_once_is_not_created_again() -> None:
     own = once(9, "failed", name="now", error="Cancelled via API.", started=None)
     assert run(START, own, created=frozenset({9})).keep == own
 
 
 @pytest.mark.parametrize("status", ["completed", "errored"])
-def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
+def test_a_joined_sync_that_has_ended_in_the_meantime_is_kept(status: str) -> None:
     ended = once(5, status, name="other")
     assert run(JOIN, ended, kept=frozenset({5})).keep == ended
     assert run(JOIN, ended).create == NEW
@@ -266,7 +266,7 @@ def test_a_joined_sync_that_has_ended_meanwhile_counts(status: str) -> None:
     assert run(JOIN, cancelled, kept=frozenset({5})).create == NEW
 
 
-def test_a_recent_success_serves() -> None:
+def test_max_age_accepts_a_recent_success() -> None:
     goal = START._replace(max_age=HOUR)
     recent = once(1, "completed", completed=NOW - timedelta(minutes=59))
     assert run(goal, recent) == Plan(
@@ -294,14 +294,14 @@ def test_a_recent_success_serves() -> None:
         ("cancelled", "cancelled_running"),
     ],
 )
-def test_only_a_success_serves(verdict: str, like: str) -> None:
+def test_max_age_accepts_only_a_success(verdict: str, like: str) -> None:
     other = once(5, like=like, completed=NOW)
     assert other.outcome.verdict == verdict
     goal = RunNow(NewJob("now", other.scope), max_age=HOUR)
     assert run(goal, other).create == goal.new
 
 
-def test_an_unknown_outcome_does_not_serve() -> None:
+def test_max_age_does_not_accept_an_unknown_outcome() -> None:
     assert set(VERDICTS) == {"succeeded", "nothing_done", "partial", "failed", "cancelled", "unknown"}
     data = once(5, "completed").row["data"]
     del data["proxbox_sync"]["response"]
@@ -309,7 +309,7 @@ def test_an_unknown_outcome_does_not_serve() -> None:
     assert other.outcome.verdict == "unknown" and run(START._replace(max_age=HOUR), other).create == NEW
 
 
-def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
+def test_only_a_sync_can_be_cancelled_or_waited_for() -> None:
     url = "https://netbox.example.com"
     assert check_target(once(5), url) == once(5)
     with pytest.raises(
@@ -325,7 +325,7 @@ def test_what_is_cancelled_or_waited_for_is_a_sync() -> None:
     )
 
 
-def test_which_jobs_may_matter() -> None:
+def test_which_jobs_concern_a_goal() -> None:
     for goal in (ONE, NAMED):
         assert goal.concerns(job()) and goal.concerns(once(data=None)) and not goal.concerns(job(name="other"))
     unknown, other_scope = once(name="other", data=None), once(sync_types=["devices"])
@@ -337,14 +337,14 @@ def test_which_jobs_may_matter() -> None:
 URL = "http://netbox"
 
 
-def test_a_run_of_a_schedule_covers_the_same_under_another_name() -> None:
+def test_a_run_of_a_schedule_has_its_scope_and_another_name() -> None:
     scope = Scope(frozenset({"devices", "storage"}), frozenset({1, 2}), frozenset({3}))
     shape = {"sync_types": ["storage", "devices"], "proxmox_endpoint_ids": ["1", "2"], "netbox_endpoint_ids": ["3"]}
     dated = job(status="scheduled", interval=None, **shape)
     at_first_at_once = job(status="pending", scheduled=None, **shape)
     for member in (job(**shape), job(status="running", **shape), dated, at_first_at_once):
         assert run_of("nightly", [member], URL) == NewJob("nightly (run now)", scope)
-    # Duplicates that cover the same are clear, and so is a run that does not tell what it covers beside the next one.
+    # The scope is also clear if duplicates have the same scope, or if only the next job shows it.
     assert run_of("nightly", [job(1, **shape), job(2, **shape)], URL).scope == scope
     assert run_of("nightly", [job(1, **shape), job(2, "running", data=NO_SCOPE)], URL).scope == scope
 
@@ -374,7 +374,7 @@ def test_a_schedule_that_cannot_be_run_now(found: list[Job], says: str) -> None:
         run_of("nightly", found, URL)
 
 
-def test_a_run_of_a_schedule_is_no_member_and_no_schedule() -> None:
+def test_a_run_of_a_schedule_is_neither_part_of_it_nor_a_schedule() -> None:
     name = run_of("nightly", [job()], URL).name
     for status in ("pending", "running", "completed"):
         copy = once(7, status, name=name)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many schedules that are read at once."""
+"""Many schedules, whose jobs are read with one request."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def many(jobs: Jobs, *names: str) -> dict[str, Any]:
     return reach(jobs, *(WANTED._replace(name=name) for name in names))
 
 
-def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> None:
+def test_many_unchanged_schedules_cost_one_get(server: Script, jobs: Jobs, row: Row) -> None:
     names = [f"schedule {number}" for number in range(100)]
     server.answer(page(*(row(number, name=name, **NIGHTLY) for number, name in enumerate(names, 1))))
     outcomes = many(jobs, *names)
@@ -62,7 +62,7 @@ def test_many_unchanged_are_one_get(server: Script, jobs: Jobs, row: Row) -> Non
     assert server.asked == [ALL]
 
 
-def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_schedule_that_fails_does_not_stop_the_others(server: Script, jobs: Jobs, row: Row) -> None:
     refusal = recorded_answer("not_created_in_the_past")
     server.answer(page(row(5, name="b", **NIGHTLY)), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
     outcomes = many(jobs, "a", "b", "c")
@@ -70,7 +70,7 @@ def test_one_of_many_that_fails_does_not_stop_the_others(server: Script, jobs: J
     assert outcomes["b"].job.id == 5 and outcomes["c"].job.id == 7
 
 
-def test_the_active_schedules(server: Script, jobs: Jobs, row: Row) -> None:
+def test_active_returns_the_names_of_active_schedules(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(
         page(
             row(5, name="listed", **NIGHTLY),
@@ -83,7 +83,7 @@ def test_the_active_schedules(server: Script, jobs: Jobs, row: Row) -> None:
     assert server.asked == [ALL]
 
 
-def test_a_job_that_has_just_begun_matters_if_its_name_does(
+def test_a_run_that_is_just_starting_is_read_again_if_its_name_matters(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = row(6, name="other", status="running", interval=60, started="2026-04-10T10:00:00Z")
@@ -96,7 +96,7 @@ def test_a_job_that_has_just_begun_matters_if_its_name_does(
         assert server.asked == [ALL] * looks
 
 
-def test_many_are_read_again_when_one_took_its_time(
+def test_the_jobs_are_read_again_after_a_schedule_that_took_long(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_schedules, "READ_AGAIN_AFTER", -1.0)
@@ -122,7 +122,7 @@ def test_a_one_time_schedule_is_read_with_its_newest_jobs(server: Script, jobs: 
     assert server.asked == [ALL, NEWEST]
 
 
-def test_a_one_time_schedule_with_an_active_job_costs_no_more(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_one_time_schedule_with_an_active_job_costs_no_more_requests(server: Script, jobs: Jobs, row: Row) -> None:
     later = Declare("nightly", at=parse_at("2026-05-01 02:00", parse_timezone("UTC")))
     server.answer(page(row(5, scheduled="2026-05-01T02:00:00Z")))
     assert reach(jobs, later)["nightly"].job.id == 5
@@ -136,13 +136,13 @@ def test_schedules_are_created_and_ended_in_one_task(server: Script, jobs: Jobs,
     assert server.asked[-2:] == [CREATE, ACTIVE]
 
 
-def test_netbox_that_cannot_be_read_fails_the_task(server: Script, jobs: Jobs) -> None:
+def test_the_task_fails_if_the_jobs_cannot_be_read(server: Script, jobs: Jobs) -> None:
     server.answer(recorded_answer("wrong_token_v1"))
     with pytest.raises(ProxboxError, match="does not accept the token"):
         many(jobs, "a")
 
 
-def test_what_is_a_schedule() -> None:
+def test_which_jobs_are_a_schedule() -> None:
     for members in (
         [make_job(**NIGHTLY)],
         [make_job(scheduled="2026-05-01T02:00:00Z")],
