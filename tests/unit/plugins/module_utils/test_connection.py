@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The values of a connection: what cannot work is refused before anything is sent, and no message holds a secret."""
+"""The values of a connection. Invalid values are refused before a request is sent, and no message has a secret."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ UNPRINTABLE = "it holds white space, a backslash or a character that cannot be p
         ("admin:hunter2hunter2@netbox.example.com", LOGIN),
     ],
 )
-def test_no_url(url: str, says: str) -> None:
+def test_an_invalid_url_is_refused(url: str, says: str) -> None:
     assert refusal(url=url) == f"netbox_url is not a URL of the form https://netbox.example.com: {says}."
 
 
@@ -79,12 +79,12 @@ def test_no_url(url: str, says: str) -> None:
         ("HTTPS://netbox", "HTTPS://netbox"),
     ],
 )
-def test_a_url_as_it_is_used(given: str, url: str) -> None:
+def test_a_url_is_normalized(given: str, url: str) -> None:
     assert checked(Connection(given, TOKEN)).url == url
 
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "tok\u00e9n", "{{ undefined }}", "a\nb", "a\x00b"])
-def test_no_token(token: str) -> None:
+def test_an_invalid_token_is_refused(token: str) -> None:
     assert refusal(token=token) == (
         "netbox_token is empty or holds white space or non-ASCII characters, so it cannot be a NetBox API token; "
         "check how it is passed (a line break inside it, quotes, an unresolved variable)."
@@ -92,19 +92,19 @@ def test_no_token(token: str) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, math.nan, math.inf, 1e10])
-def test_no_timeout(timeout: float) -> None:
+def test_an_invalid_timeout_is_refused(timeout: float) -> None:
     assert refusal(timeout=timeout) == f"timeout {timeout} is not a time: give seconds above 0, and at most 86400."
 
 
 @pytest.mark.parametrize("timeout", [0.1, 86400])
-def test_the_shortest_and_the_longest_timeout(timeout: float) -> None:
+def test_the_shortest_and_the_longest_timeout_are_accepted(timeout: float) -> None:
     assert checked(Connection("http://netbox", TOKEN, timeout=timeout)).timeout == timeout
 
 
 @pytest.mark.parametrize(
     "value", [f"hunter2{mark}hunter2" for mark in ("\nX-Other: a", "\r", "\x00", "\x1f", "\x7f", "\u0100", "\u2013")]
 )
-def test_no_header(value: str) -> None:
+def test_an_invalid_value_of_a_header_is_refused(value: str) -> None:
     assert refusal(headers={"X-Key": value}) == (
         "The value of X-Key in headers has a line break or a character that HTTP does not allow: check how it is "
         "passed (a line break inside it, a typographic quote or dash)."
@@ -112,7 +112,7 @@ def test_no_header(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, ["hunter2"], ("hunter2",), {"hunter2"}, {"hunter2": "a"}])
-def test_a_header_that_is_no_text(value: object) -> None:
+def test_a_header_that_is_not_a_string_is_refused(value: object) -> None:
     assert refusal(headers={"X-Key": value}) == (
         "The value of X-Key in headers is not a string: give one string for each header."
     )
@@ -129,20 +129,20 @@ def test_a_header_that_is_no_text(value: object) -> None:
         ("X-Key\n", "X-Key"),
     ],
 )
-def test_no_name_of_a_header(name: str, begin: str) -> None:
+def test_an_invalid_name_of_a_header_is_refused(name: str, begin: str) -> None:
     assert refusal(headers={name: "abc"}) == (
         f"headers has a name that HTTP does not allow, which begins with {begin!r}: a name takes ASCII letters, digits "
         "and hyphens, and the value is given separately."
     )
 
 
-def test_the_tokens_own_header() -> None:
+def test_the_header_of_the_token_is_refused() -> None:
     assert refusal(headers={"authorization": "Token hunter2"}) == (
         "headers has Authorization, the header of the token: leave it out, and set the token with netbox_token."
     )
 
 
-def test_headers_as_they_are_sent() -> None:
+def test_headers_are_normalized() -> None:
     given = {"X-Shard": 1, "X-Gate": "caf\u00e9\n", "X-Up": " o\tk ", "!#$%&'*+-.^_`|~09azAZ": "\xff \x80"}
     connection = checked(Connection("http://netbox", TOKEN, headers=given))
     sent = {**given, "X-Shard": "1", "X-Gate": "caf\u00e9", "X-Up": "o\tk", "Accept-Language": "en"}
@@ -154,19 +154,19 @@ OPTIONS = ["ca_path", "client_cert", "client_key"]
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("path", ["/nowhere", "/" + "n" * 5000])
-def test_a_file_that_is_not_there(option: str, path: str) -> None:
+def test_a_file_that_does_not_exist_is_refused(option: str, path: str) -> None:
     assert refusal(**{option: path}) == f"{option} {path!r} does not exist on the host that runs the module."
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("key", ["-----BEGIN PRIVATE KEY-----\nhunter2\n", "-----BEGIN PRIVATE KEY-----", "hunter2\n"])
-def test_a_key_instead_of_its_file(option: str, key: str) -> None:
+def test_a_key_in_place_of_its_path_is_refused_and_masked(option: str, key: str) -> None:
     assert refusal(**{option: key}) == f"{option} is the text of a certificate or a key: give the path of its file."
     assert secret_values({option: key}) == {key, key.strip()}
     assert secret_values({option: "/etc/ssl/netbox.pem"}) == set()
 
 
-def test_what_is_masked() -> None:
+def test_which_values_are_masked() -> None:
     params = {
         "netbox_url": "https://netbox.example.com/X",
         "netbox_token": f"{TOKEN}\n",

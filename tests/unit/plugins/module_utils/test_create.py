@@ -43,7 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def create(server: Script, jobs: Jobs, *answers: Answer, known: set[int] | None = None) -> int:
-    """Create the job, after a request that has told NetBox's clock."""
+    """Create the job, after a request that has read NetBox's clock."""
     server.answer(page(), *answers)
     jobs.active()
     return create_once(jobs, NEW, known or set())
@@ -59,25 +59,25 @@ def test_a_create_is_one_post(server: Script, jobs: Jobs) -> None:
     [Answer(hang_up=True), Answer("<html>", 502, "text/html"), Answer("", 504), Answer('{"ok": true, "jo', 201)],
 )
 def test_a_create_whose_answer_is_lost_is_not_sent_again(server: Script, jobs: Jobs, row: Row, lost: Answer) -> None:
-    # The server has acted: the job is there, and one of another scope too, which is somebody else's.
+    # NetBox has created the job. Another task has created a job with another scope.
     theirs = row(6, sync_types=["devices"], **NIGHTLY)
     assert create(server, jobs, lost, page(), page(theirs, row(7, **NIGHTLY))) == 7
     assert server.asked == [ALL, CREATE, SINCE, SINCE]
 
 
-def test_a_created_job_without_an_id_is_looked_for(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_task_searches_for_the_job_if_the_answer_has_no_id(server: Script, jobs: Jobs, row: Row) -> None:
     untold = created_without_id()
     assert create(server, jobs, untold, page(row(7, **NIGHTLY))) == 7
     assert server.asked == [ALL, CREATE, SINCE]
 
 
-def test_only_a_job_that_was_not_there_before_is_the_lost_one(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_existed_before_is_not_taken_for_the_created_one(server: Script, jobs: Jobs, row: Row) -> None:
     before, later, first = row(5, **NIGHTLY), row(9, **NIGHTLY), row(8, **NIGHTLY)
     others = [row(6, **NIGHTLY, **FOREIGN), row(7, **{**NIGHTLY, "interval": 60})]
     assert create(server, jobs, Answer(hang_up=True), page(later, first, *others, before), known={5}) == 8
 
 
-def test_a_create_that_never_arrived_is_told(server: Script, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_create_that_never_arrived_is_an_error(server: Script, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_create, "ARRIVAL", 0.05)
     says = r"NetBox does not show the job after .* was not sent again: run the task again\.$"
     with pytest.raises(ProxboxError, match=says):
@@ -85,19 +85,19 @@ def test_a_create_that_never_arrived_is_told(server: Script, jobs: Jobs, monkeyp
     assert server.requests.count(CREATE) == 1
 
 
-def test_a_create_that_was_refused_is_not_looked_for(server: Script, jobs: Jobs) -> None:
+def test_the_task_does_not_search_for_a_job_that_was_refused(server: Script, jobs: Jobs) -> None:
     with pytest.raises(ProxboxError, match="HTTP 403"):
         create(server, jobs, recorded_answer("may_not_create"))
     assert server.asked == [ALL, CREATE]
 
 
-def test_a_create_is_looked_for_until_netbox_is_back(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_task_searches_for_the_job_until_netbox_answers(server: Script, jobs: Jobs, row: Row) -> None:
     assert create(server, jobs, Answer(hang_up=True), *[AWAY] * 9, page(row(7, **NIGHTLY))) == 7
     assert server.requests.count(CREATE) == 1
 
 
 @pytest.mark.parametrize("answer", [AWAY, recorded_answer("wrong_token_v1")])
-def test_a_create_of_which_netbox_tells_nothing_is_told(
+def test_the_error_says_if_it_is_not_known_whether_the_job_was_created(
     server: Script, jobs: Jobs, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_create, "TRANSIENT_LIMIT", 0.05)
@@ -107,11 +107,11 @@ def test_a_create_of_which_netbox_tells_nothing_is_told(
     assert server.requests.count(CREATE) == 1
 
 
-# NetBox 4.7.3 answers so if Redis refuses writes, here because it has reached its maxmemory.
+# The answer of NetBox 4.7.3 if Redis refuses writes. Here, Redis has reached its maxmemory.
 REDIS_FULL = recorded_answer("not_created_redis_full")
 
 
-def test_a_job_that_netbox_saves_before_it_fails_is_named(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_error_names_a_job_that_netbox_saved_before_it_failed(server: Script, jobs: Jobs, row: Row) -> None:
     left = row(7, **NIGHTLY, data=None)
     says = r"maxmemory.*saved the job, but RQ may not have it, so it may never run: delete it at .*/core/jobs/7/\.$"
     with pytest.raises(ProxboxError, match=says):
@@ -119,7 +119,7 @@ def test_a_job_that_netbox_saves_before_it_fails_is_named(server: Script, jobs: 
     assert server.asked == [ALL, CREATE, SINCE]
 
 
-def test_a_failure_of_netbox_that_leaves_no_job(server: Script, jobs: Jobs) -> None:
+def test_an_error_of_netbox_without_a_saved_job_is_not_a_change(server: Script, jobs: Jobs) -> None:
     with pytest.raises(ProxboxError, match=r"HTTP 500: OutOfMemoryError: .*'maxmemory'\)\.$") as told:
         create(server, jobs, REDIS_FULL, page())
     assert not told.value.changed

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which events follow from the looks at NetBox."""
+"""The events that follow from the looks at NetBox."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Watch:
         self.now = NOW
 
     def look(self, *now: Job, ended: Iterable[Job] = (), after: float = 30, limit: float = 2) -> list[dict[str, Any]]:
-        """Look, so many seconds later. ``ended`` are all jobs that have ended."""
+        """Look at NetBox ``after`` seconds later. ``ended`` has all jobs that have ended."""
         self.now += timedelta(seconds=after)
         new = [job for job in ended if job.completed and job.completed >= self.memory.since]
         ids = to_read(self.memory, now, new, self.rules)
@@ -79,7 +79,7 @@ class Watch:
         ("sdn_disabled", "nothing_done"),
     ],
 )
-def test_a_sync_that_ends_is_told_once_with_its_outcome(like: str, outcome: str) -> None:
+def test_a_sync_that_ends_causes_one_event_with_its_outcome(like: str, outcome: str) -> None:
     watch = Watch()
     run = ended(like=like)
     assert watch.told(active(status="running")) == []
@@ -91,7 +91,7 @@ def test_a_sync_that_ends_is_told_once_with_its_outcome(like: str, outcome: str)
 
 
 @pytest.mark.parametrize("like", ["ok_all", "backups_500_alone", "backups_500_beside", "devices_500", "sdn_disabled"])
-def test_an_older_plugin_tells_the_same(like: str) -> None:
+def test_an_older_plugin_causes_the_same_event(like: str) -> None:
     def outcome(release: str) -> str:
         row = {**recorded(like, release), "completed": "2026-04-10T10:00:00Z"}
         (event,) = Watch().look(ended=[Job.from_row(row)])
@@ -111,7 +111,7 @@ def test_the_message_names_the_cause() -> None:
     assert event["message"] == "The sync 'nightly' (job 9) did everything that was requested."
 
 
-def test_only_what_ends_after_the_start_counts() -> None:
+def test_only_a_sync_that_ends_after_the_start_or_within_lookback_causes_an_event() -> None:
     old = ended(8, completed=NOW - timedelta(minutes=30))
     assert Watch().told(ended=[old]) == []
     assert Watch(lookback=timedelta(minutes=29)).told(ended=[old]) == []
@@ -120,8 +120,8 @@ def test_only_what_ends_after_the_start_counts() -> None:
     assert watch.told(ended=[old]) == []
 
 
-def test_an_end_that_the_clock_hides_is_told() -> None:
-    """The worker's clock is slow, or the row has no end: the job is not active any more."""
+def test_an_end_with_a_wrong_or_missing_time_causes_an_event() -> None:
+    """The worker's clock is slow, or the row has no time of its end. The job is no longer active."""
     for completed in (NOW - timedelta(minutes=30), None):
         watch = Watch()
         run = ended(completed=completed)
@@ -130,7 +130,7 @@ def test_an_end_that_the_clock_hides_is_told() -> None:
         assert watch.told(active(10), ended=[run]) == []
 
 
-def test_an_outage_hides_nothing() -> None:
+def test_syncs_that_end_during_an_outage_cause_events() -> None:
     watch = Watch()
     assert watch.told(active(status="running")) == []
     first, second = ended(9), ended(10, "devices_500", completed=NOW + timedelta(hours=3))
@@ -138,12 +138,12 @@ def test_an_outage_hides_nothing() -> None:
     assert [(event["job"]["id"], event["job"]["outcome"]) for event in found] == [(9, "succeeded"), (10, "failed")]
 
 
-def test_ends_come_in_their_order() -> None:
+def test_events_come_in_the_order_of_the_ends() -> None:
     runs = [ended(9, completed=NOW + SOON), ended(10), ended(11, completed=NOW + SOON / 2)]
     assert [event["job"]["id"] for event in Watch().look(ended=runs, after=60)] == [10, 11, 9]
 
 
-def test_a_job_that_a_list_has_left_out_is_still_active() -> None:
+def test_a_job_that_is_missing_in_one_list_is_still_active() -> None:
     watch = Watch()
     assert watch.told(active()) == watch.told(ended=[active()]) == watch.told(ended=[active()]) == []
     assert watch.told(active(10), ended=[ended()]) == [("ended", "nightly")]
@@ -158,7 +158,7 @@ def test_the_memory_does_not_grow() -> None:
     assert watch.memory.since == watch.now - OVERLAP
 
 
-def test_other_jobs_are_no_syncs() -> None:
+def test_jobs_that_are_not_syncs_cause_no_events() -> None:
     watch = Watch()
     script = active(5, scheduled=NOW - timedelta(hours=1), **FOREIGN)
     system = active(6, scheduled=NOW - timedelta(hours=1), data=None, user=None, name="System Housekeeping")
@@ -183,7 +183,7 @@ def test_a_sync_that_lost_its_data_is_still_a_sync() -> None:
     assert watch.told(ended=[ended(like="cancelled_running", data=None)]) == [("ended", "nightly")]
 
 
-def test_names() -> None:
+def test_only_schedules_with_matching_names_cause_events() -> None:
     rules = Rules(names=("nightly", "lab *"))
     runs = [ended(number, name=name) for number, name in enumerate(("nightly", "lab 1", "nightly 2", "lab"), 1)]
     watch = Watch(rules)
@@ -194,7 +194,7 @@ def test_names() -> None:
     ]
 
 
-def test_overdue_is_told_once_for_each_run() -> None:
+def test_an_overdue_run_causes_one_event() -> None:
     watch = Watch()
     due = active(scheduled=NOW)
     assert watch.told(due, after=119) == []
@@ -207,7 +207,7 @@ def test_overdue_is_told_once_for_each_run() -> None:
     assert watch.told(late, ended=[ended()]) == [("ended", "nightly"), ("overdue", "nightly")]
 
 
-def test_running_too_long_is_told_once() -> None:
+def test_a_run_that_takes_too_long_causes_one_event() -> None:
     run = active(status="running", started=NOW)
     watch = Watch(Rules(running_too_long=timedelta(minutes=30)))
     assert watch.told(run, after=1799) == []
@@ -233,7 +233,7 @@ def test_the_time_limit_of_netbox_is_the_default() -> None:
     assert watch.told(run, limit=1) == watch.told(run, limit=9) == watch.told(run, limit=1) == []
 
 
-def test_a_schedule_that_vanishes_is_told_once() -> None:
+def test_a_schedule_that_disappears_causes_one_event() -> None:
     watch = Watch()
     assert watch.told(active()) == []
     cancelled = ended(like="cancelled_before", started=None)
@@ -244,7 +244,7 @@ def test_a_schedule_that_vanishes_is_told_once() -> None:
         "The schedule 'nightly' has no active job any more. The sync 'nightly' (job 9) was cancelled before it started."
     )
     assert watch.told() == []
-    # It comes back, and vanishes again: this time its row is deleted.
+    # The schedule comes back and disappears again. This time, its row is deleted.
     assert watch.told(active(10)) == watch.told() == []
     (event,) = watch.look()
     assert event["message"] == "The schedule 'nightly' has no active job any more." and event["job"]["id"] == 10
@@ -265,14 +265,14 @@ def test_a_schedule_between_two_runs_is_not_gone() -> None:
     assert watch.told(active(11, data=None)) == watch.told(active(11, data=None)) == []
 
 
-def test_a_sync_that_runs_once_is_no_schedule() -> None:
+def test_a_sync_that_runs_once_is_not_a_schedule() -> None:
     watch = Watch()
     assert watch.told(active(interval=None)) == []
     assert watch.told(ended=[ended(interval=None)]) == [("ended", "nightly")]
     assert watch.told() == watch.told() == []
 
 
-def test_a_schedule_that_has_to_exist() -> None:
+def test_a_required_schedule_that_does_not_exist_causes_one_event() -> None:
     watch = Watch(Rules(names=("other",), schedules=("nightly", "weekly")))
     assert watch.told(active(name="weekly")) == []
     (event,) = watch.look(active(name="weekly"))
@@ -283,7 +283,7 @@ def test_a_schedule_that_has_to_exist() -> None:
 
 
 @given(st.lists(st.sampled_from(("start", "end", "follow", "cancel", "pass", "look")), max_size=40))
-def test_each_end_is_told_once_and_no_living_schedule_is_gone(steps: list[str]) -> None:
+def test_each_end_causes_one_event_and_an_active_schedule_is_not_gone(steps: list[str]) -> None:
     """One schedule whose runs start, end, leave a successor and are cancelled, with looks at any time."""
     watch = Watch()
     jobs, done, events = [active(1, scheduled=NOW + timedelta(days=365))], [], []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a user is told of a run that did not do what was asked for; the rows are those of real runs (tests/record)."""
+"""The message about a run that did not do all that was requested. The rows are from real runs (tests/record)."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ MESSAGES = {
         "URL/plugins/proxbox/endpoints/proxmox/3/.",
     ],
 }
-"""The lines about each recorded run, without the name of the job and the line with the log's address."""
+"""The lines of the message about each recorded run, without the name of the job and the address of the log."""
 
 
 def job(scenario: str, release: str = "0.0.29.post6") -> Job:
@@ -338,14 +338,14 @@ def job(scenario: str, release: str = "0.0.29.post6") -> Job:
 
 
 def judged(found: Job, verdict: str, stages: list[Stage]) -> Job:
-    """Return the job with another outcome than its row tells."""
+    """Return the job with this outcome in place of that of its row."""
     found = found._replace()
     vars(found)["outcome"] = Outcome(verdict, tuple(stages))
     return found
 
 
 def plain(text: str) -> str:
-    """A message without what differs from run to run."""
+    """Replace the parts of a message that differ from run to run."""
     text = re.sub(r"http://127\.0\.0\.1:\d+/(plugins|core)", r"URL/\1", text)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "BACKEND", text)
     text = re.sub(r"'record \d+' \(job \d+\)", "'x' (job 1)", text)
@@ -355,20 +355,20 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(("release", "scenario"), MESSAGES)
-def test_what_is_told(release: str, scenario: str) -> None:
+def test_the_message_about_each_recorded_run(release: str, scenario: str) -> None:
     first, *rest, last = plain(explain(job(scenario, release))).split("\n")
     assert [first.removeprefix("The sync 'x' (job 1) "), *rest] == MESSAGES[release, scenario]
     assert last == "Log: URL/core/jobs/1/"
 
 
-def test_each_recorded_run_that_did_not_do_all_is_told_of() -> None:
+def test_each_recorded_run_that_did_not_succeed_has_an_expected_message() -> None:
     files = [(path.parent.name, path.stem) for path in RECORDED.glob("0.0.*/*.json")]
     ended = {key: job(key[1], key[0]).outcome.verdict for key in files}
     assert {key for key, verdict in ended.items() if verdict not in (None, "succeeded")} == set(MESSAGES)
 
 
 @pytest.mark.parametrize(("release", "scenario"), MESSAGES)
-def test_a_message_is_short_and_says_nothing_twice(release: str, scenario: str) -> None:
+def test_a_message_is_short_and_repeats_nothing(release: str, scenario: str) -> None:
     text = explain(job(scenario, release))
     lines = text.split("\n")
     assert len(lines) <= 10 and len(set(lines)) == len(lines)
@@ -377,7 +377,7 @@ def test_a_message_is_short_and_says_nothing_twice(release: str, scenario: str) 
     assert len(sentences) == len(set(sentences))
 
 
-def test_many_endpoints_with_one_cause_are_one_line() -> None:
+def test_many_endpoints_with_the_same_cause_share_one_line() -> None:
     found = job("backups_500_beside")
     stages = [Stage("devices", number, f"pve{number}", "failed", error="HTTP 500: no") for number in range(30)]
     lines = explain(judged(found, "failed", stages)).split("\n")
@@ -396,9 +396,9 @@ def test_the_first_cause_in_one_line() -> None:
     assert in_one_line(job("sdn_disabled")) == "the setting sync_mode_sdn, or a parent setting, is disabled"
 
 
-def test_what_to_warn_of() -> None:
-    assert remarks(job("ok_all")) == [], "nobody asked for sdn by name"
-    assert remarks(job("sdn_disabled")) == [], "that is the outcome"
+def test_the_remarks_about_a_run() -> None:
+    assert remarks(job("ok_all")) == [], "the sync did not request sdn by its name"
+    assert remarks(job("sdn_disabled")) == [], "the outcome shows this already"
     (left_out,) = remarks(job("devices_and_sdn_disabled"))
     assert plain(left_out) == (
         "The sync 'x' (job 1) skipped sdn: the setting sync_mode_sdn, or a parent setting, is disabled. Enable it at "
@@ -426,7 +426,7 @@ def test_errors_and_warnings_come_before_the_last_lines() -> None:
     assert len(excerpt(job("ok_all"))) == 8
 
 
-def test_an_unknown_outcome_is_said_to_be_unknown() -> None:
+def test_the_message_about_an_unknown_outcome() -> None:
     row = recorded("ok_devices_backups")
     del row["data"]["proxbox_sync"]["response"]
     assert plain(explain(Job.from_row(row))) == (

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How requests are sent: TLS, proxies, and the certificates and time-outs of both."""
+"""How requests are sent: TLS, proxies, certificates, time-outs and retries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def plain() -> Iterator[Callable[[bytes | None], int]]:
-    """Serve, without TLS, the same bytes to each connection after its first ones; None waits for more."""
+    """Return a function that starts a server without TLS, which sends these bytes on each connection.
+
+    With None, the server sends nothing, and waits for more bytes.
+    """
     listeners = []
 
     def serve(answer: bytes | None) -> int:
@@ -71,10 +74,10 @@ def failure(url: str, timeout: float = 30) -> ProxboxError:
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<html>"])
 @pytest.mark.parametrize("validate", [True, False])
-def test_a_server_without_tls(
+def test_a_server_without_tls_is_recognized(
     plain: Callable[[bytes | None], int], monkeypatch: pytest.MonkeyPatch, answer: bytes | None, validate: bool
 ) -> None:
-    """As gunicorn, which waits for the rest of a request, and as nginx, which answers at once."""
+    """gunicorn waits for the rest of the request. nginx answers at once."""
     monkeypatch.setattr(_http, "HANDSHAKE_TIMEOUT", 0.2)
     began = time.monotonic()
     with pytest.raises(ProxboxError, match=r"does not use TLS .*should begin with http://") as caught:
@@ -85,14 +88,14 @@ def test_a_server_without_tls(
         assert caught.value.detail == "no answer to TLS within 0.2 s"
 
 
-def test_a_time_out_that_is_shorter_than_the_time_for_tls(plain: Callable[[bytes | None], int]) -> None:
+def test_a_short_timeout_also_limits_the_tls_handshake(plain: Callable[[bytes | None], int]) -> None:
     began = time.monotonic()
     assert "does not use TLS" in str(failure(f"https://127.0.0.1:{plain(None)}", timeout=0.2))
     assert time.monotonic() - began < _http.HANDSHAKE_TIMEOUT
 
 
-def test_tls_that_breaks_off_after_the_request() -> None:
-    """The request may have arrived, unlike with a certificate that is wrong."""
+def test_the_outcome_is_unknown_if_tls_breaks_off_after_the_request() -> None:
+    """The request may have arrived. With a wrong certificate, it was not sent."""
 
     def wrapped(cause: ssl.SSLError) -> requests.exceptions.SSLError:
         return requests.exceptions.SSLError(MaxRetryError(None, "/", UrllibSSLError(cause)))
@@ -120,7 +123,7 @@ def test_tls_that_breaks_off_after_the_request() -> None:
         "foo://user:hunter2@127.0.0.1:1",
     ],
 )
-def test_a_proxy_that_cannot_work(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+def test_an_invalid_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     assert str(failure("https://netbox.example.com")) == (
         "The proxy for netbox.example.com in the environment of the module is not a URL of the form "
@@ -130,12 +133,12 @@ def test_a_proxy_that_cannot_work(monkeypatch: pytest.MonkeyPatch, proxy: str) -
 
 
 @pytest.mark.parametrize("scheme", ["", "http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"])
-def test_a_proxy_that_can_work(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_a_valid_proxy_is_accepted(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"{scheme}user:hunter2@proxy.example.com:3128")
     assert Session(Connection("https://netbox.example.com", TOKEN)).url == "https://netbox.example.com"
 
 
-def test_a_proxy_that_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_that_is_not_used_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "foo://")
     monkeypatch.setenv("NO_PROXY", "netbox.example.com")
     assert Session(Connection("https://netbox.example.com", TOKEN)).url == "https://netbox.example.com"
@@ -143,20 +146,22 @@ def test_a_proxy_that_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("proxy", ["http://user:hunter2@127.0.0.1:1", "user:hunter2@127.0.0.1:1"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_away(monkeypatch: pytest.MonkeyPatch, proxy: str, scheme: str) -> None:
+def test_the_error_about_a_proxy_that_cannot_be_reached_has_no_secret(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, scheme: str
+) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
     error = failure(f"{scheme}://netbox.example.com")
     assert "netbox.example.com" in str(error) and "proxy" in str(error).lower()
     assert "hunter2" not in f"{error}{error.failure}"
 
 
-def test_a_bundle_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_ca_bundle_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
     assert "invalid path: /nowhere" in str(failure("https://127.0.0.1:1"))
 
 
 class Clock:
-    """The time of a test, which passes as the code sleeps. ``answers`` come one after the other."""
+    """A clock that moves only while the code sleeps. ``send`` returns ``answers`` one after the other."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: requests.Response | Exception) -> None:
         self.now = 1000.0
@@ -208,7 +213,7 @@ GOOD, BROKEN = answer(), requests.exceptions.ConnectionError("reset")
         (answer(505), False),
     ],
 )
-def test_what_is_repeated(
+def test_which_requests_are_repeated(
     monkeypatch: pytest.MonkeyPatch, first: requests.Response | Exception, repeated: bool
 ) -> None:
     clock = Clock(monkeypatch, first, GOOD)
@@ -217,7 +222,7 @@ def test_what_is_repeated(
 
 
 @pytest.mark.parametrize("error", [requests.exceptions.ReadTimeout("slow"), requests.exceptions.ProxyError("no")])
-def test_what_is_not_repeated(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_time_outs_and_errors_of_a_proxy_are_not_repeated(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     clock = Clock(monkeypatch, error)
     with pytest.raises(type(error)):
         _http._resend_if_broken(clock.send, 30)
@@ -228,7 +233,7 @@ def test_what_is_not_repeated(monkeypatch: pytest.MonkeyPatch, error: Exception)
     ("patience", "pauses"), [(0.4, []), (0.5, [0.5]), (1.4, [0.5]), (1.5, [0.5, 1.0]), (30, [0.5, 1.0])]
 )
 @pytest.mark.parametrize("failure", [answer(502), BROKEN])
-def test_how_often_it_is_repeated(
+def test_how_often_a_request_is_repeated(
     monkeypatch: pytest.MonkeyPatch, failure: requests.Response | Exception, patience: float, pauses: list[float]
 ) -> None:
     clock = Clock(monkeypatch, *[failure] * 9)
@@ -241,15 +246,15 @@ def test_how_often_it_is_repeated(
     assert (clock.pauses, len(clock.answers)) == (pauses, 9 - 1 - len(pauses))
 
 
-def test_the_server_is_asked_for_english(server: Script) -> None:
-    """The words of an error tell what it means, and NetBox translates them: DEFAULT_LANGUAGE may be ``de``."""
+def test_requests_ask_for_english(server: Script) -> None:
+    """The collection recognizes an error by its text, and NetBox may translate it (DEFAULT_LANGUAGE)."""
     server.answer(Answer({}))
     for headers in ({}, {"accept-language": "de"}):
         Session(Connection(server.url, TOKEN, headers=headers)).get("status/")
     assert [sent["Accept-Language"] for sent in server.headers] == ["en", "en"]
 
 
-def test_cookies_of_the_user(server: Script) -> None:
+def test_cookies_of_the_user_are_sent(server: Script) -> None:
     server.answer(Answer({}))
     Session(Connection(server.url, TOKEN, headers={"Cookie": "gate=open=1; Secure;a=b"})).get("status/")
     assert server.headers[0]["Cookie"] == "gate=open=1; a=b"
@@ -257,6 +262,8 @@ def test_cookies_of_the_user(server: Script) -> None:
     assert "Cookie" not in server.headers[1]
 
 
-def test_without_tls_the_store_of_the_system_is_not_read(server: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_certificate_store_of_the_system_is_not_read_without_tls(
+    server: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_http, "_system_trust", None)
     assert Session(Connection(server.answer(Answer({})).url, TOKEN)).get("status/") == {}

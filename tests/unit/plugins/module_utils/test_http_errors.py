@@ -50,7 +50,7 @@ SENT_ON = (
 
 
 def response(status: int, body: Any = "<html>", **headers: str) -> requests.Response:
-    """An answer; a body that is no text is sent as JSON."""
+    """Return an answer. A body that is not text becomes JSON."""
     made = requests.Response()
     made.status_code = status
     made._content = (body if isinstance(body, str) else json.dumps(body)).encode()
@@ -90,7 +90,7 @@ def facts(error: ProxboxError, **more: Any) -> None:
         (response(504), NETBOX_DOWN, True),
     ],
 )
-def test_what_a_status_means(answer: requests.Response, meaning: str, unknown: bool) -> None:
+def test_the_sentence_for_each_status(answer: requests.Response, meaning: str, unknown: bool) -> None:
     error = refused(answer, "POST", URL)
     assert str(error) == f"{meaning} (POST {URL} answered HTTP {answer.status_code})."
     assert error.outcome_unknown is unknown
@@ -119,7 +119,7 @@ def test_what_a_status_means(answer: requests.Response, meaning: str, unknown: b
         ("<html>", None),
     ],
 )
-def test_the_servers_own_words(body: Any, detail: str | None) -> None:
+def test_the_error_quotes_the_answer_of_the_server(body: Any, detail: str | None) -> None:
     error = refused(response(400, body), "POST", URL)
     detail = None if detail == "detail: " else detail
     assert error.detail == detail
@@ -127,14 +127,14 @@ def test_the_servers_own_words(body: Any, detail: str | None) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_permission_that_is_missing(status: int) -> None:
+def test_the_sentence_for_a_missing_permission(status: int) -> None:
     error = refused(response(status, {"detail": "No Permission."}), "POST", URL)
     assert str(error) == (
         f"The token's user lacks a permission for this (POST {URL} answered HTTP {status}: No Permission)."
     )
 
 
-def test_json_of_another_service() -> None:
+def test_the_sentence_for_json_of_another_service() -> None:
     error = not_netbox("POST", URL)
     assert str(error) == (
         f"The answer is JSON, but not that of NetBox's API: netbox_url may point to another service {WHERE}."
@@ -144,7 +144,7 @@ def test_json_of_another_service() -> None:
 
 
 def over_tls(cause: Exception) -> exceptions.SSLError:
-    """As requests and urllib3 wrap a failure of TLS."""
+    """Wrap an error of TLS as requests and urllib3 do."""
     return exceptions.SSLError(MaxRetryError(None, "/", UrllibSSLError(cause)))  # type: ignore[arg-type]
 
 
@@ -229,7 +229,9 @@ PROXY = f"The proxy between this host and {HOST} refused: {{}} {WHERE}. Check HT
         (HTTPError("no"), FAILED, "no", True, False),
     ],
 )
-def test_a_request_without_an_answer(exc: Exception, says: str, reason: str, unknown: bool, broken: bool) -> None:
+def test_the_sentence_for_a_request_without_an_answer(
+    exc: Exception, says: str, reason: str, unknown: bool, broken: bool
+) -> None:
     error = no_answer(exc, "POST", URL)
     assert str(error) == says.format(reason)
     assert error.outcome_unknown is unknown
@@ -237,18 +239,18 @@ def test_a_request_without_an_answer(exc: Exception, says: str, reason: str, unk
     facts(error, detail=reason)
 
 
-def test_the_exception_at_the_bottom() -> None:
+def test_the_root_cause_is_the_innermost_exception() -> None:
     bottom = OSError("x")
     exc: Exception = bottom
     for _depth in range(8):
         exc = HTTPError(exc)
     assert root_cause(exc) is bottom
-    assert root_cause(HTTPError(exc)) is not bottom, "there is an end, also of a chain that has none"
+    assert root_cause(HTTPError(exc)) is not bottom, "the search has a limit"
     assert root_cause(HTTPError()).args == ()
 
 
 @pytest.mark.parametrize("kind", [RequestError, ContentError, AllocationError])
-def test_a_refusal_of_pynetbox(kind: Any) -> None:
+def test_an_error_of_pynetbox_is_explained(kind: Any) -> None:
     answer = response(404)
     answer.request = requests.Request("POST", URL).prepare()
     answer.url = URL
@@ -259,7 +261,7 @@ def test_a_refusal_of_pynetbox(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("exc", [exceptions.InvalidURL("no"), HTTPError("no"), OSError("no"), ValueError("no")])
-def test_a_failure_of_requests(exc: Exception) -> None:
+def test_an_error_of_requests_is_explained(exc: Exception) -> None:
     with pytest.raises(ProxboxError) as caught, failures_explained("POST", URL):
         raise exc
     assert str(caught.value) == FAILED.format("no")
@@ -275,5 +277,5 @@ def test_a_failure_of_requests(exc: Exception) -> None:
         ("https://sso/in", "https://sso/in"),
     ],
 )
-def test_a_url_without_secrets(url: str, shown: str) -> None:
+def test_secrets_are_removed_from_a_url(url: str, shown: str) -> None:
     assert without_secrets(url) == shown

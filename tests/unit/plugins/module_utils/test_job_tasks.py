@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A sync is run, waited for or cancelled: every request of a task, in order."""
+"""Every request of a task that runs, waits for or cancels a sync, in order."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def cancel_named(jobs: Jobs, **goal: Any) -> TaskResult:
     return cancel_runs(jobs, CancelRuns("nightly", **goal), Policy("cancel"))
 
 
-def test_waiting_reads_neither_data_nor_log_and_no_log_after_a_success(server: Script, jobs: Jobs, row: Row) -> None:
+def test_waiting_reads_only_the_status_and_a_success_needs_no_log(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, status="pending")))
     server.answer(status(7, "pending"), status(7, "running"), status(7, "completed"), page(row(7, status="completed")))
     result = run(jobs)
@@ -94,7 +94,7 @@ def test_waiting_reads_neither_data_nor_log_and_no_log_after_a_success(server: S
     assert not any("log_entries" in text for text in server.requests)
 
 
-def test_a_run_that_was_joined_by_its_name_has_to_cover_the_same(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_run_that_was_joined_by_its_name_must_have_the_same_scope(server: Script, jobs: Jobs, row: Row) -> None:
     untold = row(7, status="running", data=NO_SCOPE)
     for types in (["all"], ["devices"]):
         server.answers[:] = [page(untold), status(7, "completed"), page(row(7, status="completed", sync_types=types))]
@@ -110,10 +110,10 @@ def test_a_run_that_is_not_waited_for(server: Script, jobs: Jobs, row: Row) -> N
     server.answer(page(*others), created(7), page(row(7, status="pending"), *others))
     result = run(jobs, None)
     assert not result.waited and result.job.id == 7 and result.cancelled == () and result.warnings == ()
-    assert server.asked == [UNDER_WAY, CREATE, UNDER_WAY], "whether other syncs live does not matter"
+    assert server.asked == [UNDER_WAY, CREATE, UNDER_WAY], "whether other syncs are dead does not matter"
 
 
-def test_the_log_is_read_once_where_something_is_missing(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_log_is_read_once_if_the_data_lacks_a_stage(server: Script, jobs: Jobs, row: Row) -> None:
     untold = row(7, like="backups_500_beside")
     whole = {**untold, "log_entries": recorded("backups_500_beside")["log_entries"]}
     server.answer(page(), created(7), page(), page(untold), status(7, "completed"), page(untold), page(whole))
@@ -130,7 +130,7 @@ def test_a_job_that_exists_is_waited_for(server: Script, jobs: Jobs, row: Row) -
     assert server.asked == [get(7)] * 4
 
 
-def test_a_job_that_has_ended_is_judged_and_one_in_check_mode_is_not_waited_for(
+def test_check_mode_judges_a_job_that_has_ended_and_does_not_wait_for_others(
     server: Script, jobs: Jobs, row: Row
 ) -> None:
     server.answer(page(row(7, status="completed")), status(7, "completed"), page(row(7, status="completed")))
@@ -149,7 +149,7 @@ def test_a_job_that_has_ended_is_judged_and_one_in_check_mode_is_not_waited_for(
         ({"data": None, "user": None}, r"^NetBox does not show whether job 5 \(Housekeeping\) of http.* is a Proxbox"),
     ],
 )
-def test_what_is_no_sync_is_neither_waited_for_nor_cancelled(
+def test_a_job_that_is_not_a_sync_is_neither_waited_for_nor_cancelled(
     server: Script, jobs: Jobs, row: Row, changes: dict[str, Any], says: str
 ) -> None:
     server.answer(page(row(5, name="Housekeeping", status="running", **changes)))
@@ -162,20 +162,20 @@ def test_what_is_no_sync_is_neither_waited_for_nor_cancelled(
         cancel_one(jobs)
 
 
-def test_a_run_that_is_just_starting_is_told_apart(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_run_that_is_just_starting_is_read_again(server: Script, jobs: Jobs, row: Row) -> None:
     starting = page(row(7, status="running", started="2026-04-10T10:00:00Z", data=None))
     server.answer(starting, page(row(7, status="running")))
     assert await_job(jobs, 7, Policy("cancel"), None).job.id == 7
     assert server.asked == [get(7)] * 2
 
 
-def test_a_wait_outlasts_a_restart_of_netbox(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_wait_continues_after_a_restart_of_netbox(server: Script, jobs: Jobs, row: Row) -> None:
     ended = page(row(7, status="completed"))
     server.answer(page(), created(7), page(row(7, status="running")), *[AWAY] * 8, Answer(hang_up=True), ended)
     assert run(jobs).job.succeeded
 
 
-def test_a_wait_gives_up_when_netbox_stays_away(
+def test_the_wait_ends_if_netbox_does_not_answer_for_long(
     server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_wait, "TRANSIENT_LIMIT", 0.2)
@@ -185,7 +185,7 @@ def test_a_wait_gives_up_when_netbox_stays_away(
     assert told.value.changed
 
 
-def test_a_wait_ends_with_its_time_out(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_wait_ends_after_its_time_out(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, status="running")))
     outcome = run(jobs, Waiting(0.05, 0.01))
     assert outcome.waited and outcome.job.status == "running"
@@ -199,14 +199,14 @@ def test_check_mode_runs_nothing(server: Script, jobs: Jobs) -> None:
     assert server.asked == [UNDER_WAY, RELEASE]
 
 
-def test_endpoint_ids_are_looked_at_before_a_create(server: Script, jobs: Jobs) -> None:
+def test_endpoint_ids_are_checked_before_a_job_is_created(server: Script, jobs: Jobs) -> None:
     server.answer(page(), page({"id": 1, "name": "pve-lab", "enabled": True}))
     with pytest.raises(ProxboxError, match="NetBox endpoint 9 does not exist"):
         run(jobs, None, scope=Scope(netbox_endpoints=frozenset({9})))
     assert [text.split()[0] for text in server.requests] == ["GET", "GET"]
 
 
-def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> None:
+def test_join_waits_for_a_run_in_progress(server: Script, jobs: Jobs, row: Row) -> None:
     running, ended = row(5, name="other", status="running"), row(5, name="other", status="completed")
     server.answer(page(running), task(None), page(ended))
     outcome = run(jobs, name="x", if_running="join")
@@ -214,7 +214,7 @@ def test_a_run_in_progress_is_joined(server: Script, jobs: Jobs, row: Row) -> No
     assert server.asked == [UNDER_WAY, TASK, get(5), get(5)]
 
 
-def test_a_run_in_progress_is_enough_to_skip(server: Script, jobs: Jobs, row: Row) -> None:
+def test_skip_returns_a_run_in_progress(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="other", status="running")), task(None))
     outcome = run(jobs, name="x", if_running="skip")
     assert outcome.job.id == 5 and not outcome.waited and not outcome.plan.changed
@@ -222,7 +222,7 @@ def test_a_run_in_progress_is_enough_to_skip(server: Script, jobs: Jobs, row: Ro
 
 
 @pytest.mark.parametrize("if_running", ["join", "skip"])
-def test_a_run_that_was_created_at_the_same_moment_is_taken(
+def test_a_run_that_another_task_created_at_the_same_moment_is_returned(
     server: Script, jobs: Jobs, row: Row, if_running: str
 ) -> None:
     theirs, own = row(6, name="other", status="pending"), row(7, status="pending")
@@ -232,7 +232,7 @@ def test_a_run_that_was_created_at_the_same_moment_is_taken(
     assert server.asked == [UNDER_WAY, CREATE, UNDER_WAY, cancel(7), UNDER_WAY]
 
 
-def test_a_joined_run_that_has_ended_meanwhile_counts(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_joined_run_that_has_ended_in_the_meantime_is_returned(server: Script, jobs: Jobs, row: Row) -> None:
     theirs, own = row(6, name="other", status="running"), row(7, status="pending")
     ended = page(row(6, name="other", status="completed"))
     server.answer(page(), created(7), page(own, theirs), cancelled(7), page(), ended)
@@ -241,14 +241,14 @@ def test_a_joined_run_that_has_ended_meanwhile_counts(server: Script, jobs: Jobs
     assert server.asked.count(CREATE) == 1
 
 
-def test_a_run_that_starts_is_not_kept_from_it_by_another_one(server: Script, jobs: Jobs, row: Row) -> None:
+def test_start_keeps_its_run_if_another_run_is_active(server: Script, jobs: Jobs, row: Row) -> None:
     theirs, own = row(6, name="other", status="pending"), row(7, status="pending")
     server.answer(page(), created(7), page(own, theirs))
     assert run(jobs, None).job.id == 7
     assert server.asked == [UNDER_WAY, CREATE, UNDER_WAY]
 
 
-def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
+def test_max_age_returns_a_recent_run(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), page(row(5, status="completed", completed="2026-04-10T09:30:00Z")))
     outcome = run(jobs, name="x", max_age=timedelta(minutes=60))
     assert not outcome.plan.changed and outcome.job.id == 5 and not outcome.waited
@@ -257,14 +257,14 @@ def test_a_recent_run_is_enough(server: Script, jobs: Jobs, row: Row) -> None:
     assert server.asked == [UNDER_WAY, recent]
 
 
-def test_one_that_nobody_takes_is_enough_but_told(server: Script, jobs: Jobs, row: Row) -> None:
+def test_skip_warns_if_no_worker_takes_the_run(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="pending")), page({**recorded_rq("worker"), "queue_names": ["high"]}))
     outcome = run(jobs, name="x", if_running="skip")
     assert outcome.job.id == 5 and "no worker serves the queue 'default'" in outcome.warnings[0]
     assert server.asked == [UNDER_WAY, WORKERS]
 
 
-def test_jobs_that_do_not_serve_are_not_told_of(server: Script, jobs: Jobs, row: Row) -> None:
+def test_jobs_of_another_scope_cause_no_warning(server: Script, jobs: Jobs, row: Row) -> None:
     other = row(5, name="other", status="pending", sync_types=["devices"])
     server.answer(page(other), created(7))
     server.answer(page(row(7, status="pending", created="2026-04-10T10:00:00Z"), other))
@@ -272,7 +272,7 @@ def test_jobs_that_do_not_serve_are_not_told_of(server: Script, jobs: Jobs, row:
     assert outcome.job.id == 7 and outcome.warnings == ()
 
 
-def test_cancel(server: Script, jobs: Jobs, row: Row) -> None:
+def test_cancel_by_id(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="running")), task(None), cancelled(5), page(row(5, status="failed")))
     outcome = cancel_one(jobs)
     assert outcome.plan.changed and outcome.job.status == "failed" and outcome.successor is None
@@ -337,24 +337,24 @@ def test_a_successor_that_another_controller_cancels_is_created_again(server: Sc
     "finished",
     [
         too_late(5),
-        # NetBox says that it cancelled it, although its status tells otherwise.
+        # NetBox reports that it cancelled the job, but the status shows that the job had ended.
         recorded_answer("cancelled", job_id=5, status="completed"),
     ],
 )
-def test_a_run_that_ended_by_itself_has_a_successor_already(
+def test_the_successor_of_a_run_that_ended_by_itself_is_a_duplicate(
     server: Script, jobs: Jobs, row: Row, finished: Answer
 ) -> None:
     running, ended = page(row(5, **RUNNING)), page(row(5, **{**RUNNING, "status": "completed"}))
     own, theirs = row(6, **NIGHTLY), row(7, **NIGHTLY)
     server.answer(running, running, task(None), CANCELS, created(6), running, page(own), finished, ended)
-    # Its successor comes a moment later. Each task keeps the lowest one.
+    # NetBox creates its successor a moment later. Each task keeps the job with the lowest id.
     server.answer(ended, page(own), ended, page(own, theirs), cancelled(7), ended, page(own))
     outcome = cancel_one(jobs)
     assert outcome.successor.id == 6 and outcome.job.status == "completed"
     assert server.asked[-3:] == [cancel(7), get(5), ACTIVE]
 
 
-def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_successor_of_a_run_that_ended_by_itself_is_cancelled_too(server: Script, jobs: Jobs, row: Row) -> None:
     running, ended = page(row(5, **RUNNING)), page(row(5, **{**RUNNING, "status": "completed"}))
     successor = page(row(6, **NIGHTLY))
     server.answer(running, running, task(None), too_late(5), ended, ended, page(), ended, successor)
@@ -363,7 +363,7 @@ def test_the_successor_of_a_run_that_ended_by_itself_goes_too(server: Script, jo
     assert [job.id for job in outcome.cancelled] == [6] and outcome.successor is None
 
 
-def test_a_job_that_starts_while_it_is_cancelled_is_cancelled_as_it_runs(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_starts_while_it_is_cancelled_is_cancelled_again(server: Script, jobs: Jobs, row: Row) -> None:
     refusal = recorded_answer("cancel_of_no_sync")
     scheduled, gone = page(row(5, **NIGHTLY)), page(row(5, status="failed", **NIGHTLY))
     starting = page(row(5, **RUNNING, data=None, started="2026-04-10T10:00:00Z"))
@@ -373,7 +373,7 @@ def test_a_job_that_starts_while_it_is_cancelled_is_cancelled_as_it_runs(server:
     assert server.asked.count(cancel(5)) == 3
 
 
-def test_cancel_by_name(server: Script, jobs: Jobs, row: Row) -> None:
+def test_cancel_by_name_cancels_only_the_run(server: Script, jobs: Jobs, row: Row) -> None:
     scheduled, run = row(5, **NIGHTLY), row(6, status="running")
     server.answer(page(scheduled, run), task(None), cancelled(6), page(scheduled))
     outcome = cancel_named(jobs)

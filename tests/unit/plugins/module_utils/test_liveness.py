@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a job that has not ended will come to anything: what RQ tells, and what its age tells."""
+"""Whether a job that has not ended is dead, from its RQ task and from its age."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
 NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
 SETTINGS = "GET /api/plugins/proxbox/settings/?fields=..."
 LIMIT = recorded_answer("settings")
-"""How long a sync may run, as netbox-proxbox 0.0.29 says by default."""
+"""The default time limit of a sync in netbox-proxbox 0.0.29."""
 
 
 def job(job_id: int = 5, status: str = "scheduled", **changes: Any) -> Job:
     return make_job(job_id, status, **{**NIGHTLY, **changes})
 
 
-def test_what_is_overdue() -> None:
+def test_which_jobs_are_overdue() -> None:
     assert not overdue(job(status="running", scheduled=NOW - timedelta(days=1)), NOW)
     assert not overdue(job(), NOW)
     assert overdue(job(status="pending", scheduled=None, created=NOW - timedelta(minutes=3)), NOW)
@@ -58,7 +58,7 @@ def test_what_is_overdue() -> None:
     assert not overdue(job(status="completed", scheduled=NOW - timedelta(days=1)), NOW)
 
 
-def test_dead_for_rq() -> None:
+def test_which_jobs_are_dead_for_rq() -> None:
     running, late = job(status="running"), job(scheduled=NOW - timedelta(hours=1))
     for word in ("finished", "failed", "stopped", "canceled"):
         assert dead_for_rq(running, Task(word), NOW) == f"NetBox shows it as running, but its RQ task is {word}"
@@ -71,7 +71,7 @@ def test_dead_for_rq() -> None:
     assert dead_for_rq(late, silent, NOW) is None
 
 
-def test_dead_by_age() -> None:
+def test_which_jobs_are_dead_by_their_age() -> None:
     hour = timedelta(hours=1)
     started = job(status="running", started=NOW - hour)
     assert dead_by_age(started, NOW, hour) == (
@@ -84,7 +84,7 @@ def test_dead_by_age() -> None:
     assert late.endswith("although workers run")
 
 
-def test_a_job_that_nobody_starts() -> None:
+def test_the_sentence_about_a_job_that_no_worker_starts() -> None:
     late = job(scheduled=NOW - timedelta(hours=1))
     assert no_worker_sentence(late, Service(0)) == (
         "job 5 (nightly) is due at Fri 10 Apr 2026 09:00 UTC, but no worker is running: start a worker for the queue "
@@ -96,7 +96,7 @@ def test_a_job_that_nobody_starts() -> None:
 
 
 def server_time(server: Script, jobs: Jobs) -> None:
-    """Let the session learn NetBox's clock."""
+    """Let the session read NetBox's clock."""
     server.answer(page())
     jobs.active()
     server.answers.clear()
@@ -117,7 +117,7 @@ def test_only_a_sync_that_runs_or_is_overdue_costs_requests(server: Script, jobs
     assert server.asked == []
 
 
-def test_a_run_of_which_netbox_does_not_tell_what_it_is(server: Script, jobs: Jobs) -> None:
+def test_a_running_job_of_unknown_kind_causes_a_warning(server: Script, jobs: Jobs) -> None:
     server_time(server, jobs)
     unknown = job(status="running", data=None)
     seen, warnings = examine(jobs, [unknown], None)
@@ -146,7 +146,7 @@ def test_a_run_of_which_netbox_does_not_tell_what_it_is(server: Script, jobs: Jo
         (None, [task(None)], [TASK], None),
     ],
 )
-def test_examine_a_run(
+def test_a_running_job_is_examined(
     server: Script, jobs: Jobs, started: str | None, answers: list[Answer], asked: list[str], dead: str | None
 ) -> None:
     server_time(server, jobs)
@@ -157,7 +157,7 @@ def test_examine_a_run(
     assert server.asked == asked
 
 
-def test_the_age_that_the_user_gives_asks_for_no_setting(server: Script, jobs: Jobs) -> None:
+def test_stale_after_replaces_the_time_limit_of_netbox(server: Script, jobs: Jobs) -> None:
     server_time(server, jobs)
     server.answer(task(None), status(5, "running"))
     running = job(status="running", started=NOW - timedelta(minutes=40))
@@ -190,7 +190,7 @@ def test_the_age_that_the_user_gives_asks_for_no_setting(server: Script, jobs: J
         ),
     ],
 )
-def test_examine_an_overdue_job(
+def test_an_overdue_job_is_examined(
     server: Script, jobs: Jobs, answers: list[Answer], asked: list[str], dead: str | None, warning: str | None
 ) -> None:
     server_time(server, jobs)
@@ -201,7 +201,7 @@ def test_examine_an_overdue_job(
     assert server.asked == asked
 
 
-def test_how_long_netbox_lets_a_sync_run(server: Script, jobs: Jobs) -> None:
+def test_the_time_limit_of_a_sync_is_read(server: Script, jobs: Jobs) -> None:
     server.answer(page({"id": 1, "sync_job_timeout": 36000}))
     assert time_limit(jobs) == timedelta(hours=10)
     assert server.asked == [SETTINGS]
@@ -217,6 +217,6 @@ def test_how_long_netbox_lets_a_sync_run(server: Script, jobs: Jobs) -> None:
         page({"id": 1, "sync_job_timeout": "long"}),
     ],
 )
-def test_two_hours_count_where_the_setting_cannot_be_read(server: Script, jobs: Jobs, answer: Answer) -> None:
+def test_the_time_limit_is_two_hours_if_it_cannot_be_read(server: Script, jobs: Jobs, answer: Answer) -> None:
     server.answer(answer)
     assert time_limit(jobs) == timedelta(hours=2)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task observes: a job that does not tell yet what it is."""
+"""Jobs that do not show yet whether they are syncs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unknown(status: str = "running", **changes: Any) -> Job:
     return make_job(5, status, **{"data": None, "started": NOW, **changes})
 
 
-def test_a_job_that_is_about_to_tell_what_it_is() -> None:
+def test_a_job_without_data_counts_as_starting_for_a_short_time() -> None:
     assert is_starting(unknown(), NOW)
     assert is_starting(unknown(started=NOW - timedelta(seconds=14)), NOW)
     assert is_starting(unknown("pending", started=None, created=NOW - timedelta(seconds=1)), NOW)
@@ -48,7 +48,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_jobs_are_read_again_until_they_tell_what_they_are(server: Script, jobs: Jobs) -> None:
+def test_jobs_are_read_again_until_their_kind_is_known(server: Script, jobs: Jobs) -> None:
     running = make_row(5, status="running", started="2026-04-10T10:00:00Z")
     server.answer(page({**running, "data": None}), page(running))
     (job,) = read_known(jobs, lambda: jobs.active("nightly"))
@@ -56,13 +56,13 @@ def test_jobs_are_read_again_until_they_tell_what_they_are(server: Script, jobs:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_job_that_never_tells_what_it_is(server: Script, jobs: Jobs) -> None:
+def test_a_job_may_never_show_its_kind(server: Script, jobs: Jobs) -> None:
     server.answer(page(make_row(5, status="running", started="2026-04-10T10:00:00Z", data=None)))
     (job,) = read_known(jobs, lambda: jobs.active("nightly"))
     assert job.kind is Kind.NOT_KNOWN and server.asked == [ACTIVE] * 3
 
 
-def test_a_job_that_does_not_matter_is_not_waited_for(server: Script, jobs: Jobs) -> None:
+def test_a_job_that_does_not_matter_is_not_read_again(server: Script, jobs: Jobs) -> None:
     server.answer(page(make_row(5, status="running", started="2026-04-10T10:00:00Z", data=None)))
     read_known(jobs, lambda: jobs.active("nightly"), lambda job: job.name == "other")
     assert server.asked == [ACTIVE]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What older releases of netbox-proxbox lack is done in another way, or refused; and NetBox's web pages."""
+"""Older releases of netbox-proxbox: a task uses NetBox's web pages for what the release lacks, or fails."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from ansible_collections.proxbox.proxbox.tests.unit.conftest import (
 WANTED = Declare("nightly", at=parse_at("02:00", parse_timezone("UTC")), interval=1440)
 MOVED = recorded_answer("no_rows_deleted", "0.0.25")
 PAGE_CANCELS = recorded_answer("page_of_no_job", "0.0.25")
-"""The page for job 0, which no NetBox has: the token may cancel."""
+"""The answer of the page that cancels job 0, which does not exist. It shows that the token may cancel."""
 PAGE_FOUND = Answer("<html>", 200, "text/html")
 CANCELLED = moved("/core/jobs/5/")
 REFUSED = recorded_answer("page_denied", "0.0.25")
@@ -74,7 +74,7 @@ def absent(jobs: Jobs, purge: bool = False, check_mode: bool = False) -> TaskRes
     return declare(jobs, End("nightly", purge), Policy(check_mode=check_mode))
 
 
-def test_what_lives_is_read_alike_from_every_release(server: Script, jobs: Jobs, row: Row) -> None:
+def test_active_jobs_are_read_in_the_same_way_from_every_release(server: Script, jobs: Jobs, row: Row) -> None:
     foreign = row(4, data={"output": "a script of that name"}, object_type="extras.script")
     server.answer(page(foreign, row(5, **NIGHTLY)))
     outcome = present(jobs)
@@ -94,7 +94,7 @@ def test_what_lives_is_read_alike_from_every_release(server: Script, jobs: Jobs,
         (None, r"does not have the plugin netbox-proxbox: install it"),
     ],
 )
-def test_what_is_too_old_is_refused(server: Script, jobs: Jobs, version: str | None, says: str) -> None:
+def test_a_release_that_is_too_old_is_refused(server: Script, jobs: Jobs, version: str | None, says: str) -> None:
     server.answer(page(), NO_ROUTE, released(version))
     with pytest.raises(ProxboxError, match=says):
         present(jobs)
@@ -104,21 +104,21 @@ def test_what_is_too_old_is_refused(server: Script, jobs: Jobs, version: str | N
 MAY_NOT = r"The token's user may not do this.*core\.delete_job"
 
 
-def test_a_release_that_cannot_cancel_is_told_before_anything_is_written(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_change_fails_before_it_writes_if_the_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **{**NIGHTLY, "interval": 60})), NO_ROUTE, released("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         present(jobs)
     assert server.asked == [ACTIVE, MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
-def test_a_cancel_tells_that_a_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
+def test_absent_fails_if_the_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs)
     assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
-def test_check_mode_tells_that_a_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
+def test_check_mode_fails_if_the_release_cannot_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, released("0.0.23"), REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
         absent(jobs, check_mode=True)
@@ -132,7 +132,7 @@ def test_check_mode_tells_that_a_release_cannot_cancel(server: Script, jobs: Job
         ([*LOGIN, REFUSED], r"The user 'automation' of netbox_username may not do this.*core\.delete_job"),
     ],
 )
-def test_a_login_that_does_not_cancel_leaves_a_schedule_as_it_is(
+def test_a_login_that_may_not_cancel_leaves_the_schedule_unchanged(
     server: Script, with_login: Jobs, row: Row, answers: list[Answer], says: str
 ) -> None:
     running = row(5, **{**NIGHTLY, "status": "running", "interval": 60})
@@ -142,7 +142,7 @@ def test_a_login_that_does_not_cancel_leaves_a_schedule_as_it_is(
     assert not told.value.changed and CREATE not in server.asked
 
 
-def test_an_end_that_would_be_refused_does_not_wait_for_the_run(server: Script, jobs: Jobs, row: Row) -> None:
+def test_absent_does_not_wait_for_a_run_if_it_may_not_cancel(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **{**NIGHTLY, "status": "running"})), task("started"), NO_ROUTE, released("0.0.23"))
     server.answer(REFUSED)
     with pytest.raises(ProxboxError, match=MAY_NOT):
@@ -150,14 +150,16 @@ def test_an_end_that_would_be_refused_does_not_wait_for_the_run(server: Script, 
     assert server.asked[-3:] == [MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL]
 
 
-def test_a_release_that_cancels_and_whose_route_is_missing(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_missing_route_of_a_release_that_can_cancel_is_an_error(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.24"))
     with pytest.raises(ProxboxError, match=r"has netbox-proxbox 0.0.24, but not the route .*/jobs/0/cancel/: check wh"):
         absent(jobs)
     assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE]
 
 
-def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_release_without_the_route_to_cancel_is_cancelled_on_its_web_page(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS, status(5, "scheduled"))
     gone = row(5, **NIGHTLY, status="failed", error="Cancelled by user.")
     server.answer(CANCELLED, page(gone), page())
@@ -165,7 +167,7 @@ def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jo
     assert [job.id for job in outcome.cancelled] == [5]
     asked = [ACTIVE, cancel(5), MAY_CANCEL, RELEASE, PAGE_MAY_CANCEL, get(5), PAGE_CANCEL, get(5), ACTIVE]
     assert server.asked == asked
-    # From then on it is known.
+    # The task remembers this.
     server.requests.clear()
     server.answers[:] = [page(row(5, **NIGHTLY)), status(5, "scheduled"), CANCELLED, page(gone)]
     server.answer(page())
@@ -173,15 +175,15 @@ def test_a_release_that_cannot_cancel_does_so_on_its_web_page(server: Script, jo
     assert server.asked == [ACTIVE, get(5), PAGE_CANCEL, get(5), ACTIVE]
 
 
-def test_a_release_that_drops_wrong_ids_needs_them_checked(server: Script, jobs: Jobs) -> None:
+def test_endpoint_ids_are_checked_if_the_release_drops_wrong_ids(server: Script, jobs: Jobs) -> None:
     server.answer(page(), DENIED, released("0.0.22"))
     with pytest.raises(ProxboxError, match="view_proxmoxendpoint"):
         present(jobs, WANTED._replace(scope=Scope(proxmox_endpoints=frozenset({99}))))
     assert CREATE not in server.asked
 
 
-def test_a_web_page_that_did_not_cancel_is_asked_again(server: Script, jobs: Jobs, row: Row) -> None:
-    # The page does nothing while a run has no data, as when it starts.
+def test_a_cancel_on_a_web_page_is_repeated_if_it_had_no_effect(server: Script, jobs: Jobs, row: Row) -> None:
+    # The page has no effect while a run has no data, which is so when it starts.
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS)
     server.answer(status(5, "scheduled"), CANCELLED, status(5, "scheduled"), page(row(5, **NIGHTLY)))
     server.answer(status(5, "scheduled"), CANCELLED)
@@ -230,7 +232,7 @@ def test_purge_in_check_mode_and_with_nothing_there(server: Script, with_login: 
     assert server.asked == [NAMED, *LOGGED_IN, DELETE, NAMED] and "pk" not in server.bodies[4]
 
 
-def test_rows_that_stay_are_told(server: Script, with_login: Jobs, row: Row) -> None:
+def test_rows_that_are_not_deleted_are_an_error(server: Script, with_login: Jobs, row: Row) -> None:
     left = page(row(3, status="completed"))
     server.answer(left, *LOGIN, MOVED, MOVED, left)
     with pytest.raises(
@@ -240,14 +242,16 @@ def test_rows_that_stay_are_told(server: Script, with_login: Jobs, row: Row) -> 
     assert server.asked == [NAMED, *LOGGED_IN, DELETE, DELETE, NAMED]
 
 
-def test_rows_that_come_while_others_are_deleted_are_deleted_too(server: Script, with_login: Jobs, row: Row) -> None:
+def test_rows_that_are_added_while_others_are_deleted_are_deleted_too(
+    server: Script, with_login: Jobs, row: Row
+) -> None:
     server.answer(page(row(3, status="completed")), *LOGIN, MOVED, MOVED, page(row(4, status="errored")), MOVED, page())
     assert absent(with_login, purge=True).plan.changed
     assert [body["pk"] for body in server.bodies if body and "pk" in body] == [["3"], ["4"]]
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_a_login_that_fails_does_so_before_anything_is_cancelled(
+def test_a_failed_login_is_an_error_before_a_job_is_cancelled(
     server: Script, with_login: Jobs, row: Row, check_mode: bool
 ) -> None:
     may_cancel = [CANCELS] if check_mode else []

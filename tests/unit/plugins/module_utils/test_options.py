@@ -66,7 +66,7 @@ def read(**options: Any) -> Declare:
     return read_schedule({**COMMON, **ONE, **options}, ids)
 
 
-def test_a_schedule_of_options() -> None:
+def test_options_are_read_as_a_schedule() -> None:
     assert read() == Declare("nightly", retention=timedelta(days=90))
     full = read(
         name=" nightly ",
@@ -86,7 +86,7 @@ def test_a_schedule_of_options() -> None:
     assert read(job_retention=0).retention is None
 
 
-def test_the_words_for_what_is_not_set() -> None:
+def test_now_and_once_mean_that_an_option_is_not_set() -> None:
     assert read(schedule_at="now", interval="once") == read(schedule_at=" Now", interval="ONCE ") == read()
     assert read(schedule_at="now", interval="daily") == read(interval="daily")
     with pytest.raises(ProxboxError, match="not a time"):
@@ -108,11 +108,11 @@ def test_the_words_for_what_is_not_set() -> None:
         ("tmp", set()),
     ],
 )
-def test_a_pattern_is_one_of_pythons_fnmatch(pattern: str, those: set[str]) -> None:
+def test_patterns_are_those_of_fnmatch(pattern: str, those: set[str]) -> None:
     assert {name for name in ("tmp 1", "lab 2", "[x] 1 y") if fits(name, pattern)} == those
 
 
-def test_a_day_of_the_week() -> None:
+def test_a_day_of_the_week_needs_whole_weeks_or_no_interval() -> None:
     for interval, minutes in (("weekly", 10080), ("2w", 20160), ("14 days", 20160), ("168h", 10080), ("", None)):
         goal = read(schedule_at="sun 02:00", interval=interval)
         assert (goal.at.weekday, goal.at.hour, goal.interval) == (6, 2, minutes)
@@ -151,19 +151,19 @@ def test_a_day_of_the_week() -> None:
         ({"job_retention": math.inf}, "job_retention inf is not a number of days"),
     ],
 )
-def test_values_that_mean_nothing(options: dict[str, Any], says: str) -> None:
+def test_invalid_values_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ProxboxError, match=says):
         read(**options)
 
 
 @pytest.mark.parametrize("name", ["True", "False", "['a', 'b']", "[]", "{'a': 1}", " {} "])
-def test_a_name_that_ansible_made_of_another_type(name: str) -> None:
+def test_a_name_that_was_not_a_string_is_refused(name: str) -> None:
     with pytest.raises(ProxboxError, match="is a boolean, a list or a dictionary: give a text"):
         checked_name(name)
 
 
 @pytest.mark.parametrize("character", ["\n", "\t", "\r", "\x00", "\x1f", "\x7f", "\u2028", "\u2029"])
-def test_a_name_with_a_control_character(character: str) -> None:
+def test_a_name_with_a_control_character_is_refused(character: str) -> None:
     with pytest.raises(
         ProxboxError, match="has a line break, a tab or another control character: leave it out"
     ) as told:
@@ -172,17 +172,17 @@ def test_a_name_with_a_control_character(character: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["true", "[a] b", "a {b}", "Größe ☃", "x" * 200, "null 1", "0"])
-def test_a_name_that_is_unusual(name: str) -> None:
+def test_an_unusual_name_is_accepted(name: str) -> None:
     assert checked_name(f" {name} ") == name
 
 
-def test_sync_types_without_the_spaces_around_them() -> None:
+def test_spaces_around_sync_types_are_removed() -> None:
     assert checked_sync_types([" devices", "sdn "]) == {"devices", "sdn"}
     scope = read_scope({**ONE, "sync_types": [" all "], "proxmox_endpoints": ["1"]}, ids)
     assert scope == Scope(proxmox_endpoints=frozenset({1}))
 
 
-def test_a_policy_of_options() -> None:
+def test_options_are_read_as_a_policy() -> None:
     options = {**COMMON, "when_running": "fail", "wait_timeout": 60.0, "stale_after": "3h"}
     assert read_policy(options, check_mode=True) == Policy("fail", 60.0, timedelta(hours=3), check_mode=True)
     assert read_policy(COMMON, check_mode=False) == Policy("wait", 3600.0, None, check_mode=False)
@@ -216,8 +216,8 @@ def test_a_number_of_jobs_is_not_below_zero() -> None:
 
 
 @pytest.mark.parametrize("read_one", [read_max_age, lambda number: read(job_retention=number)])
-def test_a_number_beyond_all_times_is_no_defect(read_one: Callable[[float], Any]) -> None:
-    # The module tells the user of the option; see run_module.
+def test_a_number_that_is_too_large_raises_overflow_error(read_one: Callable[[float], Any]) -> None:
+    # run_module turns this exception into a message.
     with pytest.raises(OverflowError):
         read_one(1e300)
 
@@ -240,12 +240,12 @@ def test_skip_until_is_read_in_the_time_zone_of_the_schedule() -> None:
         read_goal({**options, "skip_until": "soon"}, ids)
     with pytest.raises(ProxboxError, match="skip_until 0001-01-01 is too far away: give a year between 1970 and 9000"):
         read_goal({**options, "skip_until": "0001-01-01", "timezone": "UTC"}, ids)
-    # NetBox is given whole seconds, and no run may be before the time.
+    # NetBox gets whole seconds, and no run may start before the time.
     fraction = read_goal({**options, "skip_until": "2026-12-01T02:00:00.25Z"}, ids)
     assert fraction.skip_until == datetime(2026, 12, 1, 2, 0, 1, tzinfo=UTC)
 
 
-def test_a_schedule_that_is_renamed() -> None:
+def test_previous_name_renames_a_schedule() -> None:
     assert read(previous_name=" tonight ", interval="daily").names == ("nightly", "tonight")
     with pytest.raises(ProxboxError, match="previous_name renames a schedule that recurs"):
         read(previous_name="tonight")
@@ -273,7 +273,9 @@ NOW = datetime(2026, 4, 10, 10, 0, tzinfo=UTC)
     interval=st.sampled_from([None, 7, 60, 90, 720, 1440, 4320, 10080]),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
 )
-def test_the_definition_of_a_schedule_changes_nothing(scheduled: datetime, interval: int | None, zone: str) -> None:
+def test_declaring_the_definition_of_a_schedule_changes_nothing(
+    scheduled: datetime, interval: int | None, zone: str
+) -> None:
     if interval:
         scheduled = NOW + (scheduled - NOW) % timedelta(minutes=interval)
     job = make_job(
@@ -292,7 +294,7 @@ def test_the_definition_of_a_schedule_changes_nothing(scheduled: datetime, inter
     assert not read_goal(options, ids).decide(Observation((job,), NOW)).changed
 
 
-def test_a_definition_has_only_what_the_schedule_has() -> None:
+def test_a_definition_has_only_the_options_that_the_schedule_needs() -> None:
     at_once = make_job(5, scheduled=None, interval=60)
     assert definition_of(at_once, UTC, lambda _kind, number: number) == {
         "name": "nightly",

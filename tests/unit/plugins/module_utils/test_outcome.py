@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run did of what was asked for, read from rows that real runs left (tests/record)."""
+"""The outcome of a run. The rows are from real runs (tests/record)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ EXPECTED = {
         "workhorse_killed": (None, ""),
     },
 }
-"""How each recorded run ended, and its stages as ``type@endpoint=status``; of many, their number."""
+"""The outcome of each recorded run, and its stages as ``type@endpoint=status``, or their number if there are many."""
 
 ONLY_THE_LOG_TELLS = {
     ("0.0.25", scenario)
@@ -118,13 +118,13 @@ ONLY_THE_LOG_TELLS = {
         "west_down",
     )
 }
-"""Runs that left no rows of the stages that ran well; without the log they count as failed."""
+"""Runs whose data does not list the stages that succeeded. Without the log, they count as failed."""
 
 CASES = [(release, scenario) for release, scenarios in EXPECTED.items() for scenario in scenarios]
 
 
 def brief(outcome: Outcome) -> str:
-    """The stages of an outcome, as ``EXPECTED`` writes them."""
+    """Return the stages of an outcome as they are written in ``EXPECTED``."""
     if len(outcome.stages) > 6:
         return str(len(outcome.stages))
     return " ".join(
@@ -132,14 +132,14 @@ def brief(outcome: Outcome) -> str:
     )
 
 
-def test_each_recorded_row_is_judged() -> None:
+def test_each_recorded_run_has_an_expected_outcome() -> None:
     active = {"scheduled", "pending", "starting", "running", "run_now_pending"}
     files = {(path.parent.name, path.stem) for path in RECORDED.glob("0.0.*/*.json") if path.stem not in active}
     assert files == set(CASES)
 
 
 @pytest.mark.parametrize(("release", "scenario"), CASES)
-def test_how_a_run_ended(release: str, scenario: str) -> None:
+def test_the_outcome_of_each_recorded_run(release: str, scenario: str) -> None:
     verdict, stages = EXPECTED[release][scenario]
     row = recorded(scenario, release)
     outcome = judge(row)
@@ -148,18 +148,18 @@ def test_how_a_run_ended(release: str, scenario: str) -> None:
     if (release, scenario) in ONLY_THE_LOG_TELLS:
         assert without_log.verdict == "failed"
     else:
-        assert without_log.verdict == verdict, "the log tells why, and not whether"
+        assert without_log.verdict == verdict, "without the log, the outcome is the same"
 
 
 @pytest.mark.parametrize("scenario", ["backups_500_alone", "backups_500_beside", "sdn_500_beside"])
-def test_an_optional_stage_that_failed_is_missing_where_the_log_was_not_read(scenario: str) -> None:
+def test_an_optional_stage_that_failed_is_missing_without_the_log(scenario: str) -> None:
     row = recorded(scenario)
     told, untold = judge(row).stages[-1], judge({**row, "log_entries": None}).stages[-1]
     assert (told.status, told.error, told.attempts) == ("failed", "HTTP 500: no space left on device", 3)
     assert (untold.status, untold.error, untold.reason) == ("missing", None, None)
 
 
-def test_a_failed_stage_is_known_by_its_own_type_and_endpoint() -> None:
+def test_a_failed_stage_has_its_own_type_and_endpoint() -> None:
     first, second = judge(recorded("vms_500_on_west_of_two")).stages
     assert (first.endpoint_id, first.endpoint, first.status) == (1, "pve-lab", "ok") and first.run_time > 0
     assert (second.sync_type, second.endpoint_id, second.endpoint) == ("virtual-machines", 3, "pve-west")
@@ -203,7 +203,7 @@ def test_the_stages_that_a_setting_disables() -> None:
         assert judge(recorded(scenario)).disabled == []
 
 
-def test_what_the_modules_return() -> None:
+def test_the_result_of_an_outcome() -> None:
     result = judge(recorded("sdn_disabled")).result()
     assert (result["outcome"], len(result["phases"])) == ("nothing_done", 5)
     assert result["stages"] == [
@@ -236,28 +236,28 @@ def test_a_preflight_that_failed_does_not_fail_the_run() -> None:
 
 
 @pytest.mark.parametrize(("release", "scenario"), [("0.0.29.post6", "ok_all"), ("0.0.25", "ok_all")])
-def test_a_sync_of_everything_is_every_stage(release: str, scenario: str) -> None:
+def test_a_sync_of_all_types_has_every_stage(release: str, scenario: str) -> None:
     outcome = judge(recorded(scenario, release))
     assert [stage.sync_type for stage in outcome.stages] == list(STAGES)
     assert {stage.sync_type for stage in outcome.stages if stage.status == "skipped"} == {"sdn"}
 
 
 def without_stage(row: dict[str, Any], sync_type: str) -> dict[str, Any]:
-    """The row as the plugin leaves it when that stage left none."""
+    """Return the row without the entry of this stage."""
     row = copy.deepcopy(row)
     response = row["data"]["proxbox_sync"]["response"]
     response["stages"] = [stage for stage in response["stages"] if stage["sync_type"] != sync_type]
     return row
 
 
-def test_a_stage_that_the_release_does_not_have_is_not_missed() -> None:
+def test_a_stage_that_the_release_does_not_have_is_not_missing() -> None:
     old = without_stage(recorded("ok_all"), "sdn")
     older_stages = [stage for stage in STAGES if stage != "sdn"]
     assert judge({**old, "log_entries": None}, older_stages).verdict == "succeeded"
     assert judge({**old, "log_entries": None}).verdict == "partial"
     log = [{**entry, "message": entry["message"].replace(", sdn", "")} for entry in old["log_entries"][:2]]
     assert log[1]["message"] == f"Starting Proxbox sync stages: {', '.join(older_stages)}"
-    assert judge({**old, "log_entries": log}).verdict == "succeeded", "the log knows better"
+    assert judge({**old, "log_entries": log}).verdict == "succeeded", "the log lists the stages of this release"
 
 
 @pytest.mark.parametrize(
@@ -274,27 +274,27 @@ def test_a_stage_that_the_release_does_not_have_is_not_missed() -> None:
         lambda block: [stage["result_summary"].update(ok="yes") for stage in block["response"]["stages"]],
     ],
 )
-def test_a_shape_that_is_not_known_is_no_success(damage: Any) -> None:
+def test_data_of_an_unknown_shape_is_not_a_success(damage: Any) -> None:
     row = recorded("ok_devices_backups")
     damage(row["data"]["proxbox_sync"])
     assert judge({**row, "log_entries": None}).verdict == "unknown"
 
 
 @pytest.mark.parametrize("data", [None, [], "done", {}, {"proxbox_sync": None}, {"proxbox_sync": []}])
-def test_a_completed_job_without_data_is_not_known(data: Any) -> None:
+def test_the_outcome_of_a_completed_job_without_data_is_unknown(data: Any) -> None:
     outcome = judge({**recorded("ok_devices_backups"), "data": data, "log_entries": None})
     assert (outcome.verdict, outcome.stages, outcome.phases) == ("unknown", (), ())
 
 
-def test_a_completed_job_without_a_start_is_not_known() -> None:
+def test_the_outcome_of_a_completed_job_without_a_start_is_unknown() -> None:
     assert judge({**recorded("ok_devices_backups"), "started": None}).verdict == "unknown"
 
 
-def test_a_status_that_is_not_known_is_no_end() -> None:
+def test_a_job_with_an_unknown_status_has_no_outcome() -> None:
     assert judge({**recorded("ok_all"), "status": {"value": "suspended"}}).verdict is None
 
 
-def test_an_unknown_word_of_a_cancel_is_no_cancel() -> None:
+def test_a_job_with_an_unknown_error_is_not_cancelled() -> None:
     row = recorded("cancelled_running")
     assert judge(row).verdict == "cancelled"
     assert judge({**row, "error": "Stopped by an operator."}).verdict != "cancelled"

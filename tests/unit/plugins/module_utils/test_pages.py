@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""NetBox's web pages: a job is cancelled by the token or else by the login, and rows are deleted by the login.
+"""NetBox's web pages. A job is cancelled with the token, or with the login if the token cannot do it. Rows are deleted
+with the login.
 
-They are recorded. NetBox 4.6.8 with netbox-proxbox 0.0.23.post1, which needs these pages, gave answers like them.
+The answers are recorded. NetBox 4.6.8 with netbox-proxbox 0.0.23.post1, which needs these pages, gives similar answers.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def test_the_token_cancels(server: Script, login: bool) -> None:
     assert len(headers["x-csrftoken"]) == 32 and headers["cookie"] == f"csrftoken={headers['x-csrftoken']}"
 
 
-def test_netbox_below_a_path(server: Script) -> None:
+def test_netbox_url_may_have_a_path(server: Script) -> None:
     pages(server, moved("/netbox/core/jobs/5/"), url=f"{server.url}/netbox").cancel(5)
     assert server.asked == ["POST /netbox/core/jobs/5/proxbox-cancel/"]
 
@@ -78,7 +79,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refused", [*REFUSALS, NOT_FOUND])
-def test_the_login_cancels_where_the_token_does_not(server: Script, refused: Answer) -> None:
+def test_the_login_cancels_if_the_token_cannot(server: Script, refused: Answer) -> None:
     one = pages(server, refused, *LOGIN, DONE, moved("/core/jobs/6/"), login=True)
     one.cancel(5)
     one.cancel(6)
@@ -87,7 +88,7 @@ def test_the_login_cancels_where_the_token_does_not(server: Script, refused: Ans
         "username": ["automation"], "password": [PASSWORD], "csrfmiddlewaretoken": ["T0ken"],
     }  # fmt: skip
     assert server.bodies[4] == {"csrfmiddlewaretoken": ["session"]}
-    # The token stays out of the session of the login.
+    # Requests with the login do not have the token.
     assert not [names for names in server.headers[1:] if "authorization" in {name.lower() for name in names}]
 
 
@@ -101,7 +102,7 @@ UNEXPECTED = "NetBox, or a proxy in front of it, does not answer this request as
 
 
 def refusal(error: ProxboxError, server: Script, request: str, answer: Answer) -> str:
-    """The sentence of a failure without its request, after a look at that."""
+    """Check the request that a failure names, and return the sentence without it."""
     method, path = request.split(" ")
     assert error.failure == {
         "url": f"{server.url}{path}", "method": method, "status": answer.status, "detail": None,
@@ -142,7 +143,7 @@ def refusal(error: ProxboxError, server: Script, request: str, answer: Answer) -
         (html(status=500), "NetBox had an internal error: check its log"),
     ],
 )
-def test_a_token_that_does_not_cancel(server: Script, answer: Answer, says: str) -> None:
+def test_the_error_says_why_the_token_cannot_cancel(server: Script, answer: Answer, says: str) -> None:
     one = pages(server, answer)
     with pytest.raises(ProxboxError) as told:
         one.cancel(5)
@@ -151,19 +152,19 @@ def test_a_token_that_does_not_cancel(server: Script, answer: Answer, says: str)
 
 @pytest.mark.parametrize("login", [False, True])
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_token_that_would_cancel_is_known_beforehand(server: Script, login: bool, release: str) -> None:
+def test_check_cancel_accepts_a_token_that_may_cancel(server: Script, login: bool, release: str) -> None:
     pages(server, recorded_answer("page_of_no_job", release), login=login).check_cancel()
     assert server.asked == [CANCEL_0]
 
 
 @pytest.mark.parametrize("refused", REFUSALS)
-def test_a_token_that_would_not_cancel_is_known_beforehand(server: Script, refused: Answer) -> None:
+def test_check_cancel_refuses_a_token_that_may_not_cancel(server: Script, refused: Answer) -> None:
     with pytest.raises(ProxboxError):
         pages(server, refused).check_cancel()
     assert server.asked == [CANCEL_0]
 
 
-def test_a_login_that_would_cancel_is_known_beforehand(server: Script) -> None:
+def test_check_cancel_accepts_a_login_that_may_cancel(server: Script) -> None:
     one = pages(server, NO_LOGIN, *LOGIN, NOT_FOUND, html(), DONE, login=True)
     one.check_cancel()
     one.check_jobs([5])
@@ -171,7 +172,7 @@ def test_a_login_that_would_cancel_is_known_beforehand(server: Script) -> None:
     assert server.asked == [CANCEL_0, *LOGGED_IN, CANCEL_0, VIEW, CANCEL]
 
 
-def test_a_token_that_cancels_may_see_the_jobs(server: Script) -> None:
+def test_check_jobs_sends_no_request_if_the_token_may_cancel(server: Script) -> None:
     one = pages(server, NOT_FOUND, login=True)
     one.check_cancel()
     one.check_jobs([5])
@@ -196,7 +197,7 @@ UNKNOWN_FORM = "This page does not have the form that the collection expects"
         ([*LOGIN, DENIED], CANCEL_0, f"The user 'automation' of netbox_username {PERMISSIONS}"),
     ],
 )
-def test_a_login_that_would_not_cancel_is_known_beforehand(
+def test_check_cancel_refuses_a_login_that_may_not_cancel(
     server: Script, answers: list[Answer], request_: str, says: str
 ) -> None:
     with pytest.raises(ProxboxError) as told:
@@ -206,7 +207,7 @@ def test_a_login_that_would_not_cancel_is_known_beforehand(
     assert CANCEL not in server.asked
 
 
-def test_a_job_that_the_login_may_not_see_is_named(server: Script) -> None:
+def test_the_error_names_a_job_that_the_login_may_not_see(server: Script) -> None:
     one = pages(server, NO_LOGIN, *LOGIN, NOT_FOUND, DENIED, html(), login=True)
     one.check_cancel()
     with pytest.raises(ProxboxError) as told:
@@ -232,7 +233,7 @@ def test_a_wrong_password_is_sent_once(server: Script) -> None:
 
 
 @pytest.mark.parametrize(("username", "password"), [(None, None), ("automation", None), (None, "s3cret"), ("", "")])
-def test_half_a_login_is_none(server: Script, username: str | None, password: str | None) -> None:
+def test_a_login_needs_a_user_name_and_a_password(server: Script, username: str | None, password: str | None) -> None:
     one = Pages(Session(Connection(server.url, TOKEN)), username, password)
     assert not one.can_log_in
     for method in (one.check_login, one.check_delete, one.log_in, lambda: one.delete([5])):
@@ -258,9 +259,7 @@ def test_the_login_deletes_rows(server: Script, release: str) -> None:
     }  # fmt: skip
 
 
-def test_a_page_that_is_read_is_read_again_if_the_connection_breaks(
-    server: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_is_read_again_if_the_connection_breaks(server: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_http, "RETRY_PAUSES", (0.01, 0.01))
     broken = Answer(hang_up=True)
     login, landed, preferences = LOGIN
@@ -299,7 +298,9 @@ def test_many_rows_are_deleted_in_batches(server: Script) -> None:
         ([html(status=500)], "GET /login/", "NetBox had an internal error: check its log"),
     ],
 )
-def test_a_login_that_does_not_delete(server: Script, answers: list[Answer], request_: str, says: str) -> None:
+def test_check_delete_refuses_a_login_that_cannot_delete(
+    server: Script, answers: list[Answer], request_: str, says: str
+) -> None:
     with pytest.raises(ProxboxError) as told:
         pages(server, *answers, login=True).check_delete()
     assert refusal(told.value, server, request_, answers[-1]) == says

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lines that a task shows while it waits for a sync. The rows are those of real runs (tests/record)."""
+"""The lines that a task shows while it waits for a sync. The rows are from real runs (tests/record)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONE_WORKER = Service.of([Worker("w", "busy", ("default",))])
 
 
 def looks(*rows: tuple[dict[str, Any], float], service: Service | None = None) -> list[list[str]]:
-    """The new lines of each look at a job, at a time in seconds after the job was created."""
+    """Return the new lines of each look at a job. Each look has a time, in seconds after the job was created."""
     lines: list[str] = []
     progress = Progress(lines.append)
     shown = []
@@ -43,7 +43,7 @@ def test_each_look_shows_only_what_is_new() -> None:
     assert [*first, *second] == looks((row, 40))[0]
 
 
-def test_a_run_without_news_says_so_every_half_minute() -> None:
+def test_a_run_without_news_shows_a_line_every_half_minute() -> None:
     row = recorded("running")
     seconds = (1, 15, 29, 31, 45, 62)
     assert looks(*((row, second) for second in seconds)) == [

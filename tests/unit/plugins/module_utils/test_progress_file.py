@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file through which a task shows what happens while it waits."""
+"""The file with the lines that a waiting task shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shown(path: Path) -> Progress:
     return found
 
 
-def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lines_are_written_without_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PROGRESS, raising=False)
     assert progress(MODULE) is None
 
@@ -47,7 +47,7 @@ def test_lines_are_short_and_have_no_secret(path: Path, shown: Progress) -> None
     assert second == "ä" * (WIDTH - 1) + "…"
 
 
-def test_a_line_does_not_steer_the_terminal(path: Path, shown: Progress) -> None:
+def test_control_characters_in_a_line_are_replaced(path: Path, shown: Progress) -> None:
     shown.tell("VM \x1b]0;x\x07\r\nok: [netbox] \udce4")
     assert path.read_text(encoding="utf-8") == "VM �]0;x���ok: [netbox] �\n"
 
@@ -59,7 +59,7 @@ def test_a_file_that_was_removed_is_not_created_again(path: Path, shown: Progres
     assert shown.unheard() and not path.exists()
 
 
-def test_a_task_ends_if_nobody_looks_any_more(path: Path, shown: Progress) -> None:
+def test_the_task_notices_that_its_lines_are_no_longer_read(path: Path, shown: Progress) -> None:
     seen = Path(f"{path}{SEEN}")
     seen.touch()
     assert not shown.unheard()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What RQ knows: which requests are sent, and what a token may read. The answers are recorded ones of a real NetBox."""
+"""The requests about RQ, and what a token may read. The answers are recorded from a real NetBox."""
 
 from __future__ import annotations
 
@@ -42,35 +42,35 @@ def count(workers: object) -> Answer:
     return recorded_answer("status", **{"rq-workers-running": workers})
 
 
-def test_a_task(server: Script) -> None:
+def test_the_rq_task_of_a_job_is_read(server: Script) -> None:
     row = recorded_rq("task_started")
     assert rq(server, recorded_answer("task_started")).task(JOB) == Task.from_api(row)
     assert server.requests == [TASK]
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_task_that_rq_has_lost(server: Script, release: str) -> None:
+def test_a_task_that_rq_has_lost_has_no_status(server: Script, release: str) -> None:
     assert rq(server, recorded_answer("task_lost", release)).task(JOB) == Task(None)
 
 
-def test_a_proxy_that_hides_the_route_of_tasks_tells_nothing(server: Script) -> None:
+def test_a_task_is_unknown_if_a_proxy_hides_the_route(server: Script) -> None:
     assert rq(server, GONE).task(JOB) is None
 
 
 @pytest.mark.parametrize(
     "answer", [Answer({"error": "boom", "exception": "KeyError"}, 500), Answer("", 500), Answer("", 400)]
 )
-def test_a_task_that_cannot_be_read(server: Script, answer: Answer) -> None:
+def test_a_task_that_cannot_be_read_is_an_error(server: Script, answer: Answer) -> None:
     with pytest.raises(ProxboxError):
         rq(server, answer).task(JOB)
 
 
-def test_a_job_without_a_task(server: Script) -> None:
+def test_a_job_without_a_task_costs_no_request(server: Script) -> None:
     assert rq(server).task(make_job(5, "running", job_id=None)) is None
     assert server.requests == []
 
 
-def test_a_token_that_may_not_read_tasks_is_asked_for_once(server: Script) -> None:
+def test_tasks_are_requested_once_if_the_token_may_not_read_them(server: Script) -> None:
     one = rq(server, FORBIDDEN, count(1))
     assert one.task(JOB) is None and one.task(JOB) is None
     assert server.requests == [TASK]
@@ -98,13 +98,13 @@ def test_the_number_of_workers_is_read_once_until_it_is_forgotten(server: Script
 
 
 @pytest.mark.parametrize("told", [None, "", "many", [], -1, True])
-def test_a_number_of_workers_that_is_not_told(server: Script, told: object) -> None:
-    """It is not 0: a task would warn that no worker runs."""
+def test_an_invalid_number_of_workers_is_unknown(server: Script, told: object) -> None:
+    """The number is not 0, because a task would then warn that no worker runs."""
     one = rq(server, FORBIDDEN, count(told))
     assert one.service == Service(None) and one.service.serves("default")
 
 
-def test_workers_that_cannot_be_read(server: Script) -> None:
+def test_workers_that_cannot_be_read_are_an_error(server: Script) -> None:
     one = rq(server, NO_TOKEN)
     for _time in range(2):
         with pytest.raises(ProxboxError, match="does not accept the token"):
@@ -112,8 +112,8 @@ def test_workers_that_cannot_be_read(server: Script) -> None:
     assert server.requests == [WORKERS, WORKERS]
 
 
-def test_a_forbidden_page_that_is_no_refusal_of_netbox(server: Script) -> None:
-    """As of a firewall: its page says nothing of a permission, and has no detail."""
+def test_http_403_from_a_firewall_is_not_a_missing_permission(server: Script) -> None:
+    """The page of a firewall does not mention a permission, and has no detail."""
     with pytest.raises(ProxboxError) as caught:
         rq(server, Answer("<html>Forbidden", 403, "text/html")).workers()
     assert "superusers" not in str(caught.value) and server.requests == [WORKERS]
@@ -129,7 +129,7 @@ def test_workers_are_shown_to_superusers_only(server: Script, told: object, says
     assert server.requests == [WORKERS, STATUS]
 
 
-def test_workers_and_queues(server: Script) -> None:
+def test_workers_and_queues_are_read(server: Script) -> None:
     one = rq(server, page(recorded_rq("worker")), page(recorded_rq("queue")))
     assert one.workers() == [WORKER]
     assert one.queues == [Queue.from_api(recorded_rq("queue"))]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The session: what is sent, and one sentence for each failure, from a real server on loopback that plays faults."""
+"""The session: its requests, and one sentence for each failure. A real server on loopback causes the faults."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ def sentence(url: str, **options: object) -> str:
 
 
 @pytest.mark.parametrize(("token", "scheme"), [(V1, f"Token {V1}"), (V2, f"Bearer {V2}"), (f" {V1}\n", f"Token {V1}")])
-def test_both_kinds_of_token(server: Script, token: str, scheme: str) -> None:
+def test_each_version_of_token_has_its_scheme(server: Script, token: str, scheme: str) -> None:
     server.answer(Answer(EMPTY))
     assert list(session(server.url, token=token).list("core/jobs/", {})) == []
     assert server.headers[0]["authorization"] == scheme
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/api", "/api/"])
-def test_the_address_as_users_write_it(server: Script, suffix: str) -> None:
+def test_netbox_url_may_end_in_a_slash_or_in_api(server: Script, suffix: str) -> None:
     server.answer(Answer(EMPTY))
     list(session(server.url + suffix).list("core/jobs/", {"name": "a b", "status": ["scheduled", "running"]}))
     assert server.requests == ["GET /api/core/jobs/?name=a+b&status=scheduled&status=running&limit=0"]
 
 
-def test_more_headers(server: Script) -> None:
+def test_headers_of_the_user_are_sent(server: Script) -> None:
     server.answer(Answer(EMPTY))
     list(
         session(server.url, headers={"X-Proxy-Key": "abc\n", "X-Shard": 1, "Cookie": "gate=open; path=/"}).list(
@@ -86,7 +86,7 @@ def test_more_headers(server: Script) -> None:
 @pytest.mark.parametrize(
     "date", ["Wed, 01 Apr 2026 02:00:00 GMT", "Wed, 01 Apr 2026 02:00:00 -0000", "Wed, 01 Apr 2026 04:00:00 +0200"]
 )
-def test_the_servers_clock(server: Script, date: str) -> None:
+def test_the_time_of_the_server_is_read(server: Script, date: str) -> None:
     server.answer(Answer(EMPTY, headers={"Date": date}))
     one = session(server.url)
     with pytest.raises(RuntimeError):
@@ -107,7 +107,7 @@ def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("new_york")
 @pytest.mark.parametrize("date", ["Wed, 01 Apr 2026 02:00:00 GMT", "Wed, 01 Apr 2026 02:00:00 -0000"])
-def test_the_servers_clock_on_a_host_in_another_time_zone(server: Script, date: str) -> None:
+def test_the_time_zone_of_the_host_does_not_change_the_time_of_the_server(server: Script, date: str) -> None:
     server.answer(Answer(EMPTY, headers={"Date": date}))
     one = session(server.url)
     list(one.list("core/jobs/", {}))
@@ -115,7 +115,7 @@ def test_the_servers_clock_on_a_host_in_another_time_zone(server: Script, date: 
 
 
 @pytest.mark.parametrize("date", ["yesterday", "Fri, 31 Dec 9999 23:00:00 -2300", "Wed, 99 Apr 2026 02:00:00 GMT"])
-def test_a_clock_that_cannot_be_read(server: Script, date: str) -> None:
+def test_the_time_of_the_host_replaces_an_invalid_time_of_the_server(server: Script, date: str) -> None:
     server.answer(Answer(EMPTY, headers={"Date": date}))
     one = session(server.url)
     list(one.list("core/jobs/", {}))
@@ -126,7 +126,7 @@ def rows(*ids: int, count: int, following: str | None = "http://elsewhere.invali
     return Answer({"count": count, "next": following, "previous": None, "results": [{"id": row_id} for row_id in ids]})
 
 
-def test_pages_are_read_at_the_users_own_address(server: Script) -> None:
+def test_pages_are_read_at_netbox_url(server: Script) -> None:
     server.answer(rows(3, 2, count=3), rows(2, 1, count=3, following=None))
     assert [row["id"] for row in session(server.url).list("core/jobs/", {"name": "a"}, limit=2)] == [3, 2, 1]
     assert server.requests == [
@@ -135,25 +135,25 @@ def test_pages_are_read_at_the_users_own_address(server: Script) -> None:
     ]
 
 
-def test_the_servers_page_size(server: Script) -> None:
+def test_the_server_may_send_smaller_pages(server: Script) -> None:
     server.answer(rows(4, 3, count=4), rows(3, 2, count=4), rows(2, 1, count=4))
     assert [row["id"] for row in session(server.url).list("core/jobs/", {})] == [4, 3, 2, 1]
     offsets = [text.partition("?")[2] for text in server.requests]
     assert offsets == ["limit=0", "limit=0&offset=1", "limit=0&offset=2"]
 
 
-def test_a_page_is_read_when_it_is_needed(server: Script) -> None:
+def test_a_page_is_read_only_when_it_is_needed(server: Script) -> None:
     server.answer(rows(3, 2, count=3))
     assert [row["id"] for row in islice(session(server.url).list("core/jobs/", {}, limit=2), 2)] == [3, 2]
     assert len(server.requests) == 1
 
 
-def test_a_row_that_comes_between_two_pages(server: Script) -> None:
+def test_a_row_that_is_added_between_two_pages_is_not_returned_twice(server: Script) -> None:
     server.answer(rows(3, 2, count=4), rows(3, 2, 1, count=5), rows(1, 0, count=5))
     assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=2)] == [3, 2, 1, 0]
 
 
-def test_a_row_that_goes_between_two_pages(server: Script) -> None:
+def test_no_row_is_missed_if_a_row_is_deleted_between_two_pages(server: Script) -> None:
     server.answer(rows(4, 3, count=4), rows(1, count=3), rows(4, 2, 1, count=3))
     assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=2)] == [4, 3, 2, 1]
     assert server.requests[-1].endswith("?limit=3&offset=0")
@@ -166,7 +166,7 @@ def test_pages_of_one_row(server: Script) -> None:
 
 
 def test_rows_that_have_a_name_and_no_id(server: Script) -> None:
-    """As RQ's workers and queues."""
+    """RQ's workers and queues are such rows."""
     worker = recorded_rq("worker")
     a, b, c = ({**worker, "name": name} for name in "abc")
     server.answer(
@@ -183,7 +183,7 @@ def test_rows_that_have_a_name_and_no_id(server: Script) -> None:
     st.integers(0, 25),
     st.integers(1, 6),
 )
-def test_whatever_comes_and_goes_a_row_that_stays_comes_once(
+def test_a_row_that_stays_is_returned_once_whatever_is_added_or_deleted(
     changes: list[list[tuple[str, int]]], length: int, size: int
 ) -> None:
     present = list(range(length * 100, 0, -100))
@@ -209,14 +209,14 @@ def test_whatever_comes_and_goes_a_row_that_stays_comes_once(
     assert stayed <= set(read)
 
 
-def test_a_server_that_gives_the_same_page_for_ever(server: Script) -> None:
+def test_a_server_that_always_returns_the_same_page_is_an_error(server: Script) -> None:
     server.answer(rows(3, 2, count=9999))
     assert "changes faster than it can be read" in sentence(server.url)
     assert len(server.requests) == 1 + FRUITLESS_PAGES
 
 
-def test_a_server_that_gives_other_rows_for_ever(server: Script) -> None:
-    """Each page without a known row is read anew at the page before, and that ends too."""
+def test_a_server_that_always_returns_other_rows_is_an_error(server: Script) -> None:
+    """After a page without a known row, the session reads the page before it again, but not for ever."""
     known = 2 * FRUITLESS_PAGES
     server.answer(*(rows(row_id, row_id - 1, count=9999) for row_id in range(9999, 9999 - known, -1)))
     server.answer(*(rows(row_id, row_id - 1, count=9999) for row_id in range(2, 200, 2)))
@@ -301,13 +301,13 @@ def test_each_refusal_is_one_sentence(server: Script, answer: Answer, says: str)
     assert re.search(says, said), said
 
 
-def test_a_time_out(server: Script) -> None:
+def test_a_request_that_timed_out_is_not_repeated(server: Script) -> None:
     server.answer(Answer(EMPTY, delay=0.6))
     assert "did not answer within the time-out" in sentence(server.url, timeout=0.2)
-    assert len(server.requests) == 1, "a time-out has used up the patience already"
+    assert len(server.requests) == 1, "a request that timed out is not repeated"
 
 
-def test_nobody_there() -> None:
+def test_a_server_that_cannot_be_reached_is_an_error() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -331,7 +331,7 @@ def test_a_get_is_repeated_and_a_post_is_not(server: Script) -> None:
 
 
 def test_a_post_that_is_not_repeated_has_a_connection_of_its_own(server: Script) -> None:
-    """The server may close a connection while it is idle. Nobody can tell then whether the request arrived."""
+    """The server may close an idle connection. Then it is not known whether the request arrived."""
     one = session(server.url)
     server.answer(Answer(EMPTY), Answer(EMPTY), Answer({"ok": True}))
     list(one.list("core/jobs/", {}))
@@ -343,7 +343,7 @@ def test_a_post_that_is_not_repeated_has_a_connection_of_its_own(server: Script)
 
 
 @pytest.mark.parametrize(("token", "scheme"), [(V1, f"Token {V1}"), (V2, f"Bearer {V2}")])
-def test_options_asks_what_the_token_may_do(server: Script, token: str, scheme: str) -> None:
+def test_options_sends_the_token_and_is_repeated(server: Script, token: str, scheme: str) -> None:
     server.answer(Answer(hang_up=True), CANCELS)
     one = session(server.url, token=token)
     one.options("plugins/proxbox/jobs/0/cancel/")
@@ -360,14 +360,14 @@ def test_options_asks_what_the_token_may_do(server: Script, token: str, scheme: 
         (Answer("", 300), "HTTP 300"),
     ],
 )
-def test_options_that_are_refused(server: Script, answer: Answer, says: str) -> None:
+def test_an_options_request_that_is_refused_is_an_error(server: Script, answer: Answer, says: str) -> None:
     server.answer(answer)
     with pytest.raises(ProxboxError, match=says):
         session(server.url).options("plugins/proxbox/jobs/0/cancel/")
 
 
 @pytest.mark.parametrize("token", [False, True])
-def test_a_page_is_repeated_if_it_is_a_get(server: Script, token: bool) -> None:
+def test_the_request_for_a_web_page_is_repeated_if_it_is_a_get(server: Script, token: bool) -> None:
     server.answer(Answer(hang_up=True), Answer("<form>", content_type="text/html"))
     assert session(server.url).page("GET", "login/", token=token).text == "<form>"
     server.answers[:] = [Answer(hang_up=True), Answer("<form>", content_type="text/html")]
@@ -385,7 +385,7 @@ def test_a_redirected_post_is_not_followed(server: Script) -> None:
 
 
 @pytest.mark.parametrize("body", ["null", "5", '"text"', "[]"])
-def test_an_object_that_is_none(server: Script, body: str) -> None:
+def test_an_answer_that_is_not_an_object_is_an_error(server: Script, body: str) -> None:
     server.answer(Answer(body))
     for method, call in (("GET", lambda one: one.get("status/")), ("POST", lambda one: one.post("status/", {}))):
         with pytest.raises(ProxboxError) as caught:
@@ -398,8 +398,8 @@ def test_an_object_that_is_none(server: Script, body: str) -> None:
         assert caught.value.outcome_unknown is (method == "POST"), "a job may have been created"
 
 
-def test_a_post_between_two_reads(server: Script) -> None:
-    """Whether a POST is repeated is said with each call, and leaves nothing behind."""
+def test_repeatable_applies_to_one_post_only(server: Script) -> None:
+    """Each call decides whether its POST is repeated. This has no effect on the next call."""
     one = session(server.url)
     server.answer(Answer(hang_up=True), Answer({"ok": True}))
     one.post("cancel/", {}, repeatable=True)
@@ -429,7 +429,7 @@ def test_a_login_of_netrc_does_not_replace_the_token(
     ]
 
 
-def test_a_page_with_the_cookies_of_those_before(server: Script) -> None:
+def test_a_web_page_gets_the_cookies_of_the_pages_before_it(server: Script) -> None:
     server.answer(
         Answer("<form>", content_type="text/html", headers={"Set-Cookie": "sessionid=abc; Path=/"}),
         Answer("", 302, headers={"Location": "/core/jobs/1/"}),
@@ -442,7 +442,7 @@ def test_a_page_with_the_cookies_of_those_before(server: Script) -> None:
 
 
 @pytest.mark.parametrize(("token", "scheme"), [(V1, f"Token {V1}"), (V2, f"Bearer {V2}")])
-def test_a_page_with_the_token(server: Script, token: str, scheme: str) -> None:
+def test_a_web_page_gets_the_token(server: Script, token: str, scheme: str) -> None:
     server.answer(
         Answer("<form>", content_type="text/html", headers={"Set-Cookie": "sessionid=abc; Path=/"}),
         Answer("", 302, headers={"Location": "/core/jobs/1/"}),
@@ -457,7 +457,7 @@ def test_a_page_with_the_token(server: Script, token: str, scheme: str) -> None:
     assert (sent["Authorization"], sent["Referer"]) == (scheme, f"{server.url}/core/jobs/1/proxbox-cancel/")
 
 
-def test_a_page_that_fails_inside(server: Script) -> None:
+def test_an_internal_error_of_a_web_page_is_an_error(server: Script) -> None:
     server.answer(Answer("boom", 500, "text/html"))
     with pytest.raises(ProxboxError, match="NetBox had an internal error") as caught:
         session(server.url).page("POST", "login/", {})

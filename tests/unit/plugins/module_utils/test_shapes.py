@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever shape a row has, reading it raises nothing, and damage to a failure makes no success of it."""
+"""Rows with unexpected data: they raise no exception, and a failed run with damaged data is not a success."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_a_damaged_row_raises_nothing(data: st.DataObject) -> None:
+def test_a_damaged_row_raises_no_exception(data: st.DataObject) -> None:
     row = json.loads(data.draw(st.sampled_from(ROWS)))
     parts = {"data": row["data"], "log_entries": row["log_entries"]}
     for _damage in range(data.draw(st.integers(1, 3))):
@@ -57,11 +57,11 @@ def test_a_damaged_row_raises_nothing(data: st.DataObject) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_a_failure_that_is_damaged_is_no_success(data: st.DataObject) -> None:
+def test_a_failed_run_with_damaged_data_is_not_a_success(data: st.DataObject) -> None:
     failed = [row for row in ROWS if Job.from_row(json.loads(row)).outcome.verdict in ("failed", "partial")]
     row = json.loads(data.draw(st.sampled_from(failed)))
     response = row["data"]["proxbox_sync"].get("response", {})
-    # What a later release may leave out; what was asked for is always there.
+    # A later release may leave out these keys. The request of the sync is always there.
     for key in data.draw(st.sets(st.sampled_from(sorted(response)))) if response else ():
         if key != "local_phases" and key != "endpoint_runtimes":
             del response[key]

@@ -43,7 +43,7 @@ def test_the_runs_that_have_ended(server: Script, jobs: Jobs, row: Row) -> None:
     ]
 
 
-def test_a_row_of_this_list_is_a_sync_whatever_its_data_says(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_row_of_this_list_is_a_sync_whatever_its_data_is(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="failed", data=None)))
     (job,) = ended(jobs, ["nightly"], 10)
     assert job.kind is Kind.SYNC
@@ -67,7 +67,7 @@ def test_the_newest_success_of_a_scope(server: Script, jobs: Jobs, row: Row) -> 
     assert succeeded_since(jobs, Scope(proxmox_endpoints=frozenset({1})), NINE) == []
 
 
-def test_the_filters_that_only_the_plugin_knows_are_done_here(server: Script, jobs: Jobs, row: Row) -> None:
+def test_filters_that_an_old_plugin_lacks_are_applied_by_the_collection(server: Script, jobs: Jobs, row: Row) -> None:
     rows = [
         row(9, sync_types=["storage"]),
         row(8, sync_types=["devices", "storage"], status="failed", error="Cancelled via API."),
@@ -88,7 +88,7 @@ def test_the_filters_that_only_the_plugin_knows_are_done_here(server: Script, jo
     assert all(text.startswith("GET /api/core/jobs/?") for text in server.asked[2:])
 
 
-def test_jobs_by_outcome_are_read_until_enough_fit(server: Script, jobs: Jobs) -> None:
+def test_jobs_by_outcome_are_read_until_enough_match(server: Script, jobs: Jobs) -> None:
     likes = ["ok_all", "backups_500_beside", "sdn_disabled", "devices_500", "cancelled_running", "west_down"]
     server.answer(page(*(make_row(20 - number, like=like) for number, like in enumerate(likes))))
     assert ids(search(jobs, {}, limit=2, outcomes=["partial", "failed"])) == [19, 17]
@@ -102,7 +102,7 @@ def test_jobs_by_outcome_are_read_until_enough_fit(server: Script, jobs: Jobs) -
     assert server.asked[-1].endswith("?status=errored&limit=80")
 
 
-def test_the_log_is_read_where_it_is_asked_for(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_log_is_read_if_it_is_requested(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="completed")))
     search(jobs, {}, limit=0, include_log=True)
     assert server.asked == [f"{SYNC_JOBS}?include_log_entries=true&limit=100"]
@@ -113,7 +113,7 @@ def test_the_log_is_read_where_it_is_asked_for(server: Script, jobs: Jobs, row: 
     assert "log_entries" in server.requests[-1] and "include_log_entries" not in server.requests[-1]
 
 
-def test_a_run_is_judged_with_its_log_if_that_may_tell_more(server: Script, jobs: Jobs) -> None:
+def test_a_run_is_judged_with_its_log_if_the_log_may_show_more(server: Script, jobs: Jobs) -> None:
     untold = make_row(5, like="backups_500_beside")
     log = recorded("backups_500_beside")["log_entries"]
     server.answer(page({**untold, "log_entries": log}))

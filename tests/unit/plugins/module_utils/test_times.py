@@ -57,7 +57,7 @@ def utc(text: str) -> datetime:
         ("2147483647", 2147483647),
     ],
 )
-def test_interval(text: str, minutes: int) -> None:
+def test_an_interval_is_read(text: str, minutes: int) -> None:
     assert times.parse_interval(text) == minutes
 
 
@@ -90,7 +90,7 @@ def test_interval(text: str, minutes: int) -> None:
         ("-" + "9" * 4000, "less than a minute"),
     ],
 )
-def test_interval_refused(text: str, says: str) -> None:
+def test_an_invalid_interval_is_refused(text: str, says: str) -> None:
     with pytest.raises(ProxboxError, match=says) as refused:
         times.parse_interval(text)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
@@ -108,13 +108,13 @@ def test_interval_refused(text: str, says: str) -> None:
         ("2147483648", "is more than NetBox can store (2147483647 minutes)."),
     ],
 )
-def test_what_is_said_about_an_interval(text: str, says: str) -> None:
+def test_the_message_about_an_invalid_interval(text: str, says: str) -> None:
     with pytest.raises(ProxboxError) as refused:
         times.parse_interval(text)
     assert str(refused.value) == f"interval '{text}' {says}"
 
 
-def test_what_is_said_about_another_option() -> None:
+def test_the_message_names_the_option() -> None:
     with pytest.raises(ProxboxError, match=r"^stale_after '0' is less than a minute: give more\.$"):
         times.parse_interval("0", "stale_after")
 
@@ -125,7 +125,7 @@ def test_a_long_value_is_cut_in_a_message() -> None:
             times.parse_interval(text)
 
 
-def test_timezone() -> None:
+def test_a_time_zone_is_read() -> None:
     assert times.parse_timezone("UTC") is UTC
     assert times.parse_timezone("Europe/Berlin") == BERLIN
     for name in ("Mars/Olympus", "", "../etc/passwd", "Europe", "Europe/Berlin\n", "\0", "\ud800", "x" * 5000):
@@ -156,14 +156,14 @@ def test_timezone() -> None:
         ("02:00", "2026-04-01T00:00:00"),
         (":00", "2026-03-31T13:00:00"),
         (":30", "2026-03-31T12:30:00"),
-        # It is a Tuesday.
+        # The current day is a Tuesday.
         ("tuesday 15:00", "2026-03-31T13:00:00"),
         ("Tue 14:00", "2026-04-07T12:00:00"),
         ("WED 2:00", "2026-04-01T00:00:00"),
         ("Monday  02:00:30", "2026-04-06T00:00:30"),
     ],
 )
-def test_first_occurrence(text: str, first: str) -> None:
+def test_the_first_occurrence_of_a_time(text: str, first: str) -> None:
     # In Berlin it is two o'clock in the afternoon, summer time.
     for now in ("2026-03-31T12:00:00", "2026-03-31T12:00:00.5"):
         assert times.parse_at(text, BERLIN).first(utc(now)) == utc(first)
@@ -211,7 +211,7 @@ TOO_FAR = ["0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"]
         *TOO_FAR,
     ],
 )
-def test_time_refused(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ProxboxError, match="schedule_at") as refused:
         times.parse_at(text, UTC)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
@@ -243,20 +243,20 @@ def test_time_refused(text: str) -> None:
         (TOO_FAR[1], "is too far away: give a year between 1970 and 9000."),
     ],
 )
-def test_what_is_said_about_a_time(text: str, says: str) -> None:
+def test_the_message_about_an_invalid_time(text: str, says: str) -> None:
     with pytest.raises(ProxboxError) as refused:
         times.parse_at(text, UTC)
     assert str(refused.value) == f"schedule_at '{text}' {says}"
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", *HOSTILE, *TOO_FAR])
-def test_instant_refused(text: str) -> None:
+def test_an_invalid_instant_is_refused(text: str) -> None:
     with pytest.raises(ProxboxError, match="created_after") as refused:
         times.parse_instant("created_after", text)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
 
 
-def test_what_is_said_about_an_instant() -> None:
+def test_the_message_about_an_invalid_instant() -> None:
     for text, cause in (
         ("2026-04-01\n02:00", "it has characters that no date or time has"),
         ("2026-04-01z", "Invalid isoformat string: '2026-04-01z'"),
@@ -268,14 +268,14 @@ def test_what_is_said_about_an_instant() -> None:
         )
 
 
-def test_instant() -> None:
+def test_an_instant_is_read() -> None:
     assert times.parse_instant("created_after", "2026-04-01 02:00") == utc("2026-04-01T02:00:00")
     assert times.parse_instant("created_after", "2026-04-01T02:00:00+02:00") == utc("2026-04-01T00:00:00")
     assert times.parse_instant("created_after", "0001-01-01") == utc("0001-01-01T00:00:00")
 
 
 @given(text=st.text(max_size=30))
-def test_no_word_ends_in_a_traceback(text: str) -> None:
+def test_no_text_causes_another_exception(text: str) -> None:
     for read in (times.parse_interval, times.parse_timezone):
         with suppress(ProxboxError):
             read(text)
@@ -288,7 +288,7 @@ def test_no_word_ends_in_a_traceback(text: str) -> None:
 @pytest.mark.parametrize("word", ["02:00", ":00", "sunday 02:00", "1970-01-01 02:00", "9000-12-31 23:59"])
 @pytest.mark.parametrize("interval", [1, 1440 * 1_491_308, times.INTERVAL_MAXIMUM])
 @pytest.mark.parametrize("year", [1, 2026, 9999])
-def test_the_limits_of_the_calendar(word: str, interval: int, year: int) -> None:
+def test_times_at_the_limits_of_the_calendar_are_accepted(word: str, interval: int, year: int) -> None:
     at, now = times.parse_at(word, BERLIN), utc("2026-04-10T10:00:00")
     row = datetime(year, 12, 31, 23, 30, tzinfo=UTC) if year > 1 else datetime(1, 1, 1, tzinfo=UTC)
     assert isinstance(at.on_phase(row, interval), bool) and isinstance(at.holds(row, interval, now), bool)
@@ -296,7 +296,7 @@ def test_the_limits_of_the_calendar(word: str, interval: int, year: int) -> None
     assert due > now and at.holds(due, interval, now)
 
 
-def test_an_occurrence_too_near_is_left_to_the_next() -> None:
+def test_an_occurrence_that_is_too_near_is_skipped() -> None:
     at = times.parse_at("02:00", UTC)
     assert at.first(utc("2026-04-01T01:59:49")) == utc("2026-04-01T02:00:00")
     assert at.first(utc("2026-04-01T01:59:50")) == utc("2026-04-02T02:00:00")
@@ -312,7 +312,7 @@ def test_an_occurrence_too_near_is_left_to_the_next() -> None:
     assert full.next(5, utc("2026-04-01T01:59:50"), utc("2026-04-01T02:02:12")) == utc("2026-04-01T02:05:00")
 
 
-def test_past_anchor_counts_on() -> None:
+def test_runs_are_counted_from_the_date() -> None:
     at = times.parse_at("2026-04-01 02:00", UTC)
     assert at.next(1440, utc("2026-04-10T10:00:00")) == utc("2026-04-11T02:00:00")
     assert at.next(60, utc("2026-04-10T10:30:00")) == utc("2026-04-10T11:00:00")
@@ -320,29 +320,29 @@ def test_past_anchor_counts_on() -> None:
     assert at.next(1440, utc("2026-03-01T10:00:00")) == utc("2026-04-01T02:00:00")
 
 
-def test_whole_days_keep_to_the_wall_clock() -> None:
+def test_whole_days_follow_the_wall_clock() -> None:
     at = times.parse_at("2026-03-27 02:30", BERLIN)
     # 2026-03-29 has no 02:30 in Berlin: the clock jumps from 02:00 to 03:00.
     nights = [at.next(1440, utc(f"2026-03-{day}T12:00:00")) for day in (27, 28, 29)]
     assert nights == [utc("2026-03-28T01:30:00"), utc("2026-03-29T01:30:00"), utc("2026-03-30T00:30:00")]
     now = utc("2026-03-27T12:00:00")
     assert all(at.holds(night, 1440, night - timedelta(hours=1)) for night in nights)
-    # What NetBox makes of it by adding 1440 minutes is an hour late from then on.
+    # NetBox adds 1440 minutes, and its runs are an hour late from then on.
     assert not at.holds(utc("2026-03-30T01:30:00"), 1440, utc("2026-03-29T12:00:00"))
-    assert not at.holds(nights[1], 1440, now), "a night further than the next one due"
+    assert not at.holds(nights[1], 1440, now), "it is the night after the next run"
 
 
-def test_holds() -> None:
+def test_which_times_of_the_next_run_hold() -> None:
     now = utc("2026-04-10T10:00:00")
     at = times.parse_at("2026-04-01 02:00", UTC)
     assert at.holds(utc("2026-04-11T02:00:00"), 1440, now)
-    assert at.holds(utc("2026-04-09T02:00:00"), 1440, now), "overdue is still on its phase"
+    assert at.holds(utc("2026-04-09T02:00:00"), 1440, now), "an overdue run is still on its phase"
     berlin = times.parse_at("2026-04-01 14:00", BERLIN)
     assert berlin.holds(utc("2026-04-10T12:00:00"), 720, utc("2026-04-10T11:30:00"))
     assert not berlin.holds(utc("2026-04-11T00:00:00"), 720, utc("2026-04-10T11:30:00")), "the run after the next one"
-    assert not at.holds(utc("2026-04-10T10:01:00.5"), 1440, now), "caught up late"
-    assert not at.holds(utc("2026-03-31T02:00:00"), 1440, now), "before the anchor"
-    assert not at.holds(utc("2026-04-10T02:00:00"), 2 * 1440, now), "the wrong one of two days"
+    assert not at.holds(utc("2026-04-10T10:01:00.5"), 1440, now), "the run was late"
+    assert not at.holds(utc("2026-03-31T02:00:00"), 1440, now), "it is before the date"
+    assert not at.holds(utc("2026-04-10T02:00:00"), 2 * 1440, now), "it is the wrong one of the two days"
     daily = times.parse_at("02:00", UTC)
     assert daily.holds(utc("2026-04-11T02:00:00"), 1440, now)
     assert daily.holds(utc("2026-04-10T14:00:00"), 720, now)
@@ -369,27 +369,27 @@ def test_holds() -> None:
 @pytest.mark.parametrize(
     ("word", "interval", "drifted", "comes_back"),
     [
-        # What it should have been is still to come.
+        # The right time is in the future.
         ("02:00", 360, "2026-04-10T14:41:30", "2026-04-10T14:00:00"),
         ("02:00", 360, "2026-04-10T14:41:30.25", "2026-04-10T14:00:00"),
         (":00", 5, "2026-04-10T10:07:12", "2026-04-10T10:05:00"),
         ("02:00", 300, "2026-04-10T13:13:00", "2026-04-10T13:00:00"),
         ("02:00", 1440, "2026-04-11T09:30:00", "2026-04-11T02:00:00"),
-        # It has passed: so many intervals later.
+        # The right time has passed, so the run comes a number of intervals later.
         ("02:00", 360, "2026-04-10T08:30:00", "2026-04-10T14:00:00"),
         ("02:00", 300, "2026-04-10T09:13:00", "2026-04-10T14:00:00"),
         (":00", 90, "2026-04-10T09:12:00", "2026-04-10T10:30:00"),
         ("02:00", 1440, "2026-04-10T09:30:00", "2026-04-11T02:00:00"),
-        # The day of the week stays, however late it is.
+        # The day of the week is kept, however late the run is.
         ("23:30", 10080, "2026-04-12T19:00:00.5", "2026-04-11T23:30:00"),
         ("00:30", 10080, "2026-04-12T20:00:00", "2026-04-12T00:30:00"),
-        # One that is too far away comes back.
+        # A run that is too far away is moved back.
         ("02:00", 10080, "2026-05-03T02:00:00", "2026-04-12T02:00:00"),
         ("02:00", 360, "2026-05-03T02:00:00", "2026-04-10T14:00:00"),
         ("02:00", 300, "2026-05-03T02:00:00", "2026-04-10T14:00:00"),
     ],
 )
-def test_what_has_drifted_comes_back_at_once(word: str, interval: int, drifted: str, comes_back: str) -> None:
+def test_a_drifted_run_is_moved_back_at_once(word: str, interval: int, drifted: str, comes_back: str) -> None:
     now = utc("2026-04-10T10:00:00")
     at = times.parse_at(word, UTC)
     assert at.next(interval, now, utc(drifted)) == utc(comes_back)
@@ -397,11 +397,11 @@ def test_what_has_drifted_comes_back_at_once(word: str, interval: int, drifted: 
 
 
 def test_a_weekly_time_keeps_its_day_when_daylight_saving_ends() -> None:
-    # Sunday at half past midnight in Berlin; NetBox's 168 hours make it Saturday at half past eleven.
+    # The schedule runs on Sundays at 00:30 in Berlin. NetBox adds 168 hours, and gets Saturday at 23:30.
     at = times.parse_at("00:30", BERLIN)
     sunday = utc("2026-10-24T22:30:00") + timedelta(days=7)
     assert at.next(10080, utc("2026-10-26T10:00:00"), sunday) == utc("2026-10-31T23:30:00")
-    # The hour more in between is none too many.
+    # The additional hour in between is not too much.
     early = times.parse_at("04:00", BERLIN)
     now = utc("2026-10-18T02:30:00")
     due = early.next(10080, now, utc("2026-10-18T02:00:00"))
@@ -417,7 +417,7 @@ def test_every_minute_has_no_phase() -> None:
 
 
 @pytest.mark.parametrize("interval", [16 * 60, 90])
-def test_an_interval_that_divides_no_day_has_the_phases_it_can_have(interval: int) -> None:
+def test_an_interval_that_does_not_divide_a_day_holds_at_each_run(interval: int) -> None:
     word = "02:00" if interval > 100 else ":00"
     at, due = times.parse_at(word, UTC), utc("2026-04-10T02:00:00")
     for _run in range(4):
@@ -458,7 +458,7 @@ def test_the_next_occurrence_holds(word: str, zone: ZoneInfo, interval: int, now
     now=MOMENTS,
     late=st.integers(-2000, 2000),
 )
-def test_what_has_drifted_comes_back_once(word: str, zone: ZoneInfo, interval: int, now: datetime, late: int) -> None:
+def test_a_drifted_run_is_moved_back_once(word: str, zone: ZoneInfo, interval: int, now: datetime, late: int) -> None:
     at = times.parse_at(word, zone)
     drifted = at.next(interval, now) + timedelta(minutes=late, seconds=late % 60)
     due = at.next(interval, now, drifted)
@@ -473,10 +473,10 @@ def test_what_has_drifted_comes_back_once(word: str, zone: ZoneInfo, interval: i
 
 
 @given(word=WORDS, interval=st.sampled_from([15, 60, 720, 1440, 10080]), now=MOMENTS, runs=st.integers(1, 5))
-def test_the_chain_that_netbox_makes_holds_while_it_is_on_time(
+def test_the_successors_of_netbox_hold_while_they_are_on_time(
     word: str, interval: int, now: datetime, runs: int
 ) -> None:
-    # In UTC, for a chain does not follow the wall clock where daylight saving begins or ends.
+    # The test uses UTC, because NetBox does not follow the wall clock when daylight saving time begins or ends.
     at = times.parse_at(word, UTC)
     due = at.next(interval, now)
     for _run in range(runs):
@@ -492,7 +492,7 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
 @pytest.mark.parametrize(
     ("zone", "interval", "now", "row", "repaired"),
     [
-        # Daylight saving has begun: the row is late, and its right time is still to come.
+        # Daylight saving time has begun. The row is late, and its right time is in the future.
         (BERLIN, WEEK, "2026-04-05 01:30", "2026-04-05 03:00", "Sun 05 Apr 02:00"),
         (BERLIN, 4 * WEEK, "2026-04-18 12:00", "2026-04-19 03:00", "Sun 19 Apr 02:00"),
         (BERLIN, 2 * DAY, "2026-03-30 12:00", "2026-03-31 03:00", "Tue 31 Mar 02:00"),
@@ -500,20 +500,20 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
         (NEW_YORK, WEEK, "2026-03-14 12:00", "2026-03-15 03:00", "Sun 15 Mar 02:00"),
         (LORD_HOWE, WEEK, "2026-10-10 12:00", "2026-10-11 02:30", "Sun 11 Oct 02:00"),
         (TROLL, WEEK, "2026-04-04 12:00", "2026-04-05 04:00", "Sun 05 Apr 02:00"),
-        # The right time has just passed: a late run is better than none.
+        # The right time has just passed, so the late run is kept.
         (BERLIN, WEEK, "2026-04-05 02:30", "2026-04-05 03:00", "Sun 05 Apr 03:00"),
         (BERLIN, 4 * WEEK, "2026-04-19 02:30", "2026-04-19 03:00", "Sun 19 Apr 03:00"),
         (BERLIN, DAY, "2026-03-30 02:30", "2026-03-30 03:00", "Mon 30 Mar 03:00"),
         (BERLIN, 360, "2026-03-30 08:30", "2026-03-30 09:00", "Mon 30 Mar 09:00"),
         (TROLL, 4 * WEEK, "2026-04-19 02:30", "2026-04-19 04:00", "Sun 19 Apr 04:00"),
         (LORD_HOWE, WEEK, "2026-10-11 02:15", "2026-10-11 02:30", "Sun 11 Oct 02:30"),
-        # Daylight saving has ended: the row is early.
+        # Daylight saving time has ended, and the row is early.
         (BERLIN, WEEK, "2026-10-31 12:00", "2026-11-01 01:00", "Sun 01 Nov 02:00"),
         (BERLIN, 2 * DAY, "2026-10-26 12:00", "2026-10-27 01:00", "Tue 27 Oct 02:00"),
         (NEW_YORK, 4 * WEEK, "2026-11-21 12:00", "2026-11-22 01:00", "Sun 22 Nov 02:00"),
         (TROLL, WEEK, "2026-10-31 12:00", "2026-11-01 00:00", "Sun 01 Nov 02:00"),
         (LORD_HOWE, WEEK, "2026-04-11 12:00", "2026-04-12 01:30", "Sun 12 Apr 02:00"),
-        # The run before it was early too, and has just ended: it is not made a second time.
+        # The run before it was early too, and has just ended. It is not repeated.
         (BERLIN, WEEK, "2026-11-01 01:01", "2026-11-08 01:00", "Sun 08 Nov 02:00"),
         (BERLIN, 4 * WEEK, "2026-11-15 01:01", "2026-12-13 01:00", "Sun 13 Dec 02:00"),
         (BERLIN, DAY, "2026-11-05 01:30", "2026-11-06 01:00", "Fri 06 Nov 02:00"),
@@ -522,11 +522,11 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
     ],
 )
 @pytest.mark.parametrize("form", ["{time}", "{date} {time}", "{weekday} {time}"])
-def test_what_daylight_saving_moves_comes_back(
+def test_a_run_that_daylight_saving_time_moved_is_moved_back(
     zone: ZoneInfo, interval: int, now: str, row: str, repaired: str, form: str
 ) -> None:
     if ("date" in form and interval % DAY) or ("weekday" in form and interval % WEEK):
-        return  # so many minutes from the date on, whatever the clock shows; or no whole weeks
+        return  # the interval has to be whole days with a date, and whole weeks with a day of the week
     late, then = (datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) for text in (row, now))
     first = date.fromisoformat(row[:10]) - timedelta(days=interval // DAY * 5)
     at = times.parse_at(form.format(time="02:00", date=first, weekday=times.DAYS[first.weekday()]), zone)
@@ -537,33 +537,35 @@ def test_what_daylight_saving_moves_comes_back(
     assert not at.on_phase(late, interval)
 
 
-def test_an_overdue_run_that_daylight_saving_made_late_is_not_given_up() -> None:
+def test_an_overdue_run_that_daylight_saving_time_made_late_is_kept() -> None:
     at = times.parse_at("02:00", BERLIN)
     assert at.holds(utc("2026-04-05T01:00:00"), WEEK, utc("2026-04-05T07:00:00"))
-    assert not at.holds(utc("2026-04-05T03:00:00"), WEEK, utc("2026-04-05T02:00:00")), "two hours are no such change"
+    assert not at.holds(utc("2026-04-05T03:00:00"), WEEK, utc("2026-04-05T02:00:00")), (
+        "daylight saving time does not move a run by two hours"
+    )
     # Its right time is so near that NetBox would refuse it.
     now, late = utc("2026-04-04T23:59:50"), utc("2026-04-05T01:00:00")
     assert at.holds(late, WEEK, now) and at.next(WEEK, now, late) == late
     before = now - timedelta(seconds=1)
     assert not at.holds(late, WEEK, before) and at.next(WEEK, before, late) == utc("2026-04-05T00:00:00")
-    # It is itself so near that NetBox would refuse it.
+    # The late time itself is so near that NetBox would refuse it.
     assert at.next(WEEK, late - timedelta(seconds=11), late) == late
     assert at.next(WEEK, late - timedelta(seconds=10), late) == utc("2026-04-12T00:00:00")
 
 
-def test_a_clock_that_is_no_longer_set_back_counts_too() -> None:
+def test_a_zone_that_no_longer_sets_its_clock_back_is_handled_too() -> None:
     # Turkey has kept summer time since 2016.
     at = times.parse_at("02:00", ZoneInfo("Europe/Istanbul"))
     assert at.holds(utc("2016-12-04T00:00:00"), WEEK, utc("2016-12-03T23:30:00"))
 
 
-def test_the_time_zone_of_the_host_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_zone_of_the_host_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "America/New_York")
         time.tzset()
         assert times.parse_at("02:00", BERLIN).holds(utc("2026-04-05T01:00:00"), WEEK, utc("2026-04-05T00:30:00"))
         assert times.parse_instant("created_after", "0001-01-01") == utc("0001-01-01T00:00:00")
-        # It is two days later there than on the other side of the date line.
+        # The time there is 25 hours ahead of the time in American Samoa.
         patch.setenv("TZ", "Pacific/Kiritimati")
         time.tzset()
         late_in_samoa = times.parse_at("23:45", ZoneInfo("Pacific/Pago_Pago"))
@@ -571,12 +573,12 @@ def test_the_time_zone_of_the_host_does_not_count(monkeypatch: pytest.MonkeyPatc
     time.tzset()
 
 
-def test_less_than_half_an_interval_late_is_not_too_late() -> None:
-    # An hour is less than half of it. The right time is ten o'clock in Berlin.
+def test_less_than_half_an_interval_late_is_kept() -> None:
+    # An hour is less than half of 160 minutes. The right time is ten o'clock in Berlin.
     assert times.parse_at("02:00", BERLIN).holds(utc("2026-04-10T09:00:00"), 160, utc("2026-04-10T08:30:00"))
 
 
-def test_half_an_interval_late_is_too_late() -> None:
+def test_half_an_interval_late_is_moved_back() -> None:
     # Lord Howe moves its clock by half an hour.
     at, now = times.parse_at(":10", LORD_HOWE), utc("2026-10-10T00:20:00")
     assert at.next(60, now, utc("2026-10-10T00:40:00")) == utc("2026-10-10T01:10:00")
@@ -595,7 +597,7 @@ def test_half_an_interval_late_is_too_late() -> None:
     ],
 )
 def test_a_new_time_of_day_keeps_the_day_of_the_week(word: str, now: str, repaired: str) -> None:
-    # Sunday at two until now.
+    # Until now, the schedule ran on Sundays at two o'clock.
     at = times.parse_at(word, UTC)
     assert at.next(WEEK, utc(now), utc("2026-04-12T02:00:00")) == utc(repaired)
 
@@ -615,7 +617,7 @@ def test_a_new_time_of_day_keeps_the_planned_day(
     now = (row - timedelta(minutes=interval) * (1 - elapsed)).replace(microsecond=0)
     at = times.parse_at(new, zone)
     days = row.astimezone(zone).date()
-    # What daylight saving could have made of the new time is taken for that.
+    # Leave out times to which daylight saving time could have moved the new time.
     assume(not any(at._without_daylight_saving(row + timedelta(seconds=apart), interval) for apart in (-1, 0, 1)))
     due = at.next(interval, now, row)
     assert due == next(
@@ -629,18 +631,18 @@ def test_a_new_time_of_day_keeps_the_planned_day(
 @pytest.mark.parametrize(
     ("word", "interval", "now", "row", "repaired"),
     [
-        # Another day of the week: the next one.
+        # Another day of the week: the next such day.
         ("sunday 02:00", WEEK, "2026-04-10 10:00", "2026-04-15 02:00", "Sun 12 Apr 02:00"),
         ("sunday 02:00", WEEK, "2026-04-13 10:00", "2026-04-15 02:00", "Sun 19 Apr 02:00"),
         ("tuesday 02:00", WEEK, "2026-04-13 10:00", "2026-04-19 02:00", "Tue 14 Apr 02:00"),
-        # Every two weeks: the nearest one to the run that was planned.
+        # Every two weeks: such a day that is nearest to the planned run.
         ("sunday 02:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-22 02:00", "Sun 19 Apr 02:00"),
         ("sunday 02:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-23 02:00", "Sun 26 Apr 02:00"),
         ("sunday 02:00", 2 * WEEK, "2026-04-13 10:00", "2026-04-15 02:00", "Sun 26 Apr 02:00"),
         # The same day at another time.
         ("sunday 12:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-19 02:00", "Sun 19 Apr 12:00"),
         ("sunday 02:00", WEEK, "2026-04-19 01:00", "2026-04-19 12:00", "Sun 19 Apr 02:00"),
-        # The worker was down for a day: NetBox goes on from there, with fractions of a second.
+        # The worker was down for a day. NetBox counts from its late run, with fractions of a second.
         ("sunday 02:00", WEEK, "2026-04-14 10:00", "2026-04-20 10:01:00.5", "Sun 19 Apr 02:00"),
         ("sunday 02:00", 2 * WEEK, "2026-04-14 10:00", "2026-04-24 10:01:00.5", "Sun 19 Apr 02:00"),
         ("sunday 02:00", 2 * WEEK, "2026-04-20 09:00", "2026-04-20 10:01:00.5", "Sun 03 May 02:00"),
@@ -648,7 +650,9 @@ def test_a_new_time_of_day_keeps_the_planned_day(
         ("sunday 02:00", WEEK, "2026-04-10 10:00", "2026-05-03 02:00", "Sun 12 Apr 02:00"),
     ],
 )
-def test_a_day_of_the_week_comes_back(word: str, interval: int, now: str, row: str, repaired: str) -> None:
+def test_a_run_is_moved_back_to_its_day_of_the_week(
+    word: str, interval: int, now: str, row: str, repaired: str
+) -> None:
     then, planned = (datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC) for text in (now, row))
     at = times.parse_at(word, BERLIN)
     assert not at.holds(planned, interval, then)
@@ -666,7 +670,7 @@ def test_a_day_of_the_week_comes_back(word: str, interval: int, now: str, row: s
     runs=st.integers(0, 60),
     elapsed=st.floats(0, 0.999),
 )
-def test_a_day_of_the_week_is_the_phase_of_such_a_date(
+def test_a_day_of_the_week_has_the_same_runs_as_a_date_on_that_day(
     zone: ZoneInfo, weeks: int, day: str, time_of_day: str, start: datetime, runs: int, elapsed: float
 ) -> None:
     at, interval = times.parse_at(f"{day} {time_of_day}", zone), weeks * WEEK
@@ -677,7 +681,7 @@ def test_a_day_of_the_week_is_the_phase_of_such_a_date(
     date_of_first = next(date for date in dates if date.strftime("%A").lower() == day)
     dated = times.parse_at(f"{date_of_first} {time_of_day}", zone)
     assert dated.on(date_of_first) == first and at.next(interval, start) == dated.next(interval, start) == first
-    # NetBox counts on in UTC for so long, and then the task looks, at any time between two runs.
+    # NetBox counts in UTC for some runs. Then the task looks at any time between two runs.
     step = timedelta(minutes=interval)
     row = first + step * runs
     now = (row - step + timedelta(seconds=1) + (step - times.LEAD) * elapsed).replace(microsecond=0)
@@ -696,12 +700,12 @@ def test_a_day_of_the_week_is_the_phase_of_such_a_date(
     runs=st.integers(1, 40),
     elapsed=st.floats(0, 0.999),
 )
-def test_a_repair_never_moves_a_run_by_half_a_period(
+def test_a_repair_moves_a_run_by_at_most_two_hours(
     zone: ZoneInfo, interval: int, word: str, dated: bool, start: datetime, runs: int, elapsed: float
 ) -> None:
     step, anchor = timedelta(minutes=interval), times.parse_at(word, zone).first(start)
     at = times.parse_at(f"{anchor.astimezone(zone):%Y-%m-%d} {word}" if dated else word, zone)
-    # NetBox counts on in UTC for so long, and then the task looks, at any time between two runs.
+    # NetBox counts in UTC for some runs. Then the task looks at any time between two runs.
     row = at.first(start) + step * runs
     now = (row - step + timedelta(seconds=1) + (step - times.LEAD) * elapsed).replace(microsecond=0)
     due = at.next(interval, now, row)
@@ -711,7 +715,7 @@ def test_a_repair_never_moves_a_run_by_half_a_period(
     assert at.holds(row, interval, now) == (due == row)
 
 
-def test_a_time_that_daylight_saving_skips_comes_as_much_later() -> None:
+def test_a_time_that_daylight_saving_time_skips_comes_one_hour_later() -> None:
     for at in (times.parse_at("02:30", BERLIN), times.parse_at("2026-03-01 02:30", BERLIN)):
         skipped = at.on(date(2026, 3, 29))
         assert wall(skipped, BERLIN) == "Sun 29 Mar 03:30"
@@ -729,15 +733,15 @@ def test_a_time_that_daylight_saving_skips_comes_as_much_later() -> None:
         assert wall(after, nuuk) == "Sat 04 Apr 23:30"
 
 
-def test_a_time_that_comes_twice_is_the_first() -> None:
+def test_of_a_time_that_comes_twice_the_first_is_used() -> None:
     for at in (times.parse_at("02:30", BERLIN), times.parse_at("2026-10-01 02:30", BERLIN)):
         first = at.on(date(2026, 10, 25))
         assert first == utc("2026-10-25T00:30:00")
         assert at.next(DAY, utc("2026-10-24T12:00:00")) == first
-        assert at.next(DAY, first) == utc("2026-10-26T01:30:00"), "it runs once"
+        assert at.next(DAY, first) == utc("2026-10-26T01:30:00"), "a daily schedule runs once"
         assert at.on_phase(first, DAY) and at.on_phase(first + timedelta(hours=1), DAY)
     hourly = times.parse_at(":30", BERLIN)
-    assert hourly.next(60, utc("2026-10-25T00:45:00")) == utc("2026-10-25T01:30:00"), "an hourly one runs twice"
+    assert hourly.next(60, utc("2026-10-25T00:45:00")) == utc("2026-10-25T01:30:00"), "an hourly schedule runs twice"
 
 
 @pytest.mark.parametrize(
@@ -769,7 +773,7 @@ def test_a_time_that_comes_twice_is_the_first() -> None:
         ("2026-04-01 02:00", 1, ["2026-04-01T03:30:12"], ["2026-04-01T01:30:12"]),
     ],
 )
-def test_on_phase(word: str, interval: int, on: list[str], beside: list[str]) -> None:
+def test_which_times_are_on_phase(word: str, interval: int, on: list[str], beside: list[str]) -> None:
     at = times.parse_at(word, UTC)
     assert [moment for moment in on + beside if at.on_phase(utc(moment), interval)] == on
 

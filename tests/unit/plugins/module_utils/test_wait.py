@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting for the end of a job, and for a NetBox that does not answer."""
+"""Waiting for the end of a job, and for NetBox if it does not answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Row = Callable[..., dict[str, Any]]
 
 
 class Clock:
-    """A clock that only pauses move. ``answers_after`` is how many seconds each look at it takes."""
+    """A clock that moves only during pauses, and by ``answers_after`` seconds each time it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,14 +55,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def test_a_job_that_has_ended_or_is_gone(server: Script, jobs: Jobs, clock: Clock) -> None:
+def test_the_wait_ends_if_the_job_has_ended_or_is_deleted(server: Script, jobs: Jobs, clock: Clock) -> None:
     for ended in (status(5, "completed"), status(5, "errored"), status(5, "failed"), page()):
         server.answers[:] = [ended]
         assert wait_for_end(jobs, 5, Waiting(60), None) == (None, ())
     assert server.asked == [get(5)] * 4 and clock.pauses == []
 
 
-def test_the_pauses_grow_up_to_the_longest(server: Script, jobs: Jobs, clock: Clock) -> None:
+def test_the_pauses_grow_up_to_a_limit(server: Script, jobs: Jobs, clock: Clock) -> None:
     server.answer(*[status(5, "running")] * 8, status(5, "completed"))
     wait_for_end(jobs, 5, Waiting(3600, 2.0), None)
     assert clock.pauses == pytest.approx([0.5, 0.625, 0.781, 0.977, 1.221, 1.526, 1.907, 2.0], abs=0.001)
@@ -72,31 +72,29 @@ def test_a_slow_netbox_is_asked_less_often(server: Script, jobs: Jobs, clock: Cl
     clock.answers_after = 0.1
     server.answer(*[status(5, "running")] * 3, status(5, "completed"))
     wait_for_end(jobs, 5, Waiting(3600), None)
-    assert clock.pauses == pytest.approx([2.0] * 3), "twenty times as long as a look took"
+    assert clock.pauses == pytest.approx([2.0] * 3), "each pause is twenty times as long as the request"
 
 
-def test_no_pause_is_longer_than_the_time_that_is_left(server: Script, jobs: Jobs, row: Row, clock: Clock) -> None:
+def test_no_pause_is_longer_than_the_remaining_time(server: Script, jobs: Jobs, row: Row, clock: Clock) -> None:
     server.answer(status(5, "running"), status(5, "running"), page(row(5, status="running")), task("started"))
     left, _warnings = wait_for_end(jobs, 5, Waiting(0.2), None)
     assert left.id == 5 and clock.pauses == [0.2]
 
 
-def test_a_job_at_the_end_of_the_time(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_still_runs_after_the_time_out_is_returned(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(status(5, "running"), page(row(5, status="running")), task("started"))
     left, warnings = wait_for_end(jobs, 5, Waiting(0), None)
     assert left.id == 5 and left.dead is None and warnings == ()
     assert server.asked == [get(5), get(5), TASK]
 
 
-def test_a_job_that_is_dead_at_the_end_of_the_time(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_is_dead_after_the_time_out_is_returned_as_dead(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(status(5, "running"), page(row(5, status="running")), task("failed"), status(5, "running"))
     left, _warnings = wait_for_end(jobs, 5, Waiting(0), None)
     assert left.dead == "NetBox shows it as running, but its RQ task is failed"
 
 
-def test_a_job_that_dies_meanwhile_ends_the_wait(
-    server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wait_ends_if_the_job_dies(server: Script, jobs: Jobs, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_wait, "EXAMINE_EVERY", 0.1)
     running = page(row(5, status="running"))
     server.answer(status(5, "running"), status(5, "running"), running, task("started"), status(5, "running"), running)
@@ -106,7 +104,7 @@ def test_a_job_that_dies_meanwhile_ends_the_wait(
     assert server.asked == [get(5), *[get(5), get(5), TASK] * 2, get(5)]
 
 
-def test_a_job_that_nobody_starts_is_told(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_job_that_no_worker_starts_causes_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(status(5, "pending"), page(row(5, status="pending")))
     server.answer(page({**recorded_rq("worker"), "queue_names": ["high"]}))
     left, (warning,) = wait_for_end(jobs, 5, Waiting(0), None)
@@ -119,24 +117,24 @@ def test_a_netbox_that_does_not_answer_is_asked_again(server: Script, jobs: Jobs
     told: list[str] = []
     server.answer(*[away] * 8, Answer(hang_up=True), page())
     assert retry_while_transient(jobs.active, told.append) == []
-    assert told == [f"NetBox answers HTTP {away.status}: asking again"], "once"
+    assert told == [f"NetBox answers HTTP {away.status}: asking again"], "the line is shown once"
 
 
 @pytest.mark.parametrize("failed", [Answer("", 500), Answer("", 429)])
-def test_an_answer_that_fails_does_not_end_the_wait(server: Script, jobs: Jobs, clock: Clock, failed: Answer) -> None:
+def test_a_failed_request_does_not_end_the_wait(server: Script, jobs: Jobs, clock: Clock, failed: Answer) -> None:
     server.answer(status(5, "running"), *[failed] * 8, status(5, "running"), failed, status(5, "completed"))
     assert wait_for_end(jobs, 5, Waiting(3600), None) == (None, ())
     assert server.asked == [get(5)] * 12
 
 
-def test_what_is_refused_is_not_asked_again(server: Script, jobs: Jobs) -> None:
+def test_a_refused_request_is_not_repeated(server: Script, jobs: Jobs) -> None:
     server.answer(recorded_answer("wrong_token_v1"))
     with pytest.raises(ProxboxError, match="does not accept the token"):
         retry_while_transient(jobs.active)
     assert len(server.asked) == 1
 
 
-def test_the_patience_ends(server: Script, jobs: Jobs, clock: Clock) -> None:
+def test_failed_requests_are_repeated_for_a_limited_time(server: Script, jobs: Jobs, clock: Clock) -> None:
     server.answer(Answer("", 500))
     with pytest.raises(ProxboxError, match="HTTP 500"):
         retry_while_transient(jobs.active)

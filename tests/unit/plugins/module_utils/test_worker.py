@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RQ's tasks, workers and queues, as real ones of NetBox 4.7.0 and 4.7.3 tell of them."""
+"""RQ's tasks, workers and queues, from recorded answers of NetBox 4.7.0 and 4.7.3."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def worker(*queues: str, state: str = "idle") -> Worker:
     ],
 )
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_task(release: str, status: str, has_begun: bool, over: bool) -> None:
+def test_a_task_is_read_from_the_api(release: str, status: str, has_begun: bool, over: bool) -> None:
     row = recorded_rq(f"task_{status}", release)
     task = Task.from_api(row)
     assert task == Task(status, datetime.fromisoformat(row["last_heartbeat"]) if has_begun else None)
@@ -46,19 +46,19 @@ def test_a_task(release: str, status: str, has_begun: bool, over: bool) -> None:
 
 
 @pytest.mark.parametrize("status", [None, "finished", "failed", "stopped", "canceled"])
-def test_a_task_of_which_nothing_will_come(status: str | None) -> None:
+def test_a_task_with_one_of_these_statuses_is_over(status: str | None) -> None:
     assert Task(status).over
 
 
 @pytest.mark.parametrize("status", [None, "", 5, ["started"], {"value": "started"}])
-def test_a_task_without_a_status_is_not_known(status: object) -> None:
-    """It must not count as a task that RQ has lost: the job would be replaced although it runs."""
+def test_a_task_without_a_valid_status_is_unknown(status: object) -> None:
+    """It must not count as lost, because the job would then be replaced although it runs."""
     assert Task.from_api({**recorded_rq("task_started"), "status": status}) is None
     assert Task.from_api({}) is None
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_worker(release: str) -> None:
+def test_a_worker_is_read_from_the_api(release: str) -> None:
     row = recorded_rq("worker", release) | {"name": "w", "pid": "20919", "birth_date": "2026-11-28T00:50:12.104160Z"}
     assert Worker.from_api(row).result() == {
         "name": "w",
@@ -73,7 +73,7 @@ def test_a_worker(release: str) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_queue(release: str) -> None:
+def test_a_queue_is_read_from_the_api(release: str) -> None:
     row = recorded_rq("queue", release) | {"scheduler_pid": "21898"}
     queue = Queue.from_api(row)
     assert not queue.lacks_scheduler
@@ -88,7 +88,7 @@ def test_a_queue(release: str) -> None:
     }
 
 
-def test_what_is_not_told_is_not_known() -> None:
+def test_missing_values_are_none() -> None:
     nothing = dict.fromkeys(("queues", "pid", "born", "successful", "failed", "busy_for"))
     assert Worker.from_api({}).result() == {"name": "", "state": "", **nothing}
     nothing = dict.fromkeys(("workers", "waiting", "running", "scheduled", "failed", "scheduler_pid"))
@@ -97,7 +97,7 @@ def test_what_is_not_told_is_not_known() -> None:
 
 @pytest.mark.parametrize(("reader", "name"), [(Task, "task_started"), (Worker, "worker"), (Queue, "queue")])
 @given(data=st.data())
-def test_another_shape_raises_nothing(
+def test_unexpected_values_raise_no_exception(
     reader: type[Task] | type[Worker] | type[Queue], name: str, data: st.DataObject
 ) -> None:
     row = recorded_rq(name)
@@ -118,7 +118,7 @@ def test_another_shape_raises_nothing(
         ({"workers": 0}, False),
         ({"workers": None}, False),
         ({"scheduler_pid": "21898"}, False),
-        # What django-rq tells where rq-scheduler is installed.
+        # The value of django-rq if rq-scheduler is installed.
         ({"scheduler_pid": "False"}, False),
     ],
 )
@@ -126,13 +126,13 @@ def test_scheduled_jobs_that_no_worker_starts(changes: dict[str, Any], is_stuck:
     assert Queue.from_api({**recorded_rq("queue_without_scheduler"), **changes}).is_stuck is is_stuck
 
 
-def test_a_release_without_the_id_of_the_scheduler() -> None:
+def test_a_queue_is_not_stuck_if_the_release_has_no_scheduler_pid() -> None:
     row = recorded_rq("queue_without_scheduler")
     del row["scheduler_pid"]
     assert not Queue.from_api(row).is_stuck
 
 
-def test_a_queue_is_served_by_any_worker() -> None:
+def test_a_queue_is_served_if_any_worker_serves_it() -> None:
     service = Service.of([worker("high"), worker("default", "low", state="busy")])
     assert service.workers == 2
     assert [queue for queue in ("high", "default", "low", "other") if not service.serves(queue)] == ["other"]
@@ -159,7 +159,7 @@ def test_how_many_workers_serve_a_queue(service: Service, words: str) -> None:
     assert service.serves("default") is not words.startswith("no worker")
 
 
-def test_a_worker_whose_queues_are_not_told_may_serve_any() -> None:
+def test_a_worker_whose_queues_are_unknown_may_serve_any_queue() -> None:
     unknown = Worker.from_api({**recorded_rq("worker"), "queue_names": None})
     service = Service.of([unknown, worker("high")])
     assert service.queues is None and service.serves("default") and service.serves("high")
