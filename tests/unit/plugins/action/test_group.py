@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The action group: an option of one name means the same in each module, so that one default suits all of them."""
+"""The action group: an option has the same meaning in each module, so module_defaults can set it for the group."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTHER_DEFAULTS = {"history"}
 
 
 def spec_of(name: str) -> dict[str, Any]:
-    """The options of a module. The report is an action plugin that passes on what it does not use itself."""
+    """Return the options of a module. The report is an action plugin, and has only the options that it uses itself."""
     if name == "proxbox_report":
         own = proxbox_report.SPEC.keys() - proxbox_report.PASSED_ON
         return {option: proxbox_report.SPEC[option] for option in own}
@@ -39,7 +39,7 @@ def spec_of(name: str) -> dict[str, Any]:
 
 
 def options() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each option of each module of the group, those of a listed schedule too."""
+    """Each option of each module of the group, and each option of an entry of ``schedules``."""
     for name in GROUP:
         for option, rules in spec_of(name).items():
             yield name, option, rules
@@ -48,13 +48,13 @@ def options() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def told(rules: dict[str, Any], option: str) -> dict[str, Any]:
-    """What has to be the same in each module."""
+    """Return the properties of an option that must be the same in each module."""
     keys = ["type", "elements", "no_log", *([] if option in OTHER_CHOICES else ["choices"])]
     return {key: rules.get(key) for key in keys}
 
 
 @pytest.mark.parametrize("option", sorted({option for _where, option, _rules in options()}))
-def test_an_option_of_one_name_is_the_same_in_each_module(option: str) -> None:
+def test_options_with_the_same_name_are_the_same_in_each_module(option: str) -> None:
     (first, *others) = ((where, rules) for where, other, rules in options() if other == option)
     for where, rules in others:
         assert told(rules, option) == told(first[1], option), f"{option} of {where} differs from that of {first[0]}"
@@ -62,6 +62,6 @@ def test_an_option_of_one_name_is_the_same_in_each_module(option: str) -> None:
     assert len(defaults) <= 1 or option in OTHER_DEFAULTS, f"{option} has more than one default"
 
 
-def test_the_group_has_each_module_that_talks_to_netbox() -> None:
+def test_the_group_has_each_module_that_uses_netbox() -> None:
     modules = {path.stem for path in (COLLECTION / "plugins" / "modules").glob("proxbox_*.py")}
     assert set(GROUP) == modules - {"proxbox_worker_host"}

@@ -36,7 +36,7 @@ def by_pipe(command: str) -> str:
 
 
 def by_terminal(command: str) -> str:
-    """Run a command as ssh does, which asks for a terminal; a login shell says something first."""
+    """Run a command as ssh does with a terminal. The login shell prints a line first."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(["/bin/sh", "-c", f"echo welcome; {command}"], stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
@@ -76,7 +76,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("run", [by_pipe, by_terminal])
-def test_each_line_is_shown_once_and_the_end_is_seen(
+def test_each_line_is_shown_once_until_the_module_ends(
     run: Callable[[str], str], tmp_path: Path, shown: list[tuple[str, str | None]]
 ) -> None:
     progress, results = tmp_path / "progress", tmp_path / "it's results"
@@ -102,7 +102,7 @@ def test_each_line_is_shown_once_and_the_end_is_seen(
     assert action.looks < 60
 
 
-def test_a_host_that_does_not_answer_is_given_up(
+def test_the_plugin_stops_if_the_host_does_not_answer(
     tmp_path: Path, shown: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxbox_job, "LONGEST_SILENCE", 0.3)
@@ -111,7 +111,7 @@ def test_a_host_that_does_not_answer_is_given_up(
     assert shown == [] and action.looks > 2
 
 
-def test_the_time_is_over(tmp_path: Path, shown: list[tuple[str, str | None]]) -> None:
+def test_the_plugin_stops_after_its_time_limit(tmp_path: Path, shown: list[tuple[str, str | None]]) -> None:
     (tmp_path / "results").write_text('{"started": 1, "finished": 0}')
     Action(by_pipe)._show(str(tmp_path / "progress"), str(tmp_path / "results"), "", 0.3)
     assert shown == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the report asks the module, shows, returns and writes."""
+"""What the report requests from the module, shows, returns and writes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_without_declared_schedules_the_module_runs_once(shown: list[tuple[str, 
     assert (colors["other"], colors["nightly"]) == ("green", "red")
 
 
-def test_the_module_runs_again_for_what_is_missing() -> None:
+def test_the_module_runs_again_for_declared_schedules_that_are_missing() -> None:
     action = Action(FOUND, GONE)
     entries = "- {name: weekly, interval: weekly, previous_name: old weekly}\n- {name: old, state: absent}\n"
     asked = {"history": 7, "stale_after": "3h", "timezone": "UTC"}
@@ -76,7 +76,7 @@ def test_the_module_runs_again_for_what_is_missing() -> None:
     assert result["msg"] == "3 schedules: 1 ok, 1 failing (nightly), 1 gone (weekly); 1 undeclared (other)"
 
 
-def test_it_fails_on_demand_with_a_sentence_for_each() -> None:
+def test_fail_fails_the_task_with_a_sentence_for_each_problem() -> None:
     result = Action(FOUND, GONE).report(names=["nightly", "other", "weekly"], fail=True)
     assert result["failed"] and "text" not in result and "runs" not in result["schedules"][0]
     first, *sentences = result["msg"].splitlines()
@@ -87,19 +87,19 @@ def test_it_fails_on_demand_with_a_sentence_for_each() -> None:
 
 
 @pytest.mark.parametrize("answers", [[{"failed": True, "msg": "no"}], [FOUND, {"failed": True, "msg": "no"}]])
-def test_a_failure_of_the_module_is_that_of_the_report(answers: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_a_failure_of_the_module_fails_the_report(answers: list[dict[str, Any]], tmp_path: Path) -> None:
     path = tmp_path / "report.md"
     assert Action(*answers).report(names="weekly", markdown=str(path)) == {"failed": True, "msg": "no"}
     assert not path.exists()
 
 
-def test_warnings_of_the_module_are_handed_on() -> None:
+def test_warnings_of_the_module_are_passed_on() -> None:
     result = Action({**FOUND, "warnings": ["a"]}, {**GONE, "warnings": ["b"]}).report(names="weekly")
     assert result["warnings"] == ["a", "b"]
 
 
 @pytest.mark.parametrize("callback", ["default", "ansible.posix.json"])
-def test_nothing_is_shown_where_it_does_not_belong(
+def test_nothing_is_shown_with_no_log_or_with_a_json_callback(
     callback: str, shown: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxbox_report.C, "DEFAULT_STDOUT_CALLBACK", callback)
@@ -108,7 +108,7 @@ def test_nothing_is_shown_where_it_does_not_belong(
 
 
 @pytest.mark.parametrize("option", FILES)
-def test_a_file_is_written_whole(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_keeps_its_link_and_its_mode(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path, link = tmp_path / "report", tmp_path / "link"
     link.symlink_to(path)
@@ -153,7 +153,7 @@ def test_a_wrong_option_runs_no_module(args: dict[str, Any], says: str) -> None:
     assert says in str(caught.value) and action.calls == []
 
 
-def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: Any) -> None:
         raise OSError(28, "No space left on device")
 

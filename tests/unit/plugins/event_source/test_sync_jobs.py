@@ -44,7 +44,7 @@ NONE = page()
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Load the file alone. ansible-rulebook does it with runpy, which Ansible's loader of collections hinders here."""
+    """Load the file alone. ansible-rulebook uses runpy, which does not work here with Ansible's collection loader."""
     spec = spec_from_loader(path.stem, SourceFileLoader(path.stem, str(path)))
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -58,14 +58,14 @@ ProxboxError = SOURCE["_errors"].ProxboxError
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave nothing of the caller's environment that the source reads."""
+    """Unset the environment variables that the source reads."""
     for names in SOURCE["_connection"].ENVIRONMENT.values():
         for name in names:
             monkeypatch.delenv(name, raising=False)
 
 
 class Engine:
-    """What loads the source. It stands for ansible-rulebook."""
+    """Runs the source in place of ansible-rulebook."""
 
     def __init__(self, server: Script, monkeypatch: pytest.MonkeyPatch) -> None:
         self.args: dict[str, Any] = {"netbox_url": server.url, "netbox_token": TOKEN, "timeout": 5}
@@ -75,7 +75,7 @@ class Engine:
         self._server = server
 
     def run(self, pauses: int = 1, **args: Any) -> list[tuple[str, str]]:
-        """Run the source until it has paused so often. Return the types and names of its events."""
+        """Run the source until it has paused ``pauses`` times. Return the types and names of its events."""
 
         async def sleep(seconds: float) -> None:
             self.pauses.append(seconds)
@@ -92,7 +92,7 @@ class Engine:
         return [(event["type"], event["name"]) for event in self.events]
 
     def fail(self, **args: Any) -> str:
-        """Run the source, which ends by itself. Return the sentence."""
+        """Run the source until it fails, and return its message."""
         with pytest.raises(ProxboxError) as caught:
             asyncio.run(MAIN(SimpleNamespace(), {**self.args, **args}))
         assert TOKEN not in str(caught.value)
@@ -110,11 +110,11 @@ def ended(job_id: int, like: str = "ok_all", **changes: Any) -> dict[str, Any]:
 
 
 def short(row: dict[str, Any]) -> dict[str, Any]:
-    """The row, trimmed as NetBox trims it."""
+    """Return the row with only the fields that the list of ended jobs has."""
     return {key: row[key] for key in ("id", "name", "status", "object_type", "completed")}
 
 
-def test_a_quiet_look_costs_two_requests_and_an_end_a_third_one(engine: Engine, server: Script) -> None:
+def test_a_look_costs_two_requests_and_one_more_if_a_sync_has_ended(engine: Engine, server: Script) -> None:
     run = ended(8, "backups_500_beside")
     quiet = [page(make_row(9, **NIGHTLY)), NONE]
     server.answer(*quiet, page(make_row(9, **NIGHTLY)), page(short(run)), page(run), *quiet)
@@ -134,7 +134,7 @@ def test_a_quiet_look_costs_two_requests_and_an_end_a_third_one(engine: Engine, 
     assert len(set(server.ports)) == 1
 
 
-def test_a_token_of_version_2_and_headers(engine: Engine, server: Script) -> None:
+def test_a_token_of_version_2_and_headers_are_sent(engine: Engine, server: Script) -> None:
     server.answer(NONE)
     engine.run(netbox_token="nbt_abc.def", headers={"X-Shard": 1}, delay="5")
     assert server.headers[0]["Authorization"] == "Bearer nbt_abc.def" and server.headers[0]["X-Shard"] == "1"
@@ -151,13 +151,13 @@ def test_each_page_of_a_list_is_read(engine: Engine, server: Script) -> None:
     assert [request.partition("offset=")[2] for request in server.requests] == ["0", "0", "2", "0"]
 
 
-def test_an_outage_is_told_once_and_hides_nothing(
+def test_an_outage_is_logged_once_and_no_event_is_lost(
     engine: Engine, server: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     run, running = ended(9), make_row(9, status="running", **NIGHTLY)
     server.answer(
         *(page(running), NONE),
-        *(NONE, page(short(run)), *[Answer(hang_up=True)] * 2),  # aiohttp itself asks a second time
+        *(NONE, page(short(run)), *[Answer(hang_up=True)] * 2),  # aiohttp itself sends the request twice
         Answer("<h1>Bad Gateway</h1>", 502, "text/html"),
         Answer({"detail": "Throttled."}, 429, headers={**DATE, "Retry-After": "77"}),
         Answer({"detail": "Throttled."}, 429, headers={**DATE, "Retry-After": "Fri, 10 Apr 2026 10:02:30 GMT"}),
@@ -173,7 +173,7 @@ def test_an_outage_is_told_once_and_hides_nothing(
     assert last.getMessage() == "NetBox answers again."
 
 
-def test_time_outs(engine: Engine, server: Script, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_messages_about_time_outs(engine: Engine, server: Script, caplog: pytest.LogCaptureFixture) -> None:
     server.answer(Answer(delay=0.6))
     engine.run(timeout=0.2)
     assert "received the request but did not answer within the time-out" in caplog.text
@@ -206,12 +206,12 @@ def test_a_refused_request_ends_the_source(engine: Engine, server: Script, answe
     assert len(server.requests) == 1
 
 
-def test_no_sentence_repeats_a_secret(engine: Engine, server: Script) -> None:
+def test_no_message_has_a_secret(engine: Engine, server: Script) -> None:
     server.answer(Answer({"detail": f"Token {TOKEN} and key sesame-1234 are unknown"}, 403))
     assert "HTTP 403: Token ******** and key ******** are unknown" in engine.fail(headers={"X-Key": "sesame-1234"})
 
 
-def test_a_sync_that_ends_before_netbox_first_answers_is_told(
+def test_the_first_look_goes_back_to_the_start_of_the_source(
     engine: Engine, server: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([0.0, 0.5, 600.9])
@@ -221,7 +221,7 @@ def test_a_sync_that_ends_before_netbox_first_answers_is_told(
     assert "completed__after=2026-04-10T09:50:00Z" in server.requests[-1].replace("%3A", ":")
 
 
-def test_the_time_limit_of_netbox(engine: Engine, server: Script) -> None:
+def test_the_time_limit_of_netbox_is_read_if_it_is_needed(engine: Engine, server: Script) -> None:
     def old(hours: float) -> Answer:
         start = "2026-04-10T10:00:00+00:00"
         started = (SOURCE["datetime"].fromisoformat(start) - timedelta(hours=hours)).isoformat()
@@ -262,12 +262,12 @@ def test_the_time_limit_of_netbox(engine: Engine, server: Script) -> None:
         ({"ca_path": "/no/such/file"}, "ca_path '/no/such/file' does not exist"),
     ],
 )
-def test_an_option_that_cannot_work(engine: Engine, server: Script, args: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_option_is_refused(engine: Engine, server: Script, args: dict[str, Any], sentence: str) -> None:
     assert sentence in engine.fail(**args)
     assert server.requests == []
 
 
-def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read = MAIN.__globals__["read_options"]
     for name, value in (
         ("NETBOX_API", "http://netbox/"),
@@ -296,7 +296,9 @@ def test_the_documentation_has_each_option() -> None:
     assert ruleset["sources"][0]["proxbox.proxbox.sync_jobs"].keys() <= documented["options"].keys()
 
 
-def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_certificates_are_checked_unless_validate_certs_is_false(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     own, key = certificate(tmp_path, "netbox")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(own, key)
@@ -312,7 +314,7 @@ def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.Log
         assert "A certificate cannot be read" in engine.fail(ca_path=str(FILE))
 
 
-def test_a_proxy_and_no_login_of_netrc(
+def test_a_proxy_is_used_and_netrc_is_not(
     engine: Engine, server: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     host = urlsplit(server.url).hostname
@@ -330,7 +332,7 @@ def test_a_proxy_and_no_login_of_netrc(
     assert server.requests[-1].startswith("GET /api/")
 
 
-def test_the_file_alone_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_file_outside_its_collection_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "extensions" / "eda" / "plugins" / "event_source"
     folder.mkdir(parents=True)
     shutil.copy(FILE, folder)

@@ -28,9 +28,9 @@ class Module:
 
 
 def validator(module: ModuleType, connection: dict[str, Any] | None = None) -> ArgumentSpecValidator:
-    """Return Ansible's own judge of a module's options.
+    """Return Ansible's own validator of a module's options.
 
-    :param connection: the options of the connection, where they matter.
+    :param connection: the options of the connection, if the test needs them.
     """
     made = []
 

@@ -49,19 +49,19 @@ def run(jobs: Jobs, *, check_mode: bool = False, **options: Any) -> tuple[dict[s
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
-def test_a_run_has_a_name_of_its_own_by_default(server: Script, jobs: Jobs, name: str | None) -> None:
+def test_a_run_has_a_default_name(server: Script, jobs: Jobs, name: str | None) -> None:
     server.answer(page(), RELEASED)
     result, _warnings = run(jobs, check_mode=True, name=name)
     assert result["changed"] and result["job"]["name"] == "Ansible sync" and result["job"]["sync_types"] == ["all"]
 
 
-def test_netbox_endpoints_are_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+def test_netbox_endpoints_cause_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(7, name="x", status="completed", netbox_endpoint_ids=[2], completed="2026-04-10T09:59:00Z")))
     result, (warning,) = run(jobs, max_age=60, netbox_endpoints=["2"])
     assert not result["changed"] and warning.startswith("netbox_endpoints has no effect on a sync: ")
 
 
-def test_a_run_that_succeeds(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_task_succeeds_if_its_run_succeeds(server: Script, jobs: Jobs, row: Row) -> None:
     ended = row(7, name="x", status="completed")
     server.answer(page(), created(7), page(row(7, name="x", status="pending")), status(7, "completed"), page(ended))
     result, warnings = run(jobs, name=" x ")
@@ -70,7 +70,7 @@ def test_a_run_that_succeeds(server: Script, jobs: Jobs, row: Row) -> None:
     assert server.bodies[1] == {"job_name": "x", "sync_types": ["all"]}
 
 
-def test_a_run_that_fails(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_task_fails_if_its_run_fails(server: Script, jobs: Jobs, row: Row) -> None:
     ended = row(7, name="x", like="devices_500", log_entries=recorded("devices_500")["log_entries"])
     server.answer(page(), created(7), page(row(7, name="x", status="pending", sync_types=["devices"])))
     server.answer(status(7, "errored"), page(ended))
@@ -102,7 +102,7 @@ def test_a_wrong_option_sends_no_request(server: Script, jobs: Jobs, options: di
     assert server.asked == []
 
 
-def test_which_options_go_together() -> None:
+def test_which_options_can_be_combined() -> None:
     judge = validator(proxbox_job)
     assert judge.validate({"job_id": 5, "name": "x"}).error_messages
     assert judge.validate({"state": "cancelled"}).error_messages
@@ -114,7 +114,7 @@ def test_which_options_go_together() -> None:
     assert not judge.validate({"state": "cancelled", "name": "x"}).error_messages
 
 
-def test_a_schedule_is_run_now_with_one_get_more(server: Script, jobs: Jobs, row: Row) -> None:
+def test_running_a_schedule_now_costs_one_more_get(server: Script, jobs: Jobs, row: Row) -> None:
     member = row(5, **NIGHTLY, sync_types=["devices"], proxmox_endpoint_ids=["1"])
     new = row(7, name="nightly (run now)", status="pending", sync_types=["devices"], proxmox_endpoint_ids=["1"])
     server.answer(page(member), page(), recorded_answer("proxmox_endpoints"), created(7), page(new))
@@ -136,14 +136,14 @@ def test_a_run_of_the_schedule_that_is_under_way_is_joined(server: Script, jobs:
     assert server.asked == [ACTIVE, UNDER_WAY, TASK, get(5), get(5)]
 
 
-def test_a_schedule_that_does_not_live_is_not_run(server: Script, jobs: Jobs) -> None:
+def test_a_schedule_without_active_job_cannot_be_run_now(server: Script, jobs: Jobs) -> None:
     server.answer(page())
     with pytest.raises(ProxboxError, match=f"^{server.url} has no schedule 'nightly', because "):
         run(jobs, schedule="nightly")
     assert server.asked == [ACTIVE]
 
 
-def test_a_cancel_by_name(server: Script, jobs: Jobs, row: Row) -> None:
+def test_cancelling_by_name_returns_no_job(server: Script, jobs: Jobs, row: Row) -> None:
     scheduled = row(5, **NIGHTLY)
     server.answer(page(scheduled, row(6, status="running")), cancelled(6), page(scheduled))
     result, _warnings = run(jobs, state="cancelled", name="nightly")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One job by its id, or those that the filters choose."""
+"""One job by its id, or the jobs that match the filters."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def read(jobs: Jobs) -> Read:
         {"outcome": ["failed"]},
     ],
 )
-def test_an_id_goes_with_no_filter(other: dict[str, Any]) -> None:
+def test_job_id_excludes_each_filter(other: dict[str, Any]) -> None:
     (message,) = validator(proxbox_job_info).validate({"job_id": 5, **other}).error_messages
     assert message == f"parameters are mutually exclusive: job_id|{next(iter(other))}"
 
 
-def test_one_job_is_one_get_with_its_log_if_asked(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_one_job_costs_one_get_and_has_its_log_if_requested(
+    server: Script, read: Read, row: Callable[..., Any]
+) -> None:
     server.answer(page(row(5)))
     (job,) = read(job_id=5)
     assert job["id"] == 5 and "log_entries" not in job
@@ -57,31 +59,31 @@ def test_one_job_is_one_get_with_its_log_if_asked(server: Script, read: Read, ro
     assert ["log_entries" in text for text in server.requests] == [False, True]
 
 
-def test_one_job_that_just_starts_is_read_with_its_log(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_a_job_that_is_just_starting_is_read_with_its_log(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(5, status="running", started="2026-04-10T10:00:00Z", data=None, log_entries=LOG)))
     (job,) = read(job_id=5, include_log=True)
     assert job["log_entries"] == LOG and job["sync_types"] == []
 
 
-def test_one_job_has_to_be_a_sync(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_a_job_that_is_not_a_sync_is_an_error(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(5, name="Housekeeping", **FOREIGN)))
     with pytest.raises(ProxboxError, match=r"Job 5 \(Housekeeping\) .* is not a Proxbox sync"):
         read(job_id=5)
 
 
-def test_one_job_that_never_tells_what_it_is(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_a_job_of_unknown_kind_is_an_error(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(5, status="running", data=None)))
     with pytest.raises(ProxboxError, match=r"^NetBox does not show whether job 5 \(nightly\) of .* is a Proxbox sync"):
         read(job_id=5)
 
 
-def test_filters_choose(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_the_filters_are_sent_to_netbox(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(7), row(5)))
     assert [job["id"] for job in read(name="nightly", status=["scheduled"], limit=1)] == [7]
     assert server.asked == ["GET /api/plugins/proxbox/sync-jobs/?name=nightly&status=scheduled&limit=1"]
 
 
-def test_one_job_that_has_ended_is_judged_with_its_log(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_a_job_that_has_ended_is_judged_with_its_log(server: Script, read: Read, row: Callable[..., Any]) -> None:
     untold = row(5, like="backups_500_beside")
     server.answer(page(untold), page({**untold, "log_entries": recorded("backups_500_beside")["log_entries"]}))
     (job,) = read(job_id=5)
@@ -89,7 +91,7 @@ def test_one_job_that_has_ended_is_judged_with_its_log(server: Script, read: Rea
     assert server.asked == [get(5)] * 2
 
 
-def test_jobs_by_outcome_and_time(server: Script, read: Read, row: Callable[..., Any]) -> None:
+def test_jobs_are_filtered_by_outcome_and_time(server: Script, read: Read, row: Callable[..., Any]) -> None:
     server.answer(page(row(7, status="completed"), row(6, like="devices_500"), row(5, like="west_down")))
     assert [job["id"] for job in read(outcome=["partial"], created_after="2026-04-01", limit=1)] == [5]
     assert server.asked == [

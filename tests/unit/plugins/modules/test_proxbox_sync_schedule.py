@@ -35,7 +35,7 @@ def run(jobs: Jobs, *, check_mode: bool = False, **options: Any) -> tuple[dict[s
     return work(proxbox_sync_schedule, jobs, {"name": "nightly", **options}, check_mode=check_mode)
 
 
-def test_a_schedule_that_is_there(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_unchanged_schedule_is_returned(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)))
     result, warnings = run(jobs, schedule_at="02:00", interval="daily")
     assert (result["changed"], result["job"]["id"], result["cancelled"], result["why"]) == (False, 5, [], [])
@@ -43,7 +43,7 @@ def test_a_schedule_that_is_there(server: Script, jobs: Jobs, row: Row) -> None:
     assert server.asked == [ACTIVE]
 
 
-def test_an_unchanged_schedule_of_a_disabled_endpoint_is_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_unchanged_schedule_of_a_disabled_endpoint_causes_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
     (enabled, *_others) = recorded_answer("proxmox_endpoints").body["results"]
     endpoint = {**enabled, "enabled": False}
     server.answer(page(endpoint), page(row(5, **NIGHTLY, proxmox_endpoint_ids=[endpoint["id"]])))
@@ -54,13 +54,13 @@ def test_an_unchanged_schedule_of_a_disabled_endpoint_is_a_warning(server: Scrip
     assert [text.split()[0] for text in server.asked] == ["GET", "GET"]
 
 
-def test_netbox_endpoints_are_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
+def test_netbox_endpoints_cause_a_warning(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY, netbox_endpoint_ids=[2])))
     result, (warning,) = run(jobs, schedule_at="02:00", interval="daily", netbox_endpoints=["2"])
     assert not result["changed"] and warning.startswith("netbox_endpoints has no effect on a sync: ")
 
 
-def test_a_schedule_that_is_created(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_new_schedule_is_created(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(), created(7), page(row(7, **NIGHTLY)))
     result, _warnings = run(jobs, schedule_at="02:00", interval="daily")
     assert result["changed"] and result["job"]["id"] == 7
@@ -68,14 +68,14 @@ def test_a_schedule_that_is_created(server: Script, jobs: Jobs, row: Row) -> Non
     assert server.asked == [ACTIVE, CREATE, ACTIVE]
 
 
-def test_a_schedule_that_ends(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_absent_schedule_is_ended(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), cancelled(5), page())
     result, _warnings = run(jobs, state="absent")
     assert result["changed"] and result["job"] is None and [job["id"] for job in result["cancelled"]] == [5]
     assert server.asked == [ACTIVE, cancel(5), ACTIVE]
 
 
-def test_a_run_that_netbox_may_have_forgotten_is_a_warning(server: Script, jobs: Jobs) -> None:
+def test_a_past_date_whose_job_netbox_may_have_deleted_is_a_warning(server: Script, jobs: Jobs) -> None:
     server.answer(page())
     result, (warning,) = run(jobs, schedule_at="2026-02-01 02:00")
     assert not result["changed"] and result["job"] is None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How schedules fare: which requests are sent, and which jobs are members."""
+"""The health of schedules: which requests are sent, and which jobs belong to a schedule."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def read(
     return result["schedules"]
 
 
-def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_report_reads_the_active_jobs_the_workers_the_queues_and_the_runs(
+    server: Script, jobs: Jobs, row: Row
+) -> None:
     once_now = row(8, name="by hand", status="pending", created="2026-04-10T09:59:59Z")
     ran = row(3, status="completed", started="2026-04-10T02:00:00Z", completed="2026-04-10T02:00:48Z")
     server.answer(page(row(5, **NIGHTLY), once_now), WORKER, page(recorded_rq("queue")), page(ran))
@@ -69,7 +71,7 @@ def test_a_report_is_a_get_for_all_one_for_the_workers_and_one_for_each(server: 
     assert server.asked == [ALL, WORKERS, QUEUES, ENDED]
 
 
-def test_the_runs_of_a_schedule_that_was_renamed(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_runs_under_the_previous_name_are_included(server: Script, jobs: Jobs, row: Row) -> None:
     ran = row(3, name="old", status="completed", started="2026-04-10T02:00:00Z", completed="2026-04-10T02:00:48Z")
     server.answer(page(row(5, **NIGHTLY)), WORKER, page(recorded_rq("queue")), page(ran))
     (found,) = read(jobs, nightly="old")
@@ -84,13 +86,13 @@ def test_a_schedule_that_rq_has_lost_is_found_before_its_time(server: Script, jo
     (found,) = read(jobs, history=0)
     assert found["health"] == "stale" and "NetBox shows it as scheduled, but its RQ task is lost" in found["why"][0]
     assert server.asked[:4] == [ALL, WORKERS, QUEUES, TASK]
-    # A schedule that is named alone costs one request, whatever RQ has besides.
+    # If a schedule is requested by its name, RQ is always asked about its job.
     server.answers[:], server.asked[:] = [page(row(5, **NIGHTLY)), task("scheduled"), page(recorded_rq("queue"))], []
     (found,) = read(jobs, "nightly", history=0)
     assert found["health"] == "ok" and TASK in server.asked
 
 
-def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_run_that_is_just_starting_is_read_again(server: Script, jobs: Jobs, row: Row) -> None:
     running = row(5, status="running", scheduled="2026-04-10T02:00:00Z", interval=1440, started="2026-04-10T10:00:00Z")
     server.answer(page({**running, "data": None}), page(running), task(None))
     server.answer(recorded_answer("status", **{"rq-workers-running": 1}))
@@ -99,9 +101,7 @@ def test_a_report_of_a_schedule_that_is_just_starting(server: Script, jobs: Jobs
     assert server.asked == [ACTIVE, ACTIVE, WORKERS, RELEASE]
 
 
-def test_a_run_that_never_tells_what_it_is_counts_where_its_name_was_given(
-    server: Script, jobs: Jobs, row: Row
-) -> None:
+def test_a_run_of_unknown_kind_is_shown_only_if_its_name_was_given(server: Script, jobs: Jobs, row: Row) -> None:
     untold = row(5, status="running", data=None, started="2026-04-10T09:00:00Z", interval=1440)
     server.answer(page(untold), task("started"), WORKER)
     assert [found["job"]["id"] for found in read(jobs, "nightly", history=0)] == [5]
@@ -109,14 +109,14 @@ def test_a_run_that_never_tells_what_it_is_counts_where_its_name_was_given(
     assert read(jobs, history=0) == [], "it may be any job of NetBox"
 
 
-def test_a_queue_whose_scheduled_jobs_no_worker_starts(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_schedule_in_a_queue_without_scheduler_is_not_ok(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), WORKER, page(recorded_rq("queue_without_scheduler")))
     (found,) = read(jobs, history=0)
     assert found["health"] == "no_scheduler" and "none of them starts its scheduled jobs" in found["why"][0]
     assert server.asked == [ALL, WORKERS, QUEUES]
 
 
-def test_what_is_no_member_of_a_schedule(server: Script, jobs: Jobs, row: Row) -> None:
+def test_which_jobs_do_not_belong_to_a_schedule(server: Script, jobs: Jobs, row: Row) -> None:
     copy = row(6, like="run_now_pending", created="2026-04-10T09:59:59Z")
     at_once = row(7, status="pending", created="2026-04-10T09:59:59Z")
     server.answer(page(at_once, copy, row(5, **NIGHTLY), row(4, **NIGHTLY, **FOREIGN)), WORKER)
@@ -124,7 +124,7 @@ def test_what_is_no_member_of_a_schedule(server: Script, jobs: Jobs, row: Row) -
     assert found["health"] == "ok" and found["job"]["id"] == 5 and found["duplicates"] == []
 
 
-def test_syncs_without_a_name_are_a_schedule_for_each_scope_and_interval(server: Script, jobs: Jobs, row: Row) -> None:
+def test_nameless_syncs_are_one_schedule_for_each_scope_and_interval(server: Script, jobs: Jobs, row: Row) -> None:
     weekly = {"scheduled": "2026-04-12T02:00:00Z", "interval": 10080}
     dated = {"scheduled": "2026-04-12T02:00:00Z"}
     mine = "Proxbox Sync"
@@ -162,7 +162,7 @@ def test_syncs_without_a_name_are_a_schedule_for_each_scope_and_interval(server:
     assert server.asked[-1] == nameless.format("interval__empty=true")
 
 
-def test_a_sync_that_runs_at_once_is_shown_where_its_name_was_given(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_sync_that_runs_at_once_is_shown_if_its_name_was_given(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(7, status="pending", created="2026-04-10T09:59:59Z")), WORKER)
     assert [found["job"]["id"] for found in read(jobs, "nightly", history=0)] == [7]
 
@@ -179,7 +179,7 @@ def test_the_newest_failure_is_read_with_its_log(server: Script, jobs: Jobs, row
     assert server.asked == [ACTIVE, WORKERS, TASK, ENDED, get(4), QUEUES]
 
 
-def test_the_declared_ones_are_a_get_for_all_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
+def test_declared_schedules_cost_one_get_for_all_and_one_for_each(server: Script, jobs: Jobs, row: Row) -> None:
     others = row(8, name="undeclared", **NIGHTLY), row(7, name="now", status="pending")
     ran = row(3, status="completed", interval=1440)
     once = row(4, name="once", status="completed", scheduled="2026-04-09T02:00:00Z")
@@ -202,7 +202,7 @@ def test_the_declared_ones_are_a_get_for_all_and_one_for_each(server: Script, jo
     ]
 
 
-def test_the_workers_do_not_matter_if_nothing_is_active(server: Script, jobs: Jobs) -> None:
+def test_the_workers_are_not_read_if_no_job_is_active(server: Script, jobs: Jobs) -> None:
     server.answer(page())
     result, _warnings = work(proxbox_sync_schedule_info, jobs, {"names": ["nightly"], "history": 0})
     assert result == {
@@ -229,7 +229,9 @@ def test_the_workers_do_not_matter_if_nothing_is_active(server: Script, jobs: Jo
         ([{"scheduled": "2026-04-09T02:00:00Z"}, {"interval": 1440}], False),
     ],
 )
-def test_gone_or_over(server: Script, jobs: Jobs, row: Row, runs: list[dict[str, Any]], is_gone: bool) -> None:
+def test_a_schedule_without_active_job_is_gone_or_ended(
+    server: Script, jobs: Jobs, row: Row, runs: list[dict[str, Any]], is_gone: bool
+) -> None:
     rows = [row(9 - number, status="completed", **{"queue_name": "default", **run}) for number, run in enumerate(runs)]
     server.answer(page(), page(*rows))
     result, _warnings = work(proxbox_sync_schedule_info, jobs, {"names": ["nightly"]})

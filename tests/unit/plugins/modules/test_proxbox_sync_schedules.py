@@ -42,7 +42,7 @@ def run(jobs: Jobs, *schedules: dict[str, Any], **options: Any) -> tuple[dict[st
     return work(proxbox_sync_schedules, jobs, {"schedules": list(schedules), **options})
 
 
-def test_schedules_that_are_there(server: Script, jobs: Jobs, row: Row) -> None:
+def test_unchanged_schedules_are_returned_in_their_order(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="b", **NIGHTLY), row(6, name="a", **NIGHTLY)))
     result, _warnings = run(jobs, {"name": "b", **AT_TWO}, {"name": " a ", **AT_TWO})
     assert [(one["name"], one["changed"], one["failed"]) for one in result["schedules"]] == [
@@ -53,7 +53,7 @@ def test_schedules_that_are_there(server: Script, jobs: Jobs, row: Row) -> None:
     assert server.asked == [ALL]
 
 
-def test_some_that_fail(server: Script, jobs: Jobs, row: Row) -> None:
+def test_if_some_schedules_fail_the_others_are_declared(server: Script, jobs: Jobs, row: Row) -> None:
     refusal = recorded_answer("not_created_in_the_past")
     server.answer(page(), refusal, created(7), page(row(7, name="c", **NIGHTLY)))
     result, _warnings = run(
@@ -72,12 +72,12 @@ def test_some_that_fail(server: Script, jobs: Jobs, row: Row) -> None:
     assert [diff["before_header"] for diff in result["diff"]] == ["c"]
 
 
-def test_one_reason_is_told_once(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_reason_that_several_schedules_share_is_given_once(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page())
     result, _warnings = run(jobs, {"name": "a", "interval": "0"}, {"name": "b", "interval": "0"})
     assert result["msg"].startswith("2 of 2 schedules failed: a, b: interval '0' is less than a minute")
     assert not result["changed"]
-    # Each cancel is refused at the address of its own job.
+    # Each refusal has the address of its own job.
     server.answers[:] = [page(row(4, name="a", **NIGHTLY), row(5, name="b", **NIGHTLY)), DENIED]
     result, _warnings = run(jobs, {"name": "a", "state": "absent"}, {"name": "b", "state": "absent"})
     assert result["msg"].count("core.delete_job") == 1 and "2 of 2 schedules failed: a, b: " in result["msg"]
@@ -89,7 +89,9 @@ def five(row: Row) -> list[dict[str, Any]]:
     return [row(number, name=name, **NIGHTLY) for number, name in enumerate(("a", "old", "tmp 1", "[x] 1", "bad"), 5)]
 
 
-def test_what_is_not_listed_ends_but_for_what_is_kept(server: Script, jobs: Jobs, five: list[Any]) -> None:
+def test_purge_unlisted_ends_unlisted_schedules_except_those_in_keep(
+    server: Script, jobs: Jobs, five: list[Any]
+) -> None:
     server.answer(page(*five), cancelled(6), page(), cancelled(9), page())
     result, warnings = run(jobs, {"name": "a", **AT_TWO}, purge_unlisted=True, keep=["tmp *", "[[]x]*"])
     assert [(one["name"], one["why"]) for one in result["schedules"]] == [
@@ -102,7 +104,7 @@ def test_what_is_not_listed_ends_but_for_what_is_kept(server: Script, jobs: Jobs
 
 
 @pytest.mark.parametrize("schedules", [[{"name": "a", **AT_TWO}], []])
-def test_an_audit_tells_what_is_not_listed_and_ends_nothing(
+def test_without_purge_unlisted_unlisted_schedules_are_only_returned(
     server: Script, jobs: Jobs, five: list[Any], schedules: list[Any]
 ) -> None:
     server.answer(page(*five))
@@ -112,7 +114,7 @@ def test_an_audit_tells_what_is_not_listed_and_ends_nothing(
     assert warnings == ["No schedule matches these patterns of keep: 'lab*', '[x]*'."]
 
 
-def test_one_invalid_entry_ends_nothing(server: Script, jobs: Jobs, row: Row, five: list[Any]) -> None:
+def test_no_schedule_is_ended_if_an_entry_is_invalid(server: Script, jobs: Jobs, row: Row, five: list[Any]) -> None:
     server.answer(page(*five), created(20), page(row(20, name="new", **NIGHTLY)))
     result, _warnings = run(
         jobs,
@@ -138,7 +140,7 @@ def test_one_invalid_entry_ends_nothing(server: Script, jobs: Jobs, row: Row, fi
     assert server.asked == [ALL, CREATE, ACTIVE.replace("nightly", "new")]
 
 
-def test_a_paused_schedule_with_its_previous_name_does_not_end_beside_an_invalid_entry(
+def test_a_paused_schedule_with_a_previous_name_is_not_ended_if_an_entry_is_invalid(
     server: Script, jobs: Jobs, five: list[Any]
 ) -> None:
     server.answer(page(*five))
@@ -148,20 +150,20 @@ def test_a_paused_schedule_with_its_previous_name_does_not_end_beside_an_invalid
     assert "was not ended, because another entry" in result["schedules"][0]["msg"]
 
 
-def test_an_absent_schedule_ends_under_its_previous_name_too(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_absent_schedule_is_also_ended_under_its_previous_name(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="old", **NIGHTLY)), cancelled(5), page())
     result, _warnings = run(jobs, {"name": "new", "previous_name": "old", "state": "absent"}, purge_unlisted=True)
     assert result["schedules"][0]["cancelled"][0]["id"] == 5 and result["unlisted"] == []
 
 
-def test_a_sync_that_runs_at_once_is_not_what_is_not_listed(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_sync_that_runs_at_once_is_not_an_unlisted_schedule(server: Script, jobs: Jobs, row: Row) -> None:
     once = row(6, name="old", status="pending", created="2026-04-10T09:59:59Z")
     server.answer(page(row(5, name="old", **NIGHTLY), once), cancelled(5), page(once))
     result, _warnings = run(jobs, purge_unlisted=True, allow_empty=True)
     assert [job["id"] for job in result["schedules"][0]["cancelled"]] == [5] and "failed" not in result
 
 
-def test_skipped_runs_are_those_of_schedules_that_recur(server: Script, jobs: Jobs, row: Row) -> None:
+def test_skip_until_of_the_task_applies_only_to_schedules_that_recur(server: Script, jobs: Jobs, row: Row) -> None:
     dated = {"scheduled": "2030-01-01T02:00:00Z"}
     server.answer(page(row(5, name="once", **dated)))
     entry = {"name": "once", "schedule_at": "2030-01-01 02:00", "interval": "once"}
@@ -169,7 +171,7 @@ def test_skipped_runs_are_those_of_schedules_that_recur(server: Script, jobs: Jo
     assert "failed" not in result and not result["changed"]
 
 
-def test_a_time_out_of_range_fails_its_schedule_alone(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_time_out_of_range_fails_only_its_schedule(server: Script, jobs: Jobs, row: Row) -> None:
     running = {"status": "running", "started": "2026-04-10T09:00:00Z", "interval": 1440}
     server.answer(page(row(4, name="a", **NIGHTLY), row(5, name="b", **running)), task(None))
     options = {"interval": "daily", "stale_after": "2147483647"}
@@ -178,18 +180,18 @@ def test_a_time_out_of_range_fails_its_schedule_alone(server: Script, jobs: Jobs
     assert "b: An option reaches before the year 1" in result["msg"]
 
 
-def test_an_entry_that_failed_keeps_what_is_not_listed(server: Script, jobs: Jobs, five: list[Any]) -> None:
+def test_unlisted_schedules_are_kept_if_an_entry_fails(server: Script, jobs: Jobs, five: list[Any]) -> None:
     server.answer(page(*five), recorded_answer("not_created_in_the_past"), cancelled(6), page())
     wanted = [{"name": "new", **AT_TWO}, {"name": "old", "state": "absent"}]
     result, _warnings = run(jobs, *wanted, purge_unlisted=True)
-    # What is absent by its name is ended.
+    # A listed schedule with state absent is ended.
     assert [(one["name"], one["failed"]) for one in result["schedules"]] == [("new", True), ("old", False)]
     assert result["msg"].startswith("1 of 2 schedules failed: new: ")
     assert result["msg"].endswith("Therefore these unlisted schedules were not ended: [x] 1, a, bad, tmp 1.")
     assert server.asked == [ALL, CREATE, cancel(6), ACTIVE.replace("nightly", "old")]
 
 
-def test_an_empty_list_ends_all_only_if_it_may(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_empty_list_ends_all_schedules_only_with_allow_empty(server: Script, jobs: Jobs, row: Row) -> None:
     empty = {"purge_unlisted": True, "schedules": "[]"}
     with pytest.raises(ProxboxError, match="schedules is empty, and purge_unlisted would end all schedules: list"):
         work(proxbox_sync_schedules, jobs, empty)
@@ -261,7 +263,7 @@ def test_an_entry_overrides_when_running(server: Script, jobs: Jobs, row: Row) -
     assert "set when_running to wait or cancel" in result["msg"] and server.asked == [ALL, TASK, TASK, MAY_CANCEL]
 
 
-def test_netbox_endpoints_are_warned_of_once(server: Script, jobs: Jobs, row: Row) -> None:
+def test_netbox_endpoints_cause_one_warning(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(*(row(number, name=name, **NIGHTLY) for number, name in enumerate("ab", 5))))
     entries = [{"name": name, **AT_TWO, "state": "absent", "netbox_endpoints": ["1"]} for name in "xy"]
     _result, (warning,) = run(jobs, *entries, netbox_endpoints=["2"])
@@ -269,7 +271,7 @@ def test_netbox_endpoints_are_warned_of_once(server: Script, jobs: Jobs, row: Ro
     assert run(jobs, *entries)[1] == [warning]
 
 
-def test_a_schedule_that_ends(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_absent_schedule_is_ended(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, name="a", **NIGHTLY)), cancelled(5), page())
     result, _warnings = run(jobs, {"name": "a", "state": "absent"})
     assert result["changed"] and result["schedules"][0]["job"] is None

@@ -61,7 +61,7 @@ NeedDaemonReload=no
 """
 
 
-def test_runs_on_the_python_of_old_hosts() -> None:
+def test_the_module_runs_with_the_python_of_old_hosts() -> None:
     ast.parse(Path(worker_host.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
@@ -77,11 +77,11 @@ def test_runs_on_the_python_of_old_hosts() -> None:
         ("['high', \"default\"]", ["high", "default"]),
     ],
 )
-def test_elements(value: object, expected: list[str]) -> None:
+def test_a_list_may_have_several_forms(value: object, expected: list[str]) -> None:
     assert worker_host.elements(value) == expected
 
 
-def test_unusable_paths() -> None:
+def test_which_paths_are_unusable() -> None:
     odd = ["relative", "/a b", '/a"', "/a'", "/a%n", "/$A", "/a\\b", ""]
     assert worker_host.unusable(["/opt/netbox", "/", *odd]) == odd
 
@@ -90,27 +90,27 @@ def test_unusable_paths() -> None:
     ("instances", "units", "file"),
     [(0, [], UNIT), (1, [UNIT], UNIT), (3, UNITS, f"{SERVICE}@.service")],
 )
-def test_units_of_so_many_workers(instances: int, units: list[str], file: str) -> None:
+def test_the_units_for_a_number_of_workers(instances: int, units: list[str], file: str) -> None:
     assert worker_host.wanted_units(SERVICE, instances) == units
     assert worker_host.unit_file(SERVICE, instances) == file
 
 
 @pytest.mark.parametrize("unit", [UNIT, *UNITS, f"{SERVICE}@.service"])
-def test_units_of_workers(unit: str) -> None:
+def test_which_units_are_workers(unit: str) -> None:
     assert worker_host.is_worker(SERVICE, unit)
 
 
 @pytest.mark.parametrize("unit", ["netbox.service", f"{SERVICE}-2.service", f"{SERVICE}@1.socket", f"my-{UNIT}"])
-def test_other_units(unit: str) -> None:
+def test_which_units_are_not_workers(unit: str) -> None:
     assert not worker_host.is_worker(SERVICE, unit)
 
 
-def test_masked_workers() -> None:
+def test_masked_workers_are_found() -> None:
     assert worker_host.masked_workers(UNIT_FILES, SERVICE) == [f"{SERVICE}@2.service"]
     assert worker_host.masked_workers(UNIT_FILES, "netbox-rqworker") == []
 
 
-def test_neighbours_without_aliases_and_masked_units() -> None:
+def test_neighbours_are_found_without_aliases_and_masked_units() -> None:
     assert worker_host.neighbours(UNIT_FILES) == {
         "netbox": ["netbox.service"],
         "redis": ["redis-server.service"],
@@ -118,11 +118,11 @@ def test_neighbours_without_aliases_and_masked_units() -> None:
     }
 
 
-def test_no_neighbours() -> None:
+def test_a_host_may_have_no_neighbours() -> None:
     assert worker_host.neighbours("") == {"netbox": [], "redis": [], "postgresql": []}
 
 
-def test_shown_properties_of_each_unit() -> None:
+def test_the_properties_of_each_unit_are_read() -> None:
     units = worker_host.shown(SHOWN)
     assert [(unit["Id"], unit["ActiveState"], unit["Result"]) for unit in units] == [
         (UNITS[0], "active", "success"),
@@ -132,7 +132,7 @@ def test_shown_properties_of_each_unit() -> None:
     assert worker_host.shown("") == []
 
 
-def test_which_units_run_also_between_two_attempts() -> None:
+def test_a_unit_between_two_attempts_to_start_counts_as_running() -> None:
     assert [worker_host.is_running(unit) for unit in worker_host.shown(SHOWN)] == [True, False, True]
 
 
@@ -161,13 +161,13 @@ def test_when_the_configuration_was_written(tmp_path: Path) -> None:
     assert worker_host.configured_at(paths[3:], 500) == 0
 
 
-def test_surplus_units() -> None:
+def test_surplus_units_are_found() -> None:
     assert worker_host.surplus_units(KNOWN, UNITS[:1]) == {"units": UNITS[1:], "running": UNITS[1:2]}
     assert worker_host.surplus_units(KNOWN, UNITS) == {"units": [], "running": []}
     assert worker_host.surplus_units("", []) == {"units": [], "running": []}
 
 
-def test_surplus_files(tmp_path: Path) -> None:
+def test_surplus_files_are_found(tmp_path: Path) -> None:
     wants = tmp_path / "multi-user.target.wants"
     drop_ins = tmp_path / f"{UNIT}.d"
     for folder in (wants, drop_ins):
@@ -184,14 +184,14 @@ def test_surplus_files(tmp_path: Path) -> None:
 
     both = [f"multi-user.target.wants/{UNIT}", UNIT]
     template = [f"multi-user.target.wants/{unit}" for unit in UNITS[:2]] + [f"{SERVICE}@.service"]
-    # Somebody else has made netbox-rqworker-proxbox@9.service, and the drop-ins.
+    # The role did not create netbox-rqworker-proxbox@9.service and the drop-ins.
     assert surplus() == sorted(both + template)
     assert surplus(UNIT) == sorted(template)
     assert surplus(*UNITS, f"{SERVICE}@.service") == sorted(both)
     assert surplus(UNITS[0], f"{SERVICE}@.service") == sorted([*both, template[1]])
 
 
-def test_layout(tmp_path: Path) -> None:
+def test_the_layout_of_netbox_is_found(tmp_path: Path) -> None:
     manage_py = tmp_path / "manage.py"
     assert worker_host.layout(str(tmp_path), str(manage_py)) == "none"
     manage_py.touch()
@@ -201,7 +201,7 @@ def test_layout(tmp_path: Path) -> None:
     assert worker_host.layout(str(tmp_path), str(manage_py)) == "pypi"
 
 
-def test_who_has_written_the_variables(tmp_path: Path) -> None:
+def test_the_author_of_the_variables_is_found(tmp_path: Path) -> None:
     path = tmp_path / "variables"
     assert worker_host.author_of(str(path), "# Mark.") == "none"
     path.write_text("A=1\n# Mark. Not alone\n")
@@ -210,7 +210,7 @@ def test_who_has_written_the_variables(tmp_path: Path) -> None:
     assert worker_host.author_of(str(path), "# Mark.") == "role"
 
 
-def test_existing_users() -> None:
+def test_existing_users_are_found() -> None:
     assert worker_host.exists(pwd.getpwnam, "root")
     assert not worker_host.exists(pwd.getpwnam, "nobody-here")
 
@@ -222,7 +222,9 @@ def test_existing_users() -> None:
         ("netbox/manage.py", "checkout", "venv/bin/python3 {root}/netbox/manage.py", "netbox"),
     ],
 )
-def test_netbox_from_pypi_and_as_a_checkout(tmp_path: Path, made: str, layout: str, command: str, folder: str) -> None:
+def test_netbox_is_found_from_pypi_and_as_a_checkout(
+    tmp_path: Path, made: str, layout: str, command: str, folder: str
+) -> None:
     for name in ("venv/bin/python3", made):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -31,7 +31,7 @@ def read(
     return proxbox_worker_info.work(module, jobs), module.warnings
 
 
-def test_workers_and_queues_by_name(server: Script) -> None:
+def test_workers_and_queues_are_sorted_by_name(server: Script) -> None:
     workers = [{**recorded_rq("worker"), "name": name} for name in ("b", "a")]
     queues = [{**recorded_rq("queue"), "name": name, "scheduler_pid": "21898"} for name in ("low", "default", "own")]
     result, warnings = read(server, workers, queues)
@@ -45,7 +45,7 @@ def test_workers_and_queues_by_name(server: Script) -> None:
     assert warnings == []
 
 
-def test_scheduled_jobs_that_no_worker_starts(server: Script) -> None:
+def test_scheduled_jobs_that_no_worker_starts_cause_a_warning(server: Script) -> None:
     queue = recorded_rq("queue_without_scheduler")
     result, (warning,) = read(server, [recorded_rq("worker")], [queue])
     assert result["queues"][0]["scheduler_pid"] is None and result["unserved_queues"] == []

@@ -92,13 +92,13 @@ def test_why_a_unit_is_not_up(
     assert found[1] == kind
 
 
-def test_a_lost_worker_is_told_the_cause_and_the_remedy(probe: ModuleType) -> None:
+def test_the_message_about_a_lost_worker_names_the_cause_and_the_remedy(probe: ModuleType) -> None:
     why = probe.judge(ACTIVE, None, QUEUES, 60, STARTED + 600)[0]
     assert "Redis has lost its data" in why
     assert "Restart it" in why
 
 
-def test_look_at_each_unit(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_unit_is_examined(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     states = {"up": ACTIVE, "crashed": CRASHED, "stopped": STOPPED, "lost": {**ACTIVE, "MainPID": "4"}}
     monkeypatch.setattr(probe, "shown", states.__getitem__)
     # A worker of another host has the same process id.
@@ -117,7 +117,7 @@ def test_look_at_each_unit(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -
 def found_in_turn(
     probe: ModuleType, monkeypatch: pytest.MonkeyPatch, *looks: tuple[list[str], list[str]]
 ) -> list[float]:
-    """Have each look find these missing and pending units, the last ones for ever; return the seconds slept."""
+    """Let each look find these missing and pending units. The last look is repeated. Return the pauses in seconds."""
     left = [{"missing": dict.fromkeys(missing, "why"), "pending": pending} for missing, pending in looks]
     slept: list[float] = []
     monkeypatch.setattr(probe, "look", lambda *_: left.pop(0) if len(left) > 1 else left[0])
@@ -126,19 +126,19 @@ def found_in_turn(
     return slept
 
 
-def test_wait_until_the_worker_has_registered(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_waits_until_the_worker_has_registered(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = found_in_turn(probe, monkeypatch, (["a", "b"], ["a", "b"]), (["b"], ["b"]), ([], []))
     assert probe.wait_for(["a", "b"], QUEUES, 60.0)["missing"] == {}
     assert len(slept) == 2
 
 
-def test_do_not_wait_for_a_worker_that_is_stopped(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_does_not_wait_for_a_stopped_worker(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = found_in_turn(probe, monkeypatch, (["a", "b"], ["a"]))
     assert list(probe.wait_for(["a", "b"], QUEUES, 60.0)["missing"]) == ["a", "b"]
     assert slept == []
 
 
-def test_do_not_wait_for_ever(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_waits_for_a_limited_time(probe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = found_in_turn(probe, monkeypatch, (["a"], ["a"]))
     assert list(probe.wait_for(["a"], QUEUES, 60.0)["missing"]) == ["a"]
     assert 60 < sum(slept) < 100
@@ -152,7 +152,7 @@ def test_do_not_wait_for_ever(probe: ModuleType, monkeypatch: pytest.MonkeyPatch
         ([], []),
     ],
 )
-def test_queues_to_serve(probe: ModuleType, queues: list[str], expected: list[str]) -> None:
+def test_which_queues_a_worker_serves(probe: ModuleType, queues: list[str], expected: list[str]) -> None:
     assert probe.wanted_queues(queues, "netbox_proxbox.sync") == expected
     assert probe.wanted_queues(["auto"], "default") == ["high", "default"]
 
@@ -167,11 +167,11 @@ def test_queues_to_serve(probe: ModuleType, queues: list[str], expected: list[st
         (["localhost", ""], False),
     ],
 )
-def test_paths_below_home(probe: ModuleType, paths: list[str], expected: bool) -> None:
+def test_which_paths_are_below_home(probe: ModuleType, paths: list[str], expected: bool) -> None:
     assert probe.below(paths, "/home", "/root") == expected
 
 
-def test_a_link_counts_as_where_it_leads(probe: ModuleType, tmp_path: Path) -> None:
+def test_a_symbolic_link_counts_as_its_target(probe: ModuleType, tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir()
     (tmp_path / "link").symlink_to(real)
@@ -179,12 +179,12 @@ def test_a_link_counts_as_where_it_leads(probe: ModuleType, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("host", [None, "", "/run/postgresql", "localhost", "127.0.0.1", "::1", socket.gethostname()])
-def test_servers_of_this_host(probe: ModuleType, host: str | None) -> None:
+def test_which_servers_are_on_this_host(probe: ModuleType, host: str | None) -> None:
     assert probe.here(host)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "redis.example.com"])
-def test_other_servers(probe: ModuleType, host: str) -> None:
+def test_which_servers_are_not_on_this_host(probe: ModuleType, host: str) -> None:
     assert not probe.here(host)
 
 
@@ -197,7 +197,9 @@ def test_other_servers(probe: ModuleType, host: str) -> None:
         ({"URL": "unix:///home/redis/socket?db=0"}, [None], ["/home/redis/socket"]),
     ],
 )
-def test_hosts_of_redis(probe: ModuleType, queue: dict[str, Any], hosts: list[str | None], sockets: list[str]) -> None:
+def test_the_hosts_and_sockets_of_redis_are_read(
+    probe: ModuleType, queue: dict[str, Any], hosts: list[str | None], sockets: list[str]
+) -> None:
     assert probe.redis(queue) == (hosts, sockets)
 
 
