@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 proxbox.proxbox contributors
 
-"""What is in awx/: it fits the playbooks and the modules, AWX's own rules, and the modules of awx.awx."""
+"""The files in awx/ match the playbooks, the modules, AWX's own rules, and the modules of awx.awx."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def question_id(value: Any) -> str:
 
 
 def tasks(playbook: str) -> list[dict[str, Any]]:
-    """The tasks of a playbook of the collection."""
+    """Return the tasks of a playbook of the collection."""
     found: list[dict[str, Any]] = []
     for play in load(CHECKOUT / "playbooks" / playbook):
         todo = list(play.get("tasks", []))
@@ -64,7 +64,7 @@ def tasks(playbook: str) -> list[dict[str, Any]]:
 
 
 def options_of(playbook: str, variable: str) -> list[dict[str, Any]]:
-    """The options, as the modules describe them, that a playbook takes from a variable."""
+    """Return the specifications of the options that a playbook sets from a variable."""
     found = []
     for task in tasks(playbook):
         for action, arguments in task.items():
@@ -91,7 +91,7 @@ def test_a_template_runs_a_playbook_of_the_collection(template: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(("template", "question"), QUESTIONS, ids=question_id)
-def test_an_answer_is_an_option(template: dict[str, Any], question: dict[str, Any]) -> None:
+def test_an_answer_sets_an_option(template: dict[str, Any], question: dict[str, Any]) -> None:
     options = options_of(template["playbook"], question["variable"])
     assert options
     for option in options:
@@ -102,7 +102,7 @@ def test_an_answer_is_an_option(template: dict[str, Any], question: dict[str, An
 
 
 @pytest.mark.parametrize(("template", "question"), QUESTIONS, ids=question_id)
-def test_a_question_is_one_that_awx_takes(template: dict[str, Any], question: dict[str, Any]) -> None:
+def test_awx_accepts_each_question(template: dict[str, Any], question: dict[str, Any]) -> None:
     assert {"question_name", "variable", "type", "required"} <= set(question)
     assert set(question) <= {
         "question_name", "question_description", "variable", "type", "required", "default", "choices", "min", "max",
@@ -120,9 +120,9 @@ def test_a_question_is_one_that_awx_takes(template: dict[str, Any], question: di
 
 @pytest.mark.parametrize(("template", "question"), QUESTIONS, ids=question_id)
 def test_a_blank_answer_means_the_default_of_the_survey(template: dict[str, Any], question: dict[str, Any]) -> None:
-    """AWX gives an answer that is missing the default of the survey, and the playbook takes a blank one as not set."""
+    """AWX replaces a missing answer with the default of the survey. A playbook treats a blank answer as not set."""
     if question["required"] or str(question.get("default", "{{")).startswith("{{"):
-        return  # {{ stands for what is in values.yml
+        return  # a default with {{ comes from values.yml
     assert "blank" not in question.get("question_description", "")
     text = (CHECKOUT / "playbooks" / template["playbook"]).read_text()
     of_playbook = re.findall(rf"\b{question['variable']} \| default\('(\w+)', true\)", text)
@@ -131,27 +131,27 @@ def test_a_blank_answer_means_the_default_of_the_survey(template: dict[str, Any]
 
 
 def required(template: dict[str, Any]) -> set[str]:
-    """The variables of the questions that somebody or something has to answer."""
+    """Return the variables of the required questions."""
     return {
         question["variable"] for question in template.get("survey_spec", {}).get("spec", []) if question["required"]
     }
 
 
-def test_what_has_to_be_answered() -> None:
+def test_which_questions_are_required() -> None:
     assert set().union(*map(required, TEMPLATES.values())) == {
         "proxbox_schedules", "proxbox_schedule_name", "proxbox_report_fail",
     }  # fmt: skip
 
 
-def test_a_schedule_answers_what_is_required() -> None:
-    """AWX refuses a schedule that does not, also if the question has a default."""
+def test_a_schedule_answers_the_required_questions() -> None:
+    """AWX refuses a schedule without an answer to a required question, even if the question has a default."""
     for schedule in DATA["controller_schedules"]:
         assert set(schedule["extra_data"]) == required(TEMPLATES[schedule["unified_job_template"]])
 
 
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (CHECKOUT / "playbooks").glob("*.yml")))
 def test_a_blank_variable_of_a_playbook_counts_as_not_set(playbook: str) -> None:
-    """The default also replaces a blank value; or it is blank, or omitted, and the module sees that."""
+    """The default also replaces a blank value, or it is blank itself. The module treats a blank option as not set."""
     text = (CHECKOUT / "playbooks" / playbook).read_text()
     for start in re.finditer(r"\bproxbox_\w+ \| default\(", text):
         depth, end = 1, start.end()
@@ -161,14 +161,14 @@ def test_a_blank_variable_of_a_playbook_counts_as_not_set(playbook: str) -> None
         assert re.fullmatch(r"''|.*, true", text[start.end() : end - 1], re.DOTALL), text[start.start() : end]
 
 
-def test_a_template_takes_longer_than_its_sync() -> None:
+def test_the_timeout_of_a_template_is_longer_than_its_wait_timeout() -> None:
     for template in TEMPLATES.values():
         for question in template.get("survey_spec", {}).get("spec", []):
             if question["variable"] == "proxbox_wait_timeout":
                 assert template["timeout"] > question["max"] >= question["default"]
 
 
-def test_the_credential_type_is_one_that_awx_takes() -> None:
+def test_awx_accepts_the_credential_type() -> None:
     (kind,) = DATA["controller_credential_types"]
     fields = {field["id"]: field for field in kind["inputs"]["fields"]}
     assert all(re.fullmatch(r"[a-zA-Z_]+[a-zA-Z0-9_]*", name) for name in fields)
@@ -191,7 +191,7 @@ def test_the_credential_type_sets_variables_that_the_modules_read() -> None:
     assert set(kind["injectors"]["env"]) <= read
 
 
-def test_each_name_is_there() -> None:
+def test_each_name_that_is_used_is_defined() -> None:
     names = {
         key: {item["name"] for item in DATA[key]} for key in DATA if isinstance(DATA[key], list) and "_awx_" not in key
     }
@@ -206,7 +206,7 @@ def test_each_name_is_there() -> None:
         assert schedule["unified_job_template"] in TEMPLATES
 
 
-def test_the_report_tells_somebody() -> None:
+def test_a_failed_report_sends_a_notification() -> None:
     report = TEMPLATES["Proxbox report"]
     assert report["notification_templates_error"] == "{{ proxbox_awx_on_failure }}"
     assert default_of(report, "proxbox_report_fail") == "true"
@@ -234,7 +234,7 @@ module.exit_json(changed=True)
 
 
 def applied(tmp_path: Path, **values: Any) -> tuple[subprocess.CompletedProcess[str], list[Any]]:
-    """Run apply.yml with modules that have the options of awx.awx, and tell what they were given."""
+    """Run apply.yml with modules that have the options of awx.awx, and return the options that they were given."""
     folder = tmp_path / "ansible_collections" / "awx" / "awx" / "plugins" / "modules"
     folder.mkdir(parents=True)
     calls = tmp_path / "calls"
@@ -267,7 +267,7 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     assert [given["name"] for name, given in calls if name == "job_template"] == list(TEMPLATES)
     ((_name, credential),) = (call for call in calls if call[0] == "credential")
     assert credential["inputs"] == {"url": "https://netbox.example.com", "validate_certs": True}
-    # A credential that exists keeps the token that somebody has typed in: AWX replaces all inputs at once.
+    # An existing credential is not changed, because AWX would replace all its inputs, and so remove its token.
     assert credential["state"] == "exists"
     ((_name, kind),) = (call for call in calls if call[0] == "credential_type")
     assert kind["injectors"]["env"]["NETBOX_TOKEN"] == "{{ token }}"
@@ -282,11 +282,11 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     assert [entry["name"] for entry in example["schedules"]] == ["nightly"]
 
 
-def test_applying_resets_nothing_that_is_in_the_values(tmp_path: Path) -> None:
+def test_apply_uses_each_value(tmp_path: Path) -> None:
     schedules = [{"name": "nightly", "schedule_at": "02:00", "interval": "daily"}, {"name": "gone", "state": "absent"}]
     values = {
         "proxbox_awx_schedules": schedules,
-        "proxbox_awx_schedules_each_hour": "true",  # as -e gives it
+        "proxbox_awx_schedules_each_hour": "true",  # as -e passes it
         "proxbox_awx_report_names": ["nightly", "weekly"],
         "proxbox_awx_report_each_day": True,
         "proxbox_awx_machine_credential": "NetBox hosts",
@@ -313,7 +313,7 @@ def test_applying_resets_nothing_that_is_in_the_values(tmp_path: Path) -> None:
 
 
 def paths(calls: list[Any]) -> dict[str, list[str]]:
-    """The templates that each workflow runs one after the other."""
+    """Return the templates that each workflow runs, in their order."""
     found = {}
     for given in (given for name, given in calls if name == "workflow_job_template"):
         nodes = {node["identifier"]: node for node in given["workflow_nodes"]}
@@ -340,7 +340,7 @@ def test_the_token_is_not_shown(tmp_path: Path) -> None:
     more = {
         "proxbox_awx_netbox_token": "opensesame",
         "proxbox_awx_netbox_ca": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n",
-        "proxbox_awx_validate_certs": "false",  # as -e gives it
+        "proxbox_awx_validate_certs": "false",  # as -e passes it
         "proxbox_awx_webhook_url": "https://hook.example.com",
     }
     done, calls = applied(tmp_path, **VALUES, **more)
@@ -357,7 +357,7 @@ def test_the_token_is_not_shown(tmp_path: Path) -> None:
     assert template["notification_templates_error"] == ["Proxbox failure"]
 
 
-def test_a_value_that_is_blank_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_blank_value(tmp_path: Path) -> None:
     done, calls = applied(tmp_path, **{**VALUES, "proxbox_awx_image": ""})
     assert done.returncode and "proxbox_awx_image is blank: set it in values.yml." in done.stdout + done.stderr
     assert calls == []
