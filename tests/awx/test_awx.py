@@ -267,7 +267,7 @@ def test_three_values_are_enough(tmp_path: Path) -> None:
     assert [given["name"] for name, given in calls if name == "job_template"] == list(TEMPLATES)
     ((_name, credential),) = (call for call in calls if call[0] == "credential")
     assert credential["inputs"] == {"url": "https://netbox.example.com", "validate_certs": True}
-    # An existing credential is not changed, because AWX would replace all its inputs, and so remove its token.
+    # An existing credential is not changed: AWX would replace all inputs at once, and the token would be lost.
     assert credential["state"] == "exists"
     ((_name, kind),) = (call for call in calls if call[0] == "credential_type")
     assert kind["injectors"]["env"]["NETBOX_TOKEN"] == "{{ token }}"

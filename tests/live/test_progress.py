@@ -205,7 +205,7 @@ def test_an_interrupted_playbook_leaves_no_module_running(
         running.read_until(r"running( on pve-lab)?: devices")
         (progress,) = (path for path in running.folder.glob("proxbox_job.*") if path.suffix != ".seen")
         running.interrupt()
-        # Pretend that the playbook looked last more than five minutes ago.
+        # Pretend that the playbook has not read the lines for more than five minutes.
         os.utime(f"{progress}.seen", (0, 0))
         wait_until(lambda: modules(running.folder) == [], 30)
         assert not progress.exists()

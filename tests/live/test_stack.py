@@ -103,7 +103,9 @@ def test_kill_workhorse_does_not_end_the_worker(
         command("kill", "workhorse")
 
 
-def test_a_short_time_out_ends_a_job(command: Callable[..., str], call: Callable[..., Any], name: str) -> None:
+def test_timeout_ends_a_job_after_the_given_time(
+    command: Callable[..., str], call: Callable[..., Any], name: str
+) -> None:
     command("pause", "worker")
     try:
         job = call("POST", "plugins/proxbox/sync/schedule/", {"job_name": name, "sync_types": ["devices"]})["job_id"]

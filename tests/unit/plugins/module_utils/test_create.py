@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A job is created exactly once, also if the answer of NetBox is lost."""
+"""A job is created exactly once, even if the answer of NetBox is lost."""
 
 from __future__ import annotations
 

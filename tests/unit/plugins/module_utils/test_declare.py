@@ -59,7 +59,7 @@ def test_an_active_job_is_kept(status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "errored", "failed"])
-def test_a_schedule_whose_job_has_ended_is_created(status: str) -> None:
+def test_a_schedule_whose_job_has_ended_is_created_again(status: str) -> None:
     assert decide(NIGHTLY, job(status=status)).create is not None
 
 
@@ -224,7 +224,7 @@ def test_a_new_interval_begins_at_the_next_time_of_day() -> None:
     assert decide(declared("02:00", 2 * WEEK), weekly).create.schedule_at == NEXT
 
 
-def test_other_jobs_are_never_changed() -> None:
+def test_jobs_of_other_schedules_are_never_cancelled() -> None:
     foreign = [job(1, **FOREIGN), job(2, name="Nightly"), job(3, name="nightly "), job(4, data=None)]
     for goal in (NIGHTLY, End("nightly")):
         plan = decide(goal, *foreign)
@@ -554,7 +554,7 @@ def test_purge_deletes_the_rows_of_jobs_that_have_ended() -> None:
     other = [job(6, "completed", name="other"), job(7, "completed", **FOREIGN)]
     plan = decide(End("nightly", purge=True), *rows, copy, *other)
     assert [each.id for each in plan.cancel] == [1, 2]
-    assert plan.delete == (1, 2, 3, 4), "the row of a job that has not ended would come back"
+    assert plan.delete == (1, 2, 3, 4), "a job that has not ended would write its row again"
     assert plan.why[-1] == "jobs to be deleted: 4" and not plan.warnings
     assert plan.diff()["before"]["rows"] == [1, 2, 3, 4] and plan.diff()["after"]["rows"] == []
     assert not decide(End("nightly", purge=True), *other).changed

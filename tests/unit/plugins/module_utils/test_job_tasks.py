@@ -105,7 +105,7 @@ def test_a_run_that_was_joined_by_its_name_must_have_the_same_scope(server: Scri
                 run(jobs, if_running="join")
 
 
-def test_a_run_that_is_not_waited_for(server: Script, jobs: Jobs, row: Row) -> None:
+def test_without_waiting_the_new_job_is_returned_at_once(server: Script, jobs: Jobs, row: Row) -> None:
     others = [row(3, status="running"), row(4, status="pending"), row(5, status="running", data=None)]
     server.answer(page(*others), created(7), page(row(7, status="pending"), *others))
     result = run(jobs, None)

@@ -157,7 +157,7 @@ def test_a_missing_route_of_a_release_that_can_cancel_is_an_error(server: Script
     assert server.asked == [ACTIVE, cancel(5), MAY_CANCEL, RELEASE]
 
 
-def test_a_release_without_the_route_to_cancel_is_cancelled_on_its_web_page(
+def test_a_job_is_cancelled_on_its_web_page_if_the_release_lacks_the_route(
     server: Script, jobs: Jobs, row: Row
 ) -> None:
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS, status(5, "scheduled"))
@@ -183,7 +183,7 @@ def test_endpoint_ids_are_checked_if_the_release_drops_wrong_ids(server: Script,
 
 
 def test_a_cancel_on_a_web_page_is_repeated_if_it_had_no_effect(server: Script, jobs: Jobs, row: Row) -> None:
-    # The page has no effect while a run has no data, which is so when it starts.
+    # The page has no effect while a run is starting and has no data.
     server.answer(page(row(5, **NIGHTLY)), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS)
     server.answer(status(5, "scheduled"), CANCELLED, status(5, "scheduled"), page(row(5, **NIGHTLY)))
     server.answer(status(5, "scheduled"), CANCELLED)
@@ -191,7 +191,9 @@ def test_a_cancel_on_a_web_page_is_repeated_if_it_had_no_effect(server: Script, 
     assert [job.id for job in absent(jobs).cancelled] == [5]
 
 
-def test_a_job_that_the_login_may_not_see_does_not_stop_the_next(server: Script, with_login: Jobs, row: Row) -> None:
+def test_a_job_that_the_login_may_not_see_does_not_affect_the_next_job(
+    server: Script, with_login: Jobs, row: Row
+) -> None:
     hidden, seen = (Job.from_row(row(job_id, **NIGHTLY)) for job_id in (5, 7))
     server.answer(NO_ROUTE, released("0.0.23"), MOVED, *LOGIN, PAGE_CANCELS, REFUSED, PAGE_FOUND)
     with pytest.raises(ProxboxError, match=r"may not do this .*/core/jobs/5/"):
@@ -200,7 +202,7 @@ def test_a_job_that_the_login_may_not_see_does_not_stop_the_next(server: Script,
     assert server.asked[-2:] == ["GET /core/jobs/5/", "GET /core/jobs/7/"]
 
 
-def test_a_job_by_its_id_is_cancelled_with_an_old_plugin(server: Script, jobs: Jobs, row: Row) -> None:
+def test_an_old_plugin_can_cancel_a_job_by_its_id(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="running")), task(None), NO_ROUTE, NO_ROUTE, released("0.0.23"), PAGE_CANCELS)
     server.answer(status(5, "running"), CANCELLED)
     server.answer(page(row(5, status="failed", error="Cancelled by user.")))
@@ -224,7 +226,9 @@ def test_purge_deletes_every_row_that_has_ended(server: Script, with_login: Jobs
     assert deleted == {"confirm": ["true"], "_confirm": ["true"], "csrfmiddlewaretoken": ["session"]}
 
 
-def test_purge_in_check_mode_and_with_nothing_there(server: Script, with_login: Jobs, row: Row) -> None:
+def test_purge_deletes_nothing_in_check_mode_or_if_there_are_no_rows(
+    server: Script, with_login: Jobs, row: Row
+) -> None:
     server.answer(page(row(3, status="completed")), *LOGIN, MOVED, page())
     assert absent(with_login, purge=True, check_mode=True).plan.changed
     assert not absent(with_login, purge=True).plan.changed

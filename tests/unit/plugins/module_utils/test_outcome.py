@@ -203,7 +203,7 @@ def test_the_stages_that_a_setting_disables() -> None:
         assert judge(recorded(scenario)).disabled == []
 
 
-def test_the_result_of_an_outcome() -> None:
+def test_the_result_has_the_outcome_the_stages_and_the_phases() -> None:
     result = judge(recorded("sdn_disabled")).result()
     assert (result["outcome"], len(result["phases"])) == ("nothing_done", 5)
     assert result["stages"] == [

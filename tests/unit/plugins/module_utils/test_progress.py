@@ -33,7 +33,7 @@ def looks(*rows: tuple[dict[str, Any], float], service: Service | None = None) -
     return shown
 
 
-def test_each_look_shows_only_what_is_new() -> None:
+def test_each_look_shows_only_new_lines() -> None:
     row = recorded("backups_500_on_west_of_two")
     half = {**row, "log_entries": row["log_entries"][:10]}
     first, second, third = looks((half, 5), (row, 40), (row, 41))

@@ -152,7 +152,7 @@ def test_the_successor_that_netbox_created_counts_too() -> None:
 def test_an_existing_schedule_is_kept_and_a_new_one_is_not_cancelled() -> None:
     first = (RUNNING, job(4))
     assert later(ONE, [RUNNING, job(4)], first=first).keep == job(4)
-    # Somebody has declared another schedule with this name meanwhile.
+    # In the meantime, another task has declared another schedule with this name.
     hourly = job(8, interval=60)
     plan = later(ONE, [RUNNING, job(4), hourly], first=first)
     assert plan.keep == job(4) and plan.cancel == (RUNNING,)

@@ -159,14 +159,14 @@ def test_no_row_is_missed_if_a_row_is_deleted_between_two_pages(server: Script) 
     assert server.requests[-1].endswith("?limit=3&offset=0")
 
 
-def test_pages_of_one_row(server: Script) -> None:
+def test_pages_with_one_row_are_read(server: Script) -> None:
     server.answer(rows(2, count=2), rows(2, 1, count=2))
     assert [row["id"] for row in session(server.url).list("core/jobs/", {}, limit=1)] == [2, 1]
     assert server.requests[-1].endswith("?limit=2&offset=0")
 
 
-def test_rows_that_have_a_name_and_no_id(server: Script) -> None:
-    """RQ's workers and queues are such rows."""
+def test_rows_without_an_id_are_distinguished_by_their_names(server: Script) -> None:
+    """RQ's workers and queues have no id."""
     worker = recorded_rq("worker")
     a, b, c = ({**worker, "name": name} for name in "abc")
     server.answer(
@@ -330,7 +330,7 @@ def test_a_get_is_repeated_and_a_post_is_not(server: Script) -> None:
     assert server.requests == ["POST /api/plugins/proxbox/sync/schedule/"]
 
 
-def test_a_post_that_is_not_repeated_has_a_connection_of_its_own(server: Script) -> None:
+def test_a_post_that_is_not_repeated_uses_a_new_connection(server: Script) -> None:
     """The server may close an idle connection. Then it is not known whether the request arrived."""
     one = session(server.url)
     server.answer(Answer(EMPTY), Answer(EMPTY), Answer({"ok": True}))

@@ -34,7 +34,7 @@ def ids(found: list[Job]) -> list[int]:
     return [job.id for job in found]
 
 
-def test_the_runs_that_have_ended(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_newest_runs_that_have_ended_are_read(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, status="completed"), row(4, status="failed"), row(3, status="errored")))
     assert ids(ended(jobs, ["nightly"], 2)) == [5, 4]
     assert server.asked == [
@@ -49,7 +49,7 @@ def test_a_row_of_this_list_is_a_sync_whatever_its_data_is(server: Script, jobs:
     assert job.kind is Kind.SYNC
 
 
-def test_the_newest_success_of_a_scope(server: Script, jobs: Jobs, row: Row) -> None:
+def test_the_newest_success_of_a_scope_is_found(server: Script, jobs: Jobs, row: Row) -> None:
     both = {"sync_types": ["sdn", "devices"]}
     rows = [
         row(9, status="completed"),

@@ -164,7 +164,7 @@ def test_a_time_zone_is_read() -> None:
     ],
 )
 def test_the_first_occurrence_of_a_time(text: str, first: str) -> None:
-    # In Berlin it is two o'clock in the afternoon, summer time.
+    # It is two o'clock in the afternoon in Berlin, in daylight saving time.
     for now in ("2026-03-31T12:00:00", "2026-03-31T12:00:00.5"):
         assert times.parse_at(text, BERLIN).first(utc(now)) == utc(first)
 
@@ -396,7 +396,7 @@ def test_a_drifted_run_is_moved_back_at_once(word: str, interval: int, drifted: 
     assert at.holds(utc(comes_back), interval, now)
 
 
-def test_a_weekly_time_keeps_its_day_when_daylight_saving_ends() -> None:
+def test_a_weekly_time_keeps_its_day_when_daylight_saving_time_ends() -> None:
     # The schedule runs on Sundays at 00:30 in Berlin. NetBox adds 168 hours, and gets Saturday at 23:30.
     at = times.parse_at("00:30", BERLIN)
     sunday = utc("2026-10-24T22:30:00") + timedelta(days=7)
@@ -554,7 +554,7 @@ def test_an_overdue_run_that_daylight_saving_time_made_late_is_kept() -> None:
 
 
 def test_a_zone_that_no_longer_sets_its_clock_back_is_handled_too() -> None:
-    # Turkey has kept summer time since 2016.
+    # Turkey has kept daylight saving time since 2016.
     at = times.parse_at("02:00", ZoneInfo("Europe/Istanbul"))
     assert at.holds(utc("2016-12-04T00:00:00"), WEEK, utc("2016-12-03T23:30:00"))
 
@@ -635,7 +635,7 @@ def test_a_new_time_of_day_keeps_the_planned_day(
         ("sunday 02:00", WEEK, "2026-04-10 10:00", "2026-04-15 02:00", "Sun 12 Apr 02:00"),
         ("sunday 02:00", WEEK, "2026-04-13 10:00", "2026-04-15 02:00", "Sun 19 Apr 02:00"),
         ("tuesday 02:00", WEEK, "2026-04-13 10:00", "2026-04-19 02:00", "Tue 14 Apr 02:00"),
-        # Every two weeks: such a day that is nearest to the planned run.
+        # Every two weeks: the matching day that is nearest to the planned run.
         ("sunday 02:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-22 02:00", "Sun 19 Apr 02:00"),
         ("sunday 02:00", 2 * WEEK, "2026-04-10 10:00", "2026-04-23 02:00", "Sun 26 Apr 02:00"),
         ("sunday 02:00", 2 * WEEK, "2026-04-13 10:00", "2026-04-15 02:00", "Sun 26 Apr 02:00"),
@@ -676,7 +676,7 @@ def test_a_day_of_the_week_has_the_same_runs_as_a_date_on_that_day(
     at, interval = times.parse_at(f"{day} {time_of_day}", zone), weeks * WEEK
     first = at.first(start)
     assert start < first <= start + timedelta(days=7, hours=2) + times.LEAD
-    # A time that daylight saving skips may come on the day after.
+    # A time that daylight saving time skips may come on the next day.
     dates = (first.astimezone(zone).date() - timedelta(days=back) for back in (0, 1))
     date_of_first = next(date for date in dates if date.strftime("%A").lower() == day)
     dated = times.parse_at(f"{date_of_first} {time_of_day}", zone)

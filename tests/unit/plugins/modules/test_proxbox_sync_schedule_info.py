@@ -109,7 +109,7 @@ def test_a_run_of_unknown_kind_is_shown_only_if_its_name_was_given(server: Scrip
     assert read(jobs, history=0) == [], "it may be any job of NetBox"
 
 
-def test_a_schedule_in_a_queue_without_scheduler_is_not_ok(server: Script, jobs: Jobs, row: Row) -> None:
+def test_a_schedule_has_the_health_no_scheduler_if_its_queue_has_none(server: Script, jobs: Jobs, row: Row) -> None:
     server.answer(page(row(5, **NIGHTLY)), WORKER, page(recorded_rq("queue_without_scheduler")))
     (found,) = read(jobs, history=0)
     assert found["health"] == "no_scheduler" and "none of them starts its scheduled jobs" in found["why"][0]
@@ -149,7 +149,7 @@ def test_nameless_syncs_are_one_schedule_for_each_scope_and_interval(server: Scr
         ("nightly", 3, "ok", []),
     ]
     assert server.asked == [ALL, WORKERS, QUEUES]
-    # A run counts for the schedule with its scope and interval.
+    # A run belongs to the schedule with the same scope and interval.
     server.requests.clear()
     jobs.rq.forget()
     server.answers[:] = [page(rows[4]), WORKER, page(*ran, devices)]

@@ -104,7 +104,7 @@ def test_purge_unlisted_ends_unlisted_schedules_except_those_in_keep(
 
 
 @pytest.mark.parametrize("schedules", [[{"name": "a", **AT_TWO}], []])
-def test_without_purge_unlisted_unlisted_schedules_are_only_returned(
+def test_unlisted_schedules_are_only_returned_without_purge_unlisted(
     server: Script, jobs: Jobs, five: list[Any], schedules: list[Any]
 ) -> None:
     server.answer(page(*five))

@@ -110,7 +110,7 @@ def test_each_unit_is_examined(probe: ModuleType, monkeypatch: pytest.MonkeyPatc
     assert list(found["missing"]) == ["crashed", "stopped", "lost"]
     assert found["pending"] == []
     assert found["lost"] == ["lost"]
-    # The journal tells nothing about a unit that somebody has stopped.
+    # The journal does not help with a unit that was stopped.
     assert found["invocations"] == [CRASHED["InvocationID"], ACTIVE["InvocationID"]]
 
 
