@@ -63,10 +63,6 @@ class Run:
         (found,) = [event["event_data"] for event in self.events if event["event"] == "playbook_on_stats"]
         return found.get("artifact_data", {})
 
-    def text_of_all_files(self) -> str:
-        """The text of all files that ansible-runner has written about the run."""
-        return "".join(path.read_text(errors="replace") for path in self._artifacts.rglob("*") if path.is_file())
-
 
 class Runner:
     """ansible-runner, with the environment of a credential."""
