@@ -96,7 +96,7 @@ def counted(what: str, found: Iterable[tuple[str, str]], well: Container[str] = 
 
     :param what: what they are.
     :param found: the name of each, and its kind.
-    :param well: the kinds whose names nobody needs.
+    :param well: the kinds whose names are left out.
     """
     kinds = by_kind(found)
     total = sum(map(len, kinds.values()))

@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone, tzinfo
 from typing import Any, NamedTuple
+from unicodedata import category, east_asian_width
 from urllib.parse import quote
 
 from ._errors import ProxboxError
 from ._message import by_kind, counted, names_in_words
 from ._options import checked_name
 from ._outcome import CANCELLED, FAILED, NOTHING_DONE, PARTIAL, SUCCEEDED, UNKNOWN
-from ._text import clean, columns, shortened
+from ._text import clean, shortened
 from ._times import duration, in_zone
 
 MARKS = {SUCCEEDED: ".", PARTIAL: "~", FAILED: "x", CANCELLED: "-", NOTHING_DONE: "0", UNKNOWN: "?"}
@@ -381,6 +382,17 @@ def _table(overview: Overview) -> Iterator[Line]:
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (cell + " " * (width - columns(cell)) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(_columns(char) for char in text)
+
+
+def _columns(char: str) -> int:
+    if category(char) in ("Mn", "Me", "Cf") and char != "\N{SOFT HYPHEN}":
+        return 0  # it belongs to the character before it
+    return 2 if east_asian_width(char) in "WF" else 1
 
 
 def _runs_title(overview: Overview) -> str:

@@ -49,8 +49,8 @@ class CancelRuns(NamedTuple):
 
         def carries_on(job: Job) -> bool:
             # A new job may carry on a run that did not show its scope yet.
-            same = any(job.schedule == target.schedule for target in recurring)
-            return same or (job.id not in known and any(follows(job, target) for target in recurring))
+            new = job.id not in known
+            return any(job.schedule == target.schedule or (new and follows(job, target)) for target in recurring)
 
         others = [job for job in active if job.id not in ids and job.interval and (not recurring or carries_on(job))]
         why = [f"job {job.id} is {job.status}" for job in cancel]

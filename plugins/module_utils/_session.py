@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to the collection: the session with NetBox, for its REST API and its web pages.
+"""Private to the collection: requests to NetBox's REST API and to its web pages.
 
 The files that use it see no response and no exception of ``requests`` or ``pynetbox``: a call returns decoded JSON or
 raises ``ProxboxError``.

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from unicodedata import category, east_asian_width
 
 _STEERING = r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 """Characters that steer a terminal, turn the direction of the text or hide in it; and halves of characters."""
@@ -26,14 +25,3 @@ def clean_lines(text: str) -> str:
 def shortened(text: str, width: int) -> str:
     """Return the text, or its first characters and an ellipsis if it is longer than ``width`` characters."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(_columns(char) for char in text)
-
-
-def _columns(char: str) -> int:
-    if category(char) in ("Mn", "Me", "Cf") and char != "\N{SOFT HYPHEN}":
-        return 0  # it belongs to the character before it
-    return 2 if east_asian_width(char) in "WF" else 1

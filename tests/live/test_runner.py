@@ -277,7 +277,7 @@ def test_the_next_run_completes_what_a_cancelled_run_left(
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
     assert Run(folder, process.returncode).status == "canceled"
-    # NetBox has both jobs: the running one, and the new one that is to replace it.
+    # NetBox has two jobs now: the running job, and the new job that replaces it.
     assert len(active()) == 2
     repaired = runner.run("schedule", **change, proxbox_when_running="cancel")
     assert repaired.code == 0, repaired.output

@@ -62,7 +62,7 @@ def port_is_free(port: int) -> bool:
 
 
 def free_ports(count: int, taken: set[int]) -> list[int]:
-    """Return free ports below those that the kernel gives to clients.
+    """Return free ports. They are below the range from which the kernel takes ports for clients.
 
     A client could take one of the kernel's ports while its server is down.
     """

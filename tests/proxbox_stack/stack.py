@@ -589,7 +589,7 @@ def _v2(keys: dict[str, str]) -> str:
 
 
 def kept_ports() -> set[int]:
-    """Return the ports of all stacks, also of those that are down."""
+    """Return the ports of all stacks, including stacks that are down."""
     taken: set[int] = set()
     for name in names():
         taken.update(Stack(name).state.get("ports", {}).values())

@@ -216,7 +216,7 @@ def test_a_server_that_always_returns_the_same_page_is_an_error(server: Script) 
 
 
 def test_a_server_that_always_returns_other_rows_is_an_error(server: Script) -> None:
-    """After a page without a known row, the session reads the page before it again, but not for ever."""
+    """If a page has no known row, the session reads the previous page again, but not endlessly."""
     known = 2 * FRUITLESS_PAGES
     server.answer(*(rows(row_id, row_id - 1, count=9999) for row_id in range(9999, 9999 - known, -1)))
     server.answer(*(rows(row_id, row_id - 1, count=9999) for row_id in range(2, 200, 2)))

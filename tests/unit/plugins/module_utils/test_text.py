@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.proxbox.proxbox.plugins.module_utils._text import clean, clean_lines, columns, shortened
+from ansible_collections.proxbox.proxbox.plugins.module_utils._report import columns
+from ansible_collections.proxbox.proxbox.plugins.module_utils._text import clean, clean_lines, shortened
 
 
 def test_a_text_that_steers_a_terminal() -> None:
